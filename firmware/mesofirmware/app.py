@@ -1,0 +1,103 @@
+"""The firmware as one cooperative loop: `App.step(now)` does what is due and returns when to be called next.
+
+The board calls it when that time has come, or earlier, when bytes have arrived, an input has changed, a
+batch of an axis has ended, or the index was seen. Nothing moves because an App was made.
+"""
+
+from mesofirmware import clock, latches, ledger, link, session, strokes, transaction
+from mesoprotocol import limits, tick, wire
+
+_TELEMETRY_DOSE_US = 20_000
+_TELEMETRY_RUN_US = 200_000
+_STROKES_A_FRAME = 8
+
+
+class App:
+    """The whole device above its Board."""
+
+    def __init__(self, board: object) -> None:
+        self._board = board
+        now = board.now()
+        self._clock = clock.Clock(now)
+        self._latches = latches.Latches()
+        self._ledger = ledger.Ledger(board.store, board.boot_id)
+        self._link = link.Link(board)
+        self._transaction = transaction.Transaction(board, self._ledger, self._latches)
+        self._session = session.Session(board, self._link, self._ledger, self._latches, self._transaction)
+        self._session.begin(self._clock)
+        self._transaction.on_change = self._tell_phase
+        self._transaction.on_outcome = self._tell_outcome
+        self._phase = [self._clock.pair, 0, 0, self._transaction.dose_id]
+        self._sample = [self._clock.pair, 0, 0, 0, 0]
+        self._sampled_at = now
+        self._records = [0, 0, None]
+        self._record_bytes = bytearray(_STROKES_A_FRAME * strokes.RECORD)
+        views = range(_STROKES_A_FRAME + 1)
+        self._record_views = [memoryview(self._record_bytes)[: i * strokes.RECORD] for i in views]
+        self._strokes_sent = 0
+        if self._ledger.interrupted_n:
+            self._latches.up(wire.LATCH_INTERRUPTED)
+        if self._ledger.corrupt:
+            self._latches.up(wire.LATCH_LEDGER_CORRUPT)
+        board.permit(False, False)
+        board.enable(False)
+
+    def step(self, now: int) -> int:
+        """Do what is due; return microseconds until the next call, at most `clock.FOREVER`."""
+        self._clock.update(now)
+        link = self._link
+        while link.poll():
+            if link.is_stop():
+                self._session.stop(now)
+            else:
+                self._session.handle(now)
+        wait = self._transaction.step(now, self._clock.ms)
+        self._session.step(now)
+        return min(wait, self._report(now))
+
+    def _report(self, now: int) -> int:
+        """Telemetry and stroke records, while something runs and somebody may be listening."""
+        run = self._transaction.fractional
+        if run.strokes.count < self._strokes_sent:
+            self._strokes_sent = 0
+        running = self._transaction.state == wire.STATE_RUNNING
+        waiting = run.strokes.count - self._strokes_sent
+        if waiting >= _STROKES_A_FRAME or (waiting and not running):
+            self._tell_strokes(min(waiting, _STROKES_A_FRAME))
+        if not running:
+            return clock.FOREVER
+        period = _TELEMETRY_RUN_US if self._transaction.is_run else _TELEMETRY_DOSE_US
+        past = tick.diff(now, self._sampled_at)
+        if past < period:
+            return period - past
+        self._sampled_at = now
+        board = self._board
+        s = self._sample
+        profile = self._transaction.profile()
+        s[wire.EVENT_TELEMETRY_PRESSURE_PA] = board.pressure_pa()
+        s[wire.EVENT_TELEMETRY_PLUNGER_NL] = board.encoder() * profile[limits.PROFILE_PL_PER_COUNT] // 1000
+        s[wire.EVENT_TELEMETRY_NEEDLE_UM] = board.needle_um()
+        s[wire.EVENT_TELEMETRY_INPUTS] = board.inputs()
+        self._link.stream(wire.EVENT_TELEMETRY, self._session.number, wire.EVENT_TELEMETRY_FIELDS, s)
+        return period
+
+    def _tell_phase(self) -> None:
+        p = self._phase
+        p[wire.EVENT_PHASE_STATE] = self._transaction.state
+        p[wire.EVENT_PHASE_LATCHES] = self._latches.bits
+        self._link.event(wire.EVENT_PHASE, self._session.number, wire.EVENT_PHASE_FIELDS, p)
+
+    def _tell_outcome(self) -> None:
+        values = self._session.fill_outcome()
+        self._link.event(wire.EVENT_OUTCOME, self._session.number, wire.OUTCOME_FIELDS, values)
+
+    def _tell_strokes(self, n: int) -> None:
+        ring = self._transaction.fractional.strokes
+        first = max(self._strokes_sent, ring.oldest())
+        ring.copy(first, n, self._record_bytes)
+        r = self._records
+        r[0] = first
+        r[1] = n
+        r[2] = self._record_views[n]
+        self._strokes_sent = first + n
+        self._link.event(wire.EVENT_STROKE_RECORDS, self._session.number, wire.EVENT_STROKE_RECORDS_FIELDS, r)

@@ -1,0 +1,1 @@
+"""One module per board. Nothing outside this package touches pins or peripherals."""

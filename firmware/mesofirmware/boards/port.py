@@ -1,0 +1,127 @@
+"""The Board port: what a piece of hardware must give the firmware, and what it may.
+
+A board is any object with these attributes and methods; nothing is inherited. Ticks are microseconds in
+30 bits (`mesoprotocol.tick`), segment times are in ticks of 40 ns (25 MHz).
+
+**Wakes.** The board calls `App.step(now)` when the time that `step` asked for has come, when bytes have
+arrived, when an input of `inputs()` has changed, when a batch of an axis has ended, and at every index pulse.
+
+**Must, in hardware, without the firmware:**
+
+- PERMIT_PLUNGER = permitted by the firmware, and both trigger lines closed, and emergency stop not pressed,
+  and dead-man fed, and skin contact closed (open, when permitted `away`). It falls for good: only `permit`
+  raises it again. While it is low the plunger makes no step.
+- A batch fed with `hold` starts when `release` is called or PERMIT_PLUNGER is low: the needle's way out
+  needs no firmware.
+- The emergency stop makes the drive park at the end of its revolution and takes motor power away 150 ms later.
+- A reset drops PERMIT_PLUNGER and parks the drive.
+"""
+
+
+class Axis:
+    """One motor: `needle drive`, `depth` or `plunger`. Steps are counted by hardware, from the pulses made."""
+
+    def feed(self, words: list, n: int, cycles: int, hold: bool) -> None:
+        """Queue a batch: `cycles` times the segments in words[:n], behind what is queued.
+
+        A segment is two words: `direction | (steps - 1) << 1` and the interval in ticks before each of its
+        steps. The caller leaves `words` alone until the batch has ended. Raises if two batches are queued.
+        """
+
+    def room(self) -> int:
+        """How many batches can be fed now: 0, 1 or 2."""
+
+    def busy(self) -> bool:
+        """Whether a batch is running or waiting. A parked or stopped axis is not busy."""
+
+    def position(self) -> int:
+        """Steps made since the origin, forward positive."""
+
+    def stop(self) -> int:
+        """Stop now, drop what is queued, return the exact position."""
+
+    def park(self) -> None:
+        """Needle drive only: stop at the end of the running cycle, drop what is queued behind it."""
+
+    def release(self) -> None:
+        """Needle drive only: let a held batch start."""
+
+    def home(self) -> None:
+        """Depth only: move to the home switch and make that the origin."""
+
+
+class Store:
+    """A small non-volatile memory (FRAM): bytes stay written when the power goes at any moment."""
+
+    def read(self, at: int, buf: bytearray, n: int) -> None:
+        """Read n bytes at offset `at` into buf[:n]."""
+
+    def write(self, at: int, buf: bytearray, n: int) -> None:
+        """Write buf[:n] at offset `at`."""
+
+
+class Board:
+    """The whole piece of hardware."""
+
+    drive: Axis
+    """3,200 steps a revolution, one revolution a puncture, origin at top dead centre."""
+    depth: Axis
+    """10 um a step, origin at the home switch."""
+    plunger: Axis
+    """0.3125 um a step, forward pushes."""
+    store: Store
+    uid: bytes
+    """Eight bytes, unique to the device."""
+    boot_id: bytes
+    """Four bytes, random for each boot."""
+
+    def now(self) -> int:
+        """The tick now."""
+
+    def nonce(self, buf: bytearray) -> None:
+        """Fill buf with random bytes."""
+
+    def receive(self, buf: bytearray) -> int:
+        """Move received bytes into buf, return how many; 0 if none."""
+
+    def send(self, buf: bytearray, n: int) -> bool:
+        """Send buf[:n] whole and without waiting, or not at all: whether it was taken."""
+
+    def inputs(self) -> int:
+        """Levels of all inputs, bits of the schema's `input`."""
+
+    def index_count(self) -> int:
+        """Index pulses since boot, 30 bits."""
+
+    def index_tick(self) -> int:
+        """Tick of the last index pulse, captured by hardware."""
+
+    def index_position(self) -> int:
+        """Position of the drive at the last index pulse."""
+
+    def protrusion_um(self) -> int:
+        """Protrusion by the carrier sensor at the last bottom dead centre."""
+
+    def needle_um(self) -> int:
+        """Protrusion by the carrier sensor now; negative behind the nose."""
+
+    def pressure_pa(self) -> int:
+        """Pressure at the luer."""
+
+    def encoder(self) -> int:
+        """Counts of the plunger's linear encoder since boot, 0.5 um each."""
+
+    def battery_mv(self) -> int:
+        """Supply voltage."""
+
+    def enable(self, on: bool) -> None:
+        """Motor power."""
+
+    def permit(self, on: bool, away: bool) -> None:
+        """Permit plunger steps, towards skin or `away` from it; False forbids them at once."""
+
+    def feed_deadman(self) -> None:
+        """Keep the dead-man alive for another DEADMAN_MS."""
+
+    def light(self, code: int) -> None:
+        """Show a state: one of `mesofirmware.signals`. May be followed by sound."""

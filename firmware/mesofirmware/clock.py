@@ -1,0 +1,33 @@
+"""Long time out of the wrapping tick: a u64 of microseconds as a pair, and milliseconds for limits.
+
+`update` must be called at least once in 8.9 minutes; the loop never sleeps longer than `FOREVER`.
+"""
+
+from mesoprotocol import tick
+
+FOREVER = 1 << 28
+"""Microseconds: what a step returns that waits for nothing."""
+
+
+class Clock:
+    """`pair` is [high, low]: high * 2^30 + low microseconds, low being the tick. `ms` is milliseconds in 30 bits."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+        self.pair = [0, now]
+        self.ms = 0
+        self._rest_us = 0
+
+    def update(self, now: int) -> None:
+        """Take the present tick."""
+        passed = tick.diff(now, self.now)
+        if passed < 0:
+            raise ValueError("time went backwards")
+        self.now = now
+        low = tick.add(self.pair[1], passed)
+        if low < self.pair[1]:
+            self.pair[0] += 1
+        self.pair[1] = low
+        passed += self._rest_us
+        self.ms = tick.add(self.ms, passed // 1000)
+        self._rest_us = passed % 1000

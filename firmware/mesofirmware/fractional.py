@@ -1,0 +1,217 @@
+"""A fractional run: the drive turns, each stroke is checked and recorded, nothing is dispensed.
+
+DEPTH -> STROKING -> (PARKING -> HELD -> STROKING)* -> PARKING -> FINISHED. Batches are fed ahead, at most
+CHUNK_STROKES of them reserved in the ledger, so that cadence is the hardware's and the count is bounded at
+any moment. The remainder of a cycle's ticks is carried from batch to batch: the mean is exact.
+"""
+
+from mesofirmware import clock, motion
+from mesofirmware.metered import move_depth
+from mesofirmware.strokes import Strokes
+from mesoprotocol import limits, tick, wire
+
+OFF, DEPTH, STROKING, PARKING, HELD, FINISHED = range(6)
+
+_BATCH = limits.CHUNK_STROKES // 2
+"""Two batches are in flight at most."""
+
+
+class Fractional:
+    """One run at a time. After `phase` is FINISHED, the counts stand in `strokes`."""
+
+    def __init__(self, board: object, ledger: object) -> None:
+        self._board = board
+        self._ledger = ledger
+        self._tables = (motion.Table(40), motion.Table(40))
+        self._depth_table = motion.Table(1)
+        self._table_at = 0
+        self.strokes = Strokes()
+        self.phase = OFF
+        self.reason = 0
+        self.home = False
+        self._n = 0
+        self._asked = 0
+        self._fed = 0
+        self._rate = 0
+        self._cycle = 0
+        self._remainder = 0
+        self._error = 0
+        self._set_us = 0
+        self._depth_um = 0
+        self._deepest_um = 0
+        self._depth_known = False
+        self._index_seen = 0
+        self._index_at = 0
+        self._first_of_leg = 0
+        self._drive_at = 0
+        self._progress_at = 0
+        self._resume = False
+        self._since = 0
+
+    def begin(self, now: int, n: int, strokes: int, rate: int, depth_um: int, deepest_um: int) -> None:
+        """Start to move for ledger entry n. START is in the ledger."""
+        board = self._board
+        self._n = n
+        self._asked = strokes
+        self._fed = 0
+        self._rate = rate
+        self._cycle = motion.cycle_ticks(rate)
+        self._remainder = motion.cycle_remainder(rate)
+        self._error = 0
+        self._set_us = self._cycle // motion.TICKS_PER_US
+        self._depth_um = depth_um
+        self._deepest_um = deepest_um
+        self.reason = wire.REASON_COMPLETE
+        self.home = False
+        self.strokes.clear()
+        board.enable(True)
+        move_depth(board, self._depth_table, depth_um, self._depth_known)
+        self._depth_known = True
+        self.phase = DEPTH
+
+    def step(self, now: int) -> int:
+        """Do what is due; return microseconds until the next look (an index or a batch's end wakes earlier)."""
+        board = self._board
+        if self.phase == DEPTH:
+            if board.depth.busy():
+                return clock.FOREVER
+            self._begin_leg(now)
+        if self.phase in (STROKING, PARKING):
+            self._take_strokes(now)
+        if self.phase == STROKING:
+            self._feed()
+            if self._fed == self._asked and not board.drive.busy():
+                self._enter(PARKING, now)
+            else:
+                overdue = self._stroke_limit_us() - tick.diff(now, self._progress_at)
+                if overdue > 0:
+                    return overdue
+                self.abort(now, wire.REASON_NEEDLE_NOT_HOME)
+        if self.phase == PARKING:
+            self.home = bool(board.inputs() & wire.INPUT_NEEDLE_HOME)
+            if board.drive.busy() or not self.home:
+                left = self._stroke_limit_us() - tick.diff(now, self._since)
+                if left > 0:
+                    return left
+                if self.reason == wire.REASON_COMPLETE:
+                    self.reason = wire.REASON_NEEDLE_NOT_HOME
+            # a stroke begun before the park counts
+            self._take_strokes(now)
+            if self._resume and self.strokes.count < self._asked:
+                self._resume = False
+                self._fed = self.strokes.count
+                self._enter(HELD, now)
+                return clock.FOREVER
+            board.enable(False)
+            self.phase = FINISHED
+        return clock.FOREVER
+
+    def hold(self, now: int) -> None:
+        """The trigger was released: finish the stroke, needle home, wait."""
+        if self.phase in (DEPTH, STROKING):
+            self._resume = True
+            self._board.drive.park()
+            if self.phase == DEPTH:
+                self._board.depth.stop()
+                self._depth_known = False
+            self._enter(PARKING, now)
+
+    def resume(self, now: int) -> None:
+        """The trigger was pressed again: go on with what is left."""
+        if self.phase == HELD:
+            if self._depth_known:
+                self._begin_leg(now)
+            else:
+                move_depth(self._board, self._depth_table, self._depth_um, False)
+                self._depth_known = True
+                self.phase = DEPTH
+
+    def abort(self, now: int, reason: int) -> None:
+        """End the run: finish the stroke, needle home. The first reason stands."""
+        if self.phase in (OFF, FINISHED):
+            return
+        if self.reason == wire.REASON_COMPLETE:
+            self.reason = reason
+        self._resume = False
+        if self.phase == HELD:
+            self._board.enable(False)
+            self.phase = FINISHED
+        elif self.phase != PARKING:
+            self._board.drive.park()
+            if self.phase == DEPTH:
+                self._board.depth.stop()
+                self._depth_known = False
+            self._enter(PARKING, now)
+
+    def _enter(self, phase: int, now: int) -> None:
+        self.phase = phase
+        self._since = now
+
+    def _begin_leg(self, now: int) -> None:
+        """Strokes without a stop between them: their first has no interval, ramps are not steady."""
+        board = self._board
+        self._index_seen = board.index_count()
+        self._drive_at = board.drive.position()
+        self._first_of_leg = self.strokes.count
+        self._progress_at = now
+        self._enter(STROKING, now)
+        self._feed()
+
+    def _stroke_limit_us(self) -> int:
+        """No stroke takes longer, ramps included."""
+        return 2 * self._set_us + limits.NEEDLE_HOME_MS * 1000
+
+    def _feed(self) -> None:
+        """Reserve, then feed, as often as there is room."""
+        axis = self._board.drive
+        while axis.room() and self._fed < self._asked:
+            from_rest = self._fed == self._first_of_leg
+            left = self._asked - self._fed
+            to_rest = left == 1
+            cycles = 1 if from_rest or to_rest else min(_BATCH, left - 1)
+            self._ledger.reserve(self._n, 0, 0, self.strokes.count, self._fed + cycles)
+            table = self._tables[self._table_at]
+            self._table_at = 1 - self._table_at
+            motion.stroke(table, self._cycle + self._carry(cycles), from_rest, to_rest)
+            axis.feed(table.words, table.n, cycles, False)
+            self._fed += cycles
+
+    def _carry(self, cycles: int) -> int:
+        """0 or 1 tick more for each of the next cycles, so that the error stays below one batch's ticks."""
+        more = 1 if 2 * (self._error + cycles * self._remainder) >= cycles * self._rate else 0
+        self._error += cycles * (self._remainder - more * self._rate)
+        return more
+
+    def _take_strokes(self, now: int) -> None:
+        """Record what the index has counted since the last look."""
+        board = self._board
+        count = board.index_count()
+        new = tick.diff(count, self._index_seen)
+        if new == 0:
+            return
+        index_at = board.index_tick()
+        strokes = self.strokes
+        elapsed = tick.diff(index_at, self._index_at)
+        first = strokes.count == self._first_of_leg
+        self._index_seen = count
+        self._index_at = index_at
+        self._progress_at = now
+        depth = board.protrusion_um()
+        off = abs(depth - self._depth_um)
+        expected = self._drive_at + (strokes.count + new - self._first_of_leg) * motion.STEPS_PER_REV
+        misplaced = abs(board.index_position() - expected) > limits.INDEX_TOLERANCE_STEPS
+        while new > 0:
+            # two at once only after a late look: the interval is shared, the depth is the last one's
+            number = strokes.count - self._first_of_leg
+            steady = number >= 1 and strokes.count < self._asked - 1
+            interval = 0 if first else elapsed // new
+            if steady:
+                strokes.worst_interval_us = max(strokes.worst_interval_us, abs(interval - self._set_us))
+            strokes.worst_depth_um = max(strokes.worst_depth_um, off)
+            strokes.add(interval, depth, steady, misplaced or off > limits.DEPTH_TOLERANCE_UM)
+            elapsed -= interval
+            new -= 1
+        if depth > self._deepest_um + limits.DEPTH_OVER_UM:
+            self.abort(now, wire.REASON_DEPTH)
+        elif strokes.too_many_bad():
+            self.abort(now, wire.REASON_STROKES)

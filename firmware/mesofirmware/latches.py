@@ -1,0 +1,27 @@
+"""Latches: what forbids therapy until a person has looked and cleared it."""
+
+from mesoprotocol import wire
+
+
+class Latches:
+    """`bits` of the schema's `latch`; `count` rises each time one is raised, so that CLEAR names what was seen."""
+
+    def __init__(self) -> None:
+        self.bits = 0
+        self.count = 0
+        self.stop_count = 0
+
+    def up(self, bit: int) -> None:
+        """Raise a latch."""
+        self.bits |= bit
+        self.count = (self.count + 1) & 0xFFFF
+
+    def stop(self) -> None:
+        """STOP came, once more."""
+        self.stop_count = (self.stop_count + 1) & 0xFFFF
+        self.up(wire.LATCH_STOPPED)
+
+    def clear(self, bits: int) -> None:
+        """Clear latches that a person may clear by CLEAR; the others stay."""
+        keep = wire.LATCH_INTERRUPTED | wire.LATCH_LEDGER_CORRUPT
+        self.bits &= ~bits | keep

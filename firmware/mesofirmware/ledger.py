@@ -1,0 +1,225 @@
+"""The dose ledger: what the device remembers of every dose, across resets and power cuts.
+
+Layout of the non-volatile memory (all records end with a CRC-32 of their own):
+
+    0     header, two copies written in turn: generation, session counter, treatment
+    64    progress, two copies written in turn: how far the dose in hand may have got
+    128   256 slots of 104 bytes, dose n in slot n mod 256: INTENT | START | OUTCOME | ACK, each written once
+
+A record is read back before anything depends on it; `records.StoreFailed` is raised if it differs. What cannot be
+read is never reformatted: the ledger is `corrupt` then, and stays so. Reservation comes before motion:
+progress says "up to X" before X is fed to a motor.
+"""
+
+from mesofirmware import records
+from mesoprotocol import limits, tick, wire
+
+_HEADER_AT = 0
+_PROGRESS_AT = 64
+_COPY = 32
+_SLOTS_AT = 128
+_SLOT = 104
+_INTENT, _START, _OUTCOME, _ACK = 0, 36, 44, 92
+
+_U8, _U16, _U24, _U30 = (0, 1, 0, 255), (0, 2, 0, 0xFFFF), (0, 3, 0, 0xFFFFFF), (0, 4, 0, 0x3FFFFFFF)
+_ID, _BOOT = (2, 8, 0, 0), (2, 4, 0, 0)
+
+# generation, session, treatment
+_HEADER = (_U30, _U16, _U16)
+# generation, n, lower_nl, upper_nl, lower_strokes, upper_strokes
+_PROGRESS = (_U30, _U24, _U24, _U24, _U16, _U16)
+INTENT = (_ID, _U24, _U8, _U8, _U8, _U16, _U16, _U24, _U16, _U16, _U16, _BOOT)
+I_ID, I_N, I_MODE, I_ZONE, I_PROFILE, I_POINT, I_DEPTH, I_VOLUME, I_STROKES, I_RATE, I_TREATMENT, I_BOOT = range(12)
+_MARK = (_U24,)
+OUTCOME = (_U24, _U8, _U8, _U8, _U24, _U24, _U24, _U24, _U16, _U16, _U16, _U16, _U30, _U30, _U30, _U30)
+O_N, O_STATE, O_REASON, O_FLAGS, O_DELIVERED, O_LOWER, O_UPPER, O_STEPS = range(8)
+O_STROKES, O_BAD, O_INTERVAL, O_DEPTH, O_DURATION, O_TOTAL, O_TREATMENT_DELIVERED, O_TREATMENT_COUNTED = range(8, 16)
+
+
+class Ledger:
+    """The ledger of one device. Public counters are volumes in nl; `next_n` is the next dose's number."""
+
+    def __init__(self, store: object, boot_id: bytes) -> None:
+        self._records = records.Records(store)
+        self._boot_id = boot_id
+        self.corrupt = False
+        self.interrupted_n = 0
+        self.next_n = 1
+        self.session = 0
+        self.treatment = 0
+        self.total_nl = 0
+        self.delivered_nl = 0
+        self.counted_nl = 0
+        self._header = [0, 0, 0]
+        self._progress = [0, 0, 0, 0, 0, 0]
+        self._mark = [0]
+        self.intent = [bytearray(8), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, bytearray(4)]
+        self.outcome = [0] * len(OUTCOME)
+        self._recover()
+
+    # --- Reading --------------------------------------------------------------------------------------
+
+    def remembers(self, n: int) -> bool:
+        """Whether entry n is still in the ring."""
+        return 0 < n < self.next_n and n > self.next_n - limits.LEDGER_DOSES
+
+    def load(self, n: int) -> bool:
+        """Read entry n into `intent` and `outcome`; False if its OUTCOME is missing."""
+        at = _slot(n)
+        if self._records.read(at + _INTENT, INTENT, self.intent) != records.VALID:
+            return False
+        return self._records.read(at + _OUTCOME, OUTCOME, self.outcome) == records.VALID
+
+    # --- Writing --------------------------------------------------------------------------------------
+
+    def begin_session(self) -> int:
+        """A session number never used before on this device; durable before it is given out."""
+        self.session = self.session % 0xFFFF + 1
+        self._write_header()
+        return self.session
+
+    def start_treatment(self, treatment: int) -> None:
+        """Reset the treatment's totals if `treatment` is another one than the present."""
+        if treatment != self.treatment:
+            self.treatment = treatment
+            self.delivered_nl = 0
+            self.counted_nl = 0
+            self._write_header()
+
+    def write_intent(self) -> None:
+        """Record `intent` (filled by the caller but for number, treatment and boot) as entry `next_n`."""
+        n = self.next_n
+        self.intent[I_N] = n
+        self.intent[I_TREATMENT] = self.treatment
+        i = 0
+        while i < 4:
+            self.intent[I_BOOT][i] = self._boot_id[i]
+            i += 1
+        at = _slot(n)
+        self._records.blank(at, _SLOT)
+        self._records.write(at + _INTENT, INTENT, self.intent)
+        self.next_n = n + 1
+
+    def write_start(self, n: int) -> None:
+        """Record that entry n is about to move."""
+        self._mark[0] = n
+        self._records.write(_slot(n) + _START, _MARK, self._mark)
+
+    def reserve(self, n: int, lower_nl: int, upper_nl: int, lower_strokes: int, upper_strokes: int) -> None:
+        """Record how far entry n has got at least, and how far it may get until the next call."""
+        p = self._progress
+        p[0] += 1
+        p[1], p[2], p[3], p[4], p[5] = n, lower_nl, upper_nl, lower_strokes, upper_strokes
+        self._records.write(_PROGRESS_AT + (p[0] & 1) * _COPY, _PROGRESS, p)
+
+    def write_outcome(self, n: int) -> None:
+        """Record `outcome` (filled by the caller but for number and totals) as the end of entry n."""
+        o = self.outcome
+        o[O_N] = n
+        self.total_nl = tick.add(self.total_nl, o[O_DELIVERED])
+        self.delivered_nl += o[O_DELIVERED]
+        self.counted_nl += o[O_UPPER]
+        o[O_TOTAL] = self.total_nl
+        o[O_TREATMENT_DELIVERED] = self.delivered_nl
+        o[O_TREATMENT_COUNTED] = self.counted_nl
+        self._records.write(_slot(n) + _OUTCOME, OUTCOME, o)
+
+    def acknowledge(self, n: int) -> bool:
+        """Somebody has seen that entry n was interrupted; False if that is not what n is."""
+        if n != self.interrupted_n or n == 0:
+            return False
+        self._mark[0] = n
+        self._records.write(_slot(n) + _ACK, _MARK, self._mark)
+        self.interrupted_n = 0
+        return True
+
+    def _write_header(self) -> None:
+        h = self._header
+        h[0] += 1
+        h[1] = self.session
+        h[2] = self.treatment
+        self._records.write(_HEADER_AT + (h[0] & 1) * _COPY, _HEADER, h)
+
+    # --- Recovery at boot -----------------------------------------------------------------------------
+
+    def _recover(self) -> None:
+        header = self._newer(_HEADER_AT, _HEADER, self._header)
+        if header == records.DAMAGED:
+            self.corrupt = True
+            return
+        self.session = self._header[1]
+        self.treatment = self._header[2]
+        progress = self._newer(_PROGRESS_AT, _PROGRESS, self._progress)
+        last = self._last_entry()
+        self.next_n = last + 1
+        if last and header == records.BLANK:
+            self.corrupt = True
+        n = max(1, self.next_n - limits.LEDGER_DOSES + 1)
+        while n < last:
+            if not self.load(n) or self.intent[I_N] != n or self.outcome[O_N] != n:
+                self.corrupt = True
+            n += 1
+        if last > 1 and not self.corrupt:
+            self._take_totals()
+        if last and not self.corrupt:
+            self._close_last(last, progress == records.VALID)
+
+    def _newer(self, at: int, fields: tuple, values: list) -> int:
+        """Read the newer of two copies into `values`; DAMAGED only if neither can be read and one was written."""
+        first = self._records.read(at, fields, values)
+        generation = values[0] if first == records.VALID else -1
+        second = self._records.read(at + _COPY, fields, values)
+        if second == records.VALID and values[0] > generation:
+            return records.VALID
+        if first == records.VALID:
+            return self._records.read(at, fields, values)
+        for i in range(len(values)):
+            values[i] = 0
+        # a power cut within the very first write leaves one damaged copy and one blank: nothing had happened
+        return records.DAMAGED if first == records.DAMAGED and second == records.DAMAGED else records.BLANK
+
+    def _last_entry(self) -> int:
+        last = 0
+        for slot in range(limits.LEDGER_DOSES):
+            at = _SLOTS_AT + slot * _SLOT
+            if self._records.read(at, INTENT, self.intent) == records.VALID and self.intent[I_N] > last:
+                last = self.intent[I_N]
+        return last
+
+    def _take_totals(self) -> None:
+        """Totals as the last closed entry but one left them; 0 for a treatment that began since."""
+        self.total_nl = self.outcome[O_TOTAL]
+        if self.intent[I_TREATMENT] == self.treatment:
+            self.delivered_nl = self.outcome[O_TREATMENT_DELIVERED]
+            self.counted_nl = self.outcome[O_TREATMENT_COUNTED]
+
+    def _close_last(self, n: int, progress_is_valid: bool) -> None:
+        """The last entry may have been cut off by the reset: give it its OUTCOME."""
+        at = _slot(n)
+        if self.load(n):
+            self._take_totals()
+            if self.outcome[O_STATE] == wire.DOSE_INTERRUPTED:
+                if self._records.read(at + _ACK, _MARK, self._mark) != records.VALID:
+                    self.interrupted_n = n
+            return
+        o = self.outcome
+        for i in range(len(o)):
+            o[i] = 0
+        o[O_REASON] = wire.REASON_RESET
+        if self._records.read(at + _START, _MARK, self._mark) == records.BLANK:
+            o[O_STATE] = wire.DOSE_ABORTED
+            o[O_FLAGS] = wire.FLAG_EXACT
+        else:
+            o[O_STATE] = wire.DOSE_INTERRUPTED
+            o[O_UPPER] = self.intent[I_VOLUME]
+            o[O_STROKES] = self.intent[I_STROKES]
+            if progress_is_valid and self._progress[1] == n:
+                o[O_LOWER], o[O_UPPER] = self._progress[2], self._progress[3]
+                o[O_STROKES] = self._progress[5]
+            o[O_DELIVERED] = (o[O_LOWER] + o[O_UPPER]) // 2
+            self.interrupted_n = n
+        self.write_outcome(n)
+
+
+def _slot(n: int) -> int:
+    return _SLOTS_AT + n % limits.LEDGER_DOSES * _SLOT

@@ -1,0 +1,119 @@
+"""Frames in and out of the board's byte link.
+
+Sending never waits: a frame is taken whole or dropped and counted. A dropped reply is asked for again by the
+host and comes from the session's cache; a dropped event is re-readable; a dropped stream frame is lost.
+STOP is recognised here, before any queue or session.
+"""
+
+from mesoprotocol import codec, frame, wire
+
+MAJORS = (wire.MAJOR, 1, 2, 3, 4, 5, 6, 7, 8)
+"""Majors whose frames can be read at all: enough to answer their HELLO with what to update."""
+
+
+class Link:
+    """One byte link. After `poll` returns True, the request's header stands in the attributes."""
+
+    def __init__(self, board: object) -> None:
+        self._board = board
+        self._rx = bytearray(64)
+        self._at = 0
+        self._end = 0
+        self._reader = frame.Reader(MAJORS)
+        self._builder = frame.Builder(wire.MAJOR)
+        self._cached = bytearray(frame.WIRE_MAX)
+        self._cached_n = 0
+        self._events = 0
+        self.dropped = 0
+        self.body = self._reader.body
+        self.major = 0
+        self.msg_id = 0
+        self.seq = 0
+        self.session = 0
+        self.length = 0
+        """Bytes of the request's payload, which begins at body[HEADER]."""
+
+    @property
+    def bad(self) -> int:
+        """Frames refused since boot."""
+        return self._reader.bad
+
+    def poll(self) -> bool:
+        """Find the next request among received bytes; False when there is none left."""
+        while True:
+            if self._at == self._end:
+                self._at = 0
+                self._end = self._board.receive(self._rx)
+                if self._end == 0:
+                    return False
+            self._at = self._reader.feed(self._rx, self._at, self._end)
+            body = self.body
+            if self._reader.length and body[1] == frame.REQUEST:
+                self.major = body[0]
+                self.msg_id = body[2] | body[3] << 8
+                self.seq = body[4] | body[5] << 8
+                self.session = body[6] | body[7] << 8
+                self.length = body[8]
+                return True
+
+    def is_stop(self) -> bool:
+        """Whether the request is STOP's constant byte string."""
+        return self.msg_id == wire.STOP and self.seq == 0 and self.session == 0 and self.length == 0
+
+    def reply(self, session: int, status: int, state: int, fields: tuple, values: list) -> None:
+        """Answer the present request; the answer is kept for `repeat`. A refusal has no fields."""
+        body = self._builder.body
+        at = frame.HEADER
+        body[at] = status & 255
+        body[at + 1] = status >> 8
+        body[at + 2] = state
+        end = codec.write(fields, values, body, at + 3)
+        n = self._builder.build(frame.REPLY, self.msg_id, self.seq, session, end - at)
+        self._put(n)
+        i = 0
+        while i < n:
+            self._cached[i] = self._builder.wire[i]
+            i += 1
+        self._cached_n = n
+
+    def reply_uncached(self, state: int, status: int, fields: tuple, values: list) -> None:
+        """Answer HELLO, STOP, HEARTBEAT or a foreign session, which stand outside the order of requests."""
+        body = self._builder.body
+        at = frame.HEADER
+        body[at] = status & 255
+        body[at + 1] = status >> 8
+        body[at + 2] = state
+        end = codec.write(fields, values, body, at + 3)
+        self._put(self._builder.build(frame.REPLY, self.msg_id, self.seq, self.session, end - at))
+
+    def reply_foreign(self, status: int, state: int, fields: tuple, values: list) -> None:
+        """Answer a HELLO of another major, in its own major. Allocates."""
+        builder = frame.Builder(self.major)
+        at = frame.HEADER
+        builder.body[at] = status & 255
+        builder.body[at + 1] = status >> 8
+        builder.body[at + 2] = state
+        end = codec.write(fields, values, builder.body, at + 3)
+        n = builder.build(frame.REPLY, self.msg_id, self.seq, 0, end - at)
+        if not self._board.send(builder.wire, n):
+            self.dropped += 1
+
+    def repeat(self) -> None:
+        """Send the last cached answer again."""
+        if self._cached_n and not self._board.send(self._cached, self._cached_n):
+            self.dropped += 1
+
+    def event(self, msg_id: int, session: int, fields: tuple, values: list) -> None:
+        """Send a numbered event."""
+        self._events = (self._events + 1) & 0xFFFF
+        end = codec.write(fields, values, self._builder.body, frame.HEADER)
+        self._put(self._builder.build(frame.EVENT, msg_id, self._events, session, end - frame.HEADER))
+
+    def stream(self, msg_id: int, session: int, fields: tuple, values: list) -> None:
+        """Send a stream frame; its seq is that of the last event."""
+        end = codec.write(fields, values, self._builder.body, frame.HEADER)
+        self._put(self._builder.build(frame.STREAM, msg_id, self._events, session, end - frame.HEADER))
+
+    def _put(self, n: int) -> None:
+        if not self._board.send(self._builder.wire, n):
+            self.dropped += 1

@@ -1,0 +1,311 @@
+"""A metered dose, or a prime, from the press of the trigger to the needle at home and the pressure at rest.
+
+DEPTH -> INSERT -> DISPENSE -> SETTLE -> RETRACT -> REST -> finished; a prime is DISPENSE -> SETTLE only.
+`abort` jumps to RETRACT from anywhere. The way out is loaded before the needle goes in, and starts by
+hardware when the plunger's permit falls.
+
+Volume: what the encoder says was swept, less what the pressure says is still stored in the syringe's
+compliance. Both are needed: with a blocked needle the plunger moves and nothing leaves.
+"""
+
+from mesofirmware import clock, motion
+from mesoprotocol import limits, tick, wire
+
+OFF, DEPTH, INSERT, DISPENSE, SETTLE, RETRACT, REST, FINISHED = range(8)
+
+_CHUNKS = 2 * 100 // limits.CHUNK_PERCENT
+"""Chunks of a dose: two are in flight, together CHUNK_PERCENT of it."""
+_PRIME_CHUNK_STEPS = 90
+_LOOK_US = 20_000
+"""How often pressure is looked at while it settles."""
+_SIGMA_PA = 1_000
+"""Pressure noise that profiles are judged by (A-23)."""
+
+
+class Metered:
+    """One dose at a time. After `phase` is FINISHED, the amounts stand in the attributes."""
+
+    def __init__(self, board: object, ledger: object) -> None:
+        self._board = board
+        self._ledger = ledger
+        self._insert = motion.Table(40)
+        self._retract = motion.Table(40)
+        self._depth_table = motion.Table(1)
+        self._chunks = (motion.Table(1), motion.Table(1))
+        self._chunk_at = 0
+        self.phase = OFF
+        self.reason = 0
+        self.drip = False
+        self.home = False
+        self.asked_nl = 0
+        self.delivered_nl = 0
+        self.lower_nl = 0
+        self.upper_nl = 0
+        self.steps = 0
+        self.worst_depth_um = 0
+        self._profile = limits.PROFILES[0]
+        self._prime = False
+        self._n = 0
+        self._depth_um = 0
+        self._depth_known = False
+        self._steps_left = 0
+        self._flush_steps = 0
+        self._chunk_steps = 0
+        self._interval = 0
+        self._steps_at_start = 0
+        self._encoder_at_start = 0
+        self._encoder_at_flow = 0
+        self._base_pa = 0
+        self._exit_stored_nl = 0
+        self._since = 0
+
+    # --- The plan -------------------------------------------------------------------------------------
+
+    def plan_steps(self, volume_nl: int, profile: tuple) -> int:
+        """Plunger steps for a volume, to the nearest."""
+        per = profile[limits.PROFILE_PL_PER_STEP]
+        return (volume_nl * 1000 + per // 2) // per
+
+    def plan_interval(self, profile: tuple) -> int:
+        """Ticks between plunger steps at the profile's flow."""
+        return profile[limits.PROFILE_PL_PER_STEP] * 25_000 // profile[limits.PROFILE_FLOW_NL_PER_S]
+
+    # --- Running --------------------------------------------------------------------------------------
+
+    def begin(self, now: int, n: int, intent_volume_nl: int, depth_um: int, profile: tuple, prime: bool) -> None:
+        """Start to move for ledger entry n. START is in the ledger."""
+        board = self._board
+        self._n = n
+        self._profile = profile
+        self._prime = prime
+        self._depth_um = depth_um
+        self.asked_nl = intent_volume_nl
+        self.reason = wire.REASON_COMPLETE
+        self.drip = False
+        self.home = False
+        self.worst_depth_um = 0
+        self._steps_left = self.plan_steps(intent_volume_nl, profile)
+        self._interval = self.plan_interval(profile)
+        self._chunk_steps = _PRIME_CHUNK_STEPS if prime else (self._steps_left + _CHUNKS - 1) // _CHUNKS
+        self._flush_steps = -1
+        self._steps_at_start = board.plunger.position()
+        self._encoder_at_start = board.encoder()
+        self._encoder_at_flow = self._encoder_at_start
+        self._base_pa = board.pressure_pa()
+        self._exit_stored_nl = 0
+        board.enable(True)
+        board.permit(True, prime)
+        if prime:
+            self._enter(DISPENSE, now)
+            self._feed_plunger()
+            return
+        self._enter(DEPTH, now)
+        move_depth(board, self._depth_table, depth_um, self._depth_known)
+        self._depth_known = True
+
+    def step(self, now: int) -> int:
+        """Do what is due; return microseconds until the next look (a batch's end wakes earlier)."""
+        board = self._board
+        if self.phase == DEPTH:
+            if board.depth.busy():
+                return clock.FOREVER
+            motion.insertion(self._insert)
+            motion.retraction(self._retract)
+            board.drive.feed(self._insert.words, self._insert.n, 1, False)
+            board.drive.feed(self._retract.words, self._retract.n, 1, True)
+            self._enter(INSERT, now)
+        if self.phase == INSERT:
+            # the held way out keeps the drive busy; room for one more means that the way in has ended
+            if board.drive.room() == 0:
+                return clock.FOREVER
+            self.worst_depth_um = abs(board.protrusion_um() - self._depth_um)
+            if self.worst_depth_um > limits.DEPTH_TOLERANCE_UM:
+                self.abort(now, wire.REASON_DEPTH)
+            else:
+                self._enter(DISPENSE, now)
+        if self.phase == DISPENSE:
+            self._dispense(now)
+            if self.phase == DISPENSE:
+                return clock.FOREVER
+        if self.phase == SETTLE:
+            wait = self._settle(now)
+            if wait:
+                return wait
+        if self.phase == RETRACT:
+            wait = self._wait_home(now)
+            if wait:
+                return wait
+        if self.phase == REST:
+            tau_us = self._tau_us()
+            past = tick.diff(now, self._since)
+            settled = self._stored_pa() <= limits.FLAT_PA and past >= tau_us
+            if not settled and past < limits.SETTLE_MAX_MS * 1000:
+                return _LOOK_US
+            self.drip = self.drip or not settled
+            self._finish()
+        return clock.FOREVER
+
+    def remaining_ms(self) -> int:
+        """Time that dispensing still needs, at most."""
+        per_step_us = self._interval // motion.TICKS_PER_US
+        return self._steps_left * per_step_us // 1000 if self.phase <= DISPENSE else 0
+
+    def abort(self, now: int, reason: int) -> None:
+        """End early: plunger stops, needle goes home, amounts are measured. The first reason stands."""
+        if self.phase in (OFF, RETRACT, REST, FINISHED):
+            return
+        self.reason = reason
+        self._board.plunger.stop()
+        if self.phase == DEPTH:
+            self._board.depth.stop()
+            self._depth_known = False
+        self._leave(now)
+
+    def stored_nl(self) -> int:
+        """Volume stored in the syringe's compliance, above what was stored at the start; not below 0."""
+        return self._stored_pa() * self._profile[limits.PROFILE_COMPLIANCE_NL_PER_KPA] // 1000
+
+    # --- Phases ---------------------------------------------------------------------------------------
+
+    def _enter(self, phase: int, now: int) -> None:
+        self.phase = phase
+        self._since = now
+
+    def _stored_pa(self) -> int:
+        return max(0, self._board.pressure_pa() - self._base_pa)
+
+    def _tau_us(self) -> int:
+        # Pa.s/ul * nl/kPa = us
+        profile = self._profile
+        return profile[limits.PROFILE_RESISTANCE_PA_S_PER_UL] * profile[limits.PROFILE_COMPLIANCE_NL_PER_KPA]
+
+    def _swept_nl(self, since: int) -> int:
+        return (self._board.encoder() - since) * self._profile[limits.PROFILE_PL_PER_COUNT] // 1000
+
+    def _feed_plunger(self) -> None:
+        """Reserve the next chunk in the ledger, then feed it; as often as there is room."""
+        axis = self._board.plunger
+        while axis.room() and self._steps_left:
+            steps = min(self._chunk_steps, self._steps_left)
+            self._steps_left -= steps
+            planned = self.plan_steps(self.asked_nl, self._profile) - self._steps_left
+            upper = planned * self._profile[limits.PROFILE_PL_PER_STEP] // 1000
+            upper += upper * self._profile[limits.PROFILE_TOLERANCE_PERMILLE] // 1000
+            lower = max(0, self._swept_nl(self._encoder_at_start) - self.stored_nl())
+            lower -= lower * self._profile[limits.PROFILE_TOLERANCE_PERMILLE] // 1000
+            self._ledger.reserve(self._n, 0 if self._prime else lower, upper, 0, 0)
+            table = self._chunks[self._chunk_at]
+            self._chunk_at = 1 - self._chunk_at
+            motion.straight(table, steps, self._interval)
+            axis.feed(table.words, table.n, 1, False)
+
+    def _dispense(self, now: int) -> None:
+        board = self._board
+        if not self._encoder_agrees():
+            self.abort(now, wire.REASON_ENCODER)
+            return
+        profile = self._profile
+        if self._prime:
+            self._look_for_flow()
+        flow = profile[limits.PROFILE_FLOW_NL_PER_S]
+        in_flow_pa = profile[limits.PROFILE_RESISTANCE_PA_S_PER_UL] * (flow // 1000)
+        in_flow_nl = in_flow_pa * profile[limits.PROFILE_COMPLIANCE_NL_PER_KPA] // 1000
+        if self.stored_nl() > in_flow_nl + limits.OCCLUSION_NL:
+            self.abort(now, wire.REASON_OCCLUSION)
+            return
+        if self._steps_left:
+            self._feed_plunger()
+        elif not board.plunger.busy():
+            if self._prime and self._flush_steps < 0:
+                self.reason = wire.REASON_NO_FLOW
+            self._enter(SETTLE, now)
+
+    def _look_for_flow(self) -> None:
+        """Priming: once pressure shows that fluid flows, only the flush is left."""
+        if self._flush_steps < 0 and self._stored_pa() > limits.FLAT_PA:
+            self._encoder_at_flow = self._board.encoder()
+            self._flush_steps = self.plan_steps(limits.PRIME_FLUSH_NL, self._profile)
+            self._steps_left = min(self._steps_left, self._flush_steps)
+
+    def _encoder_agrees(self) -> bool:
+        stepped_nm = (self._board.plunger.position() - self._steps_at_start) * 625 // 2
+        counted_nm = (self._board.encoder() - self._encoder_at_start) * 500
+        return abs(stepped_nm - counted_nm) <= limits.ENCODER_TOLERANCE_UM * 1000
+
+    def _settle(self, now: int) -> int:
+        """Wait for the pressure to fall before the needle leaves; 0 when it may."""
+        past = tick.diff(now, self._since)
+        if past < 4 * self._tau_us():
+            return min(_LOOK_US, 4 * self._tau_us() - past)
+        if self._stored_pa() > limits.FLAT_PA and past < limits.SETTLE_MAX_MS * 1000:
+            return _LOOK_US
+        if self.stored_nl() > limits.OCCLUSION_NL:
+            self.reason = wire.REASON_OCCLUSION
+        elif self._stored_pa() > limits.FLAT_PA:
+            self.drip = True
+        self._leave(now)
+        return 0
+
+    def _leave(self, now: int) -> None:
+        """Let the needle out, and after an occlusion take back what is stored."""
+        board = self._board
+        self._exit_stored_nl = self.stored_nl()
+        board.drive.release()
+        if self.reason == wire.REASON_OCCLUSION:
+            steps = self.plan_steps(self._exit_stored_nl, self._profile)
+            if steps:
+                table = self._chunks[self._chunk_at]
+                self._chunk_at = 1 - self._chunk_at
+                motion.straight(table, -steps, self._interval)
+                board.plunger.feed(table.words, table.n, 1, False)
+        self._enter(RETRACT, now)
+
+    def _wait_home(self, now: int) -> int:
+        board = self._board
+        self.home = bool(board.inputs() & wire.INPUT_NEEDLE_HOME)
+        if board.drive.busy() or not self.home:
+            left = limits.NEEDLE_HOME_MS * 1000 - tick.diff(now, self._since)
+            if left > 0:
+                return left
+            if self.reason == wire.REASON_COMPLETE:
+                self.reason = wire.REASON_NEEDLE_NOT_HOME
+        if board.plunger.busy():
+            return _LOOK_US
+        self._enter(REST, now)
+        return 0
+
+    def _finish(self) -> None:
+        """Compute the amounts. The one place where a delivered volume is computed."""
+        board = self._board
+        board.permit(False, False)
+        board.enable(False)
+        permille = self._profile[limits.PROFILE_TOLERANCE_PERMILLE]
+        swept = self._swept_nl(self._encoder_at_start)
+        since_flow = self._swept_nl(self._encoder_at_flow) if self._prime else swept
+        stored = self.stored_nl()
+        noise = _SIGMA_PA * self._profile[limits.PROFILE_COMPLIANCE_NL_PER_KPA] // 1000
+        self.steps = max(0, board.plunger.position() - self._steps_at_start)
+        if self._prime and self._flush_steps < 0:
+            self.delivered_nl = self.lower_nl = 0
+            self.upper_nl = max(0, swept)
+        else:
+            self.delivered_nl = max(0, since_flow - stored)
+            margin = self.delivered_nl * permille // 1000 + noise
+            # what had not left when the needle did may have fallen outside the skin; a stored volume is an estimate
+            self.lower_nl = max(0, self.delivered_nl - margin - max(0, self._exit_stored_nl - stored))
+            self.upper_nl = self.delivered_nl + margin + max(stored, self._exit_stored_nl) // 4
+            if self._prime:
+                self.upper_nl = max(self.upper_nl, swept)
+        if self.steps == 0 and swept <= 0:
+            self.delivered_nl = self.lower_nl = self.upper_nl = 0
+        self.phase = FINISHED
+
+
+def move_depth(board: object, table: object, depth_um: int, known: bool) -> None:
+    """Set the depth stop; home it first if its position is not known. The needle is at home."""
+    if not known:
+        board.depth.home()
+    steps = depth_um // motion.UM_PER_DEPTH_STEP - (board.depth.position() if known else 0)
+    if steps:
+        motion.straight(table, steps, motion.DEPTH_INTERVAL)
+        board.depth.feed(table.words, table.n, 1, False)

@@ -1,0 +1,73 @@
+"""Records in the non-volatile memory: fields as in the protocol's codec, then a CRC-32, read back when written."""
+
+from mesoprotocol import codec, crc
+
+BLANK, VALID, DAMAGED = 0, 1, 2
+
+
+class StoreFailed(Exception):
+    """The memory did not read back what was written."""
+
+
+class Records:
+    """Reads and writes records of a store. Buffers exist from the start; nothing is allocated later."""
+
+    def __init__(self, store: object) -> None:
+        self._store = store
+        self._seed = crc.seed(b"LEDGER1")
+        self._buf = bytearray(128)
+        self._check = bytearray(128)
+
+    def read(self, at: int, fields: tuple, values: list) -> int:
+        """Read a record at offset `at` into `values`: BLANK (never written), VALID, or DAMAGED.
+
+        Byte fields are copied into the bytearray that stands in their place in `values`, if one does.
+        """
+        n = codec.size(fields)
+        buf = self._buf
+        self._store.read(at, buf, n + 4)
+        if not crc.matches(buf, n, self._seed):
+            i = 0
+            while i < n + 4:
+                if buf[i] != buf[0] or (buf[i] != 0 and buf[i] != 255):
+                    return DAMAGED
+                i += 1
+            return BLANK
+        offset = 0
+        i = 0
+        for kind, size, _, _ in fields:
+            if kind == codec.BYTES:
+                k = 0
+                while k < size:
+                    values[i][k] = buf[offset + k]
+                    k += 1
+            else:
+                v = 0
+                k = size
+                while k > 0:
+                    k -= 1
+                    v = v << 8 | buf[offset + k]
+                values[i] = v
+            offset += size
+            i += 1
+        return VALID
+
+    def write(self, at: int, fields: tuple, values: list) -> None:
+        """Write a record and read it back. Raises `StoreFailed` if it differs."""
+        n = codec.write(fields, values, self._buf, 0)
+        crc.put(self._buf, n, self._seed)
+        self._put(at, n + 4)
+
+    def blank(self, at: int, n: int) -> None:
+        """Make n <= 128 bytes blank again."""
+        i = 0
+        while i < n:
+            self._buf[i] = 0
+            i += 1
+        self._put(at, n)
+
+    def _put(self, at: int, n: int) -> None:
+        self._store.write(at, self._buf, n)
+        self._store.read(at, self._check, n)
+        if not codec.same(self._buf, 0, self._check, 0, n):
+            raise StoreFailed("at %d" % at)

@@ -1,0 +1,95 @@
+"""What may be prepared: every limit of a dose or a run, checked before anything is written or moves.
+
+Each function returns a status of the schema. Values are the request's fields by their wire index.
+"""
+
+from mesoprotocol import limits, wire
+
+
+def zone(zone_id: int) -> object:
+    """The zone's row of `limits.ZONES`, or None."""
+    for row in limits.ZONES:
+        if row[0] == zone_id:
+            return row
+    return None
+
+
+def profile(profile_id: int) -> object:
+    """The profile's row of `limits.PROFILES`, or None."""
+    for row in limits.PROFILES:
+        if row[0] == profile_id:
+            return row
+    return None
+
+
+def dose(args: list, inputs: int, ledger: object, primed: bool, primed_nl: int, swept_nl: int) -> int:
+    """A single dose or a prime. `primed_nl`: primed so far; `swept_nl`: plunger travel so far, as volume."""
+    if not ledger.treatment:
+        return wire.S_NO_TREATMENT
+    row = profile(args[wire.PREPARE_PROFILE])
+    if row is None:
+        return wire.S_RANGE
+    volume = args[wire.PREPARE_VOLUME_NL]
+    depth = args[wire.PREPARE_DEPTH_UM]
+    if swept_nl + volume > row[limits.PROFILE_CAPACITY_NL]:
+        return wire.S_SYRINGE_EMPTY
+    if args[wire.PREPARE_MODE] == wire.MODE_PRIME:
+        if depth != 0 or args[wire.PREPARE_ZONE] != 0:
+            return wire.S_RANGE
+        if primed_nl + volume > limits.PRIME_MAX_NL:
+            return wire.S_PRIME_LIMIT
+        if inputs & wire.INPUT_CONTACT:
+            return wire.S_SKIN_CONTACT
+    else:
+        if volume < limits.DOSE_MIN_NL or volume > limits.DOSE_MAX_NL:
+            return wire.S_RANGE
+        if depth < limits.METERED_DEPTH_MIN_UM or depth > limits.METERED_DEPTH_MAX_UM:
+            return wire.S_RANGE
+        area = zone(args[wire.PREPARE_ZONE])
+        if area is None or depth > area[2] or volume > area[4]:
+            return wire.S_ZONE_LIMIT
+        if not primed:
+            return wire.S_NOT_PRIMED
+    # the upper bound of a dose may exceed what is asked by the profile's tolerance
+    most = volume + volume * row[limits.PROFILE_TOLERANCE_PERMILLE] // 1000
+    if ledger.counted_nl + most > limits.TREATMENT_MAX_NL:
+        return wire.S_TREATMENT_LIMIT
+    return interlock(inputs, wire.INPUT_SYRINGE)
+
+
+def run(args: list, inputs: int, ledger: object) -> int:
+    """A fractional run."""
+    if not ledger.treatment:
+        return wire.S_NO_TREATMENT
+    depth = args[wire.PREPARE_RUN_DEPTH_UM]
+    if depth < limits.FRACTIONAL_DEPTH_MIN_UM or depth > limits.FRACTIONAL_DEPTH_MAX_UM:
+        return wire.S_RANGE
+    area = zone(args[wire.PREPARE_RUN_ZONE])
+    if area is None or depth > area[3]:
+        return wire.S_ZONE_LIMIT
+    rate = args[wire.PREPARE_RUN_RATE_PER_MIN]
+    strokes = args[wire.PREPARE_RUN_STROKES]
+    if rate < limits.RATE_MIN_PER_MIN or rate > limits.RATE_MAX_PER_MIN or strokes > limits.STROKES_MAX:
+        return wire.S_RANGE
+    needles = args[wire.PREPARE_RUN_NEEDLES]
+    area_mm2 = args[wire.PREPARE_RUN_AREA_MM2]
+    if needles < limits.NEEDLES_MIN or needles > limits.NEEDLES_MAX:
+        return wire.S_RANGE
+    if area_mm2 < limits.AREA_MIN_MM2 or area_mm2 > limits.AREA_MAX_MM2:
+        return wire.S_RANGE
+    if strokes * needles * limits.NEEDLE_AREA_X1000_MM2 > area_mm2 * 10 * limits.COVERAGE_MAX_PERCENT:
+        return wire.S_COVERAGE
+    if args[wire.PREPARE_RUN_DURATION_S] > limits.RUN_MAX_S:
+        return wire.S_RANGE
+    if strokes * 60 > args[wire.PREPARE_RUN_DURATION_S] * rate:
+        return wire.S_RUN_TIME
+    return interlock(inputs, wire.INPUT_CARTRIDGE)
+
+
+def interlock(inputs: int, present: int) -> int:
+    """What must be so in every mode; `present` is the input of what must be mounted."""
+    if not inputs & present or not inputs & wire.INPUT_NEEDLE_HOME:
+        return wire.S_INTERLOCK
+    if inputs & (wire.INPUT_ESTOP | wire.INPUT_DRIVE_FAULT):
+        return wire.S_INTERLOCK
+    return wire.S_OK

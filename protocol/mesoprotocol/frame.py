@@ -1,0 +1,141 @@
+"""Frames: `00 | COBS( header 10 | payload <= 220 | CRC-32 ) | 00`, the same code on both sides.
+
+Header: major u8, kind u8, message id u16, seq u16, session u16, payload length u8, zero u8. The CRC starts
+from crc32("MESO" + major), so that no other protocol's frames and no other major's pass for ours. A body
+has at most 242 bytes, hence COBS codes of 0xFF never occur and each body has exactly one encoding: any
+other is refused. Refused frames are counted, nothing raises.
+"""
+
+from mesoprotocol import crc
+
+HEADER = 10
+PAYLOAD_MAX = 220
+BODY_MAX = HEADER + PAYLOAD_MAX + 8 + 4
+WIRE_MAX = BODY_MAX + 3
+
+REQUEST, REPLY, EVENT, STREAM = 0, 1, 2, 3
+
+
+def frame_seed(major: int) -> bytes:
+    """The CRC seed of frames of one major version."""
+    return crc.seed(b"MESO" + bytes((major,)))
+
+
+class Builder:
+    """Makes frames in a buffer of its own. Write the payload at `body[HEADER:]`, then call `build`."""
+
+    def __init__(self, major: int) -> None:
+        self.major = major
+        self._seed = frame_seed(major)
+        self.body = bytearray(BODY_MAX)
+        self.wire = bytearray(WIRE_MAX)
+
+    def build(self, kind: int, msg_id: int, seq: int, session: int, n: int) -> int:
+        """Frame a payload of `n` bytes; return the number of bytes now in `wire`."""
+        if n < 0 or n > PAYLOAD_MAX:
+            raise ValueError("payload of %d bytes, at most %d" % (n, PAYLOAD_MAX))
+        body = self.body
+        body[0] = self.major
+        body[1] = kind
+        body[2] = msg_id & 255
+        body[3] = msg_id >> 8
+        body[4] = seq & 255
+        body[5] = seq >> 8
+        body[6] = session & 255
+        body[7] = session >> 8
+        body[8] = n
+        body[9] = 0
+        n += HEADER
+        crc.put(body, n, self._seed)
+        return self._stuff(n + 4)
+
+    def _stuff(self, n: int) -> int:
+        body = self.body
+        wire = self.wire
+        wire[0] = 0
+        code_at = 1
+        at = 2
+        i = 0
+        while i < n:
+            b = body[i]
+            if b:
+                wire[at] = b
+            else:
+                wire[code_at] = at - code_at
+                code_at = at
+            at += 1
+            i += 1
+        wire[code_at] = at - code_at
+        wire[at] = 0
+        return at + 1
+
+
+class Reader:
+    """Finds frames in a stream of bytes. After `feed` returns, `length` > 0 says that `body` holds a frame.
+
+    `majors` are the versions whose frames are read: header and CRC are frozen across majors, so that HELLO can
+    say which side to update. `bad` counts refused frames. Memory is bounded whatever comes in.
+    """
+
+    def __init__(self, majors: tuple) -> None:
+        self._seeds = [(major, frame_seed(major)) for major in majors]
+        self._raw = bytearray(WIRE_MAX)
+        self._n = 0
+        self._overrun = False
+        self.body = bytearray(BODY_MAX)
+        self.length = 0
+        self.bad = 0
+
+    def feed(self, data: bytearray, at: int, end: int) -> int:
+        """Take data[at:end] until a frame is complete; return the offset behind what was taken."""
+        self.length = 0
+        raw = self._raw
+        n = self._n
+        while at < end:
+            b = data[at]
+            at += 1
+            if b:
+                if n < BODY_MAX + 1:
+                    raw[n] = b
+                    n += 1
+                else:
+                    self._overrun = True
+            elif n:
+                if self._overrun or not self._take(n):
+                    self.bad = (self.bad + 1) & 0xFFFF
+                    self.length = 0
+                self._overrun = False
+                n = 0
+                if self.length:
+                    break
+        self._n = n
+        return at
+
+    def _take(self, n: int) -> bool:
+        """Unstuff n bytes, check header and CRC; set `length` if `body` holds a frame for us."""
+        raw = self._raw
+        body = self.body
+        out = 0
+        i = 0
+        while i < n:
+            code = raw[i]
+            if i + code > n:
+                return False
+            i += 1
+            end = i + code - 1
+            while i < end:
+                body[out] = raw[i]
+                out += 1
+                i += 1
+            if i < n:
+                body[out] = 0
+                out += 1
+        if out < HEADER + 4 or body[8] + HEADER + 4 != out or body[1] > STREAM or body[9]:
+            return False
+        for major, seed in self._seeds:
+            if body[0] == major:
+                if not crc.matches(body, out - 4, seed):
+                    return False
+                self.length = out - 4
+                return True
+        return False

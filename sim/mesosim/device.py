@@ -1,0 +1,106 @@
+"""The whole device as a process: `device MODE SEED [CONTROL_FD SPEED]`. Runs on CPython and on MicroPython.
+
+`lockstep`: virtual time. Requests come on stdin, answers leave on stdout, little-endian:
+`R until_us:u64 n:u32 bytes` -> `t_us:u64 n:u32 bytes`; `C n:u32 json` -> `n:u32 json`.
+
+`paced`: SPEED per mille of wall time. stdin and stdout are the serial line itself; control requests come as
+lines of JSON on CONTROL_FD and are answered there. The process ends when its control line is closed.
+
+A control request is `[name, value]`, its answer `[null, result]` or `[error, null]`; see `World.control`.
+"""
+
+import json
+import select
+import struct
+import sys
+import time
+
+from mesosim.world import world
+
+
+def main(argv: list) -> None:
+    """Run one device until its standard input, or its control line, is closed."""
+    device = world.World(int(argv[1]), argv[4] if len(argv) > 4 else "")
+    if argv[0] == "lockstep":
+        _lockstep(device)
+    else:
+        _paced(device, int(argv[2]), int(argv[3]))
+
+
+def _control(device: world.World, request: bytes) -> bytes:
+    try:
+        name, value = json.loads(request)
+        answer = [None, device.control(name, value)]
+    except ValueError as error:
+        answer = [str(error), None]
+    return json.dumps(answer).encode()
+
+
+def _lockstep(device: world.World) -> None:
+    source = open(0, "rb", buffering=0)
+    sink = open(1, "wb", buffering=0)
+    while True:
+        op = source.read(1)
+        if not op:
+            return
+        if op == b"R":
+            until, n = struct.unpack("<QI", _read(source, 12))
+            t, tx = device.run(until, _read(source, n))
+            _write(sink, struct.pack("<QI", t, len(tx)) + tx)
+        else:
+            (n,) = struct.unpack("<I", _read(source, 4))
+            answer = _control(device, _read(source, n))
+            _write(sink, struct.pack("<I", len(answer)) + answer)
+
+
+def _paced(device: world.World, control_fd: int, per_mille: int) -> None:
+    line_in = open(0, "rb", buffering=0)
+    line_out = open(1, "wb", buffering=0)
+    control = open(control_fd, "r+b", buffering=0)
+    poll = select.poll()
+    poll.register(line_in, select.POLLIN)
+    poll.register(control, select.POLLIN)
+    start = time.time_ns()
+    rx = b""
+    pending = b""
+    while True:
+        now_us = (time.time_ns() - start) // 1000 * per_mille // 1000
+        t, tx = device.run(now_us, rx)
+        rx = b""
+        if len(pending) < 65536:
+            pending += tx
+        if pending:
+            # a host that does not read stops nothing: what does not fit now is tried again
+            sent = line_out.write(pending)
+            pending = pending[sent or 0 :]
+        if t < now_us:
+            continue
+        wait_us = (device.next_us() - now_us) * 1000 // per_mille
+        ready = poll.poll(max(0, min(1 if pending else 50, wait_us // 1000)))
+        for item in ready:
+            if item[0] is control or item[0] == control_fd:
+                request = control.readline()
+                if not request:
+                    return
+                _write(control, _control(device, request.strip()) + b"\n")
+            else:
+                rx = line_in.read(512) or b""
+
+
+def _read(source: object, n: int) -> bytes:
+    data = b""
+    while len(data) < n:
+        piece = source.read(n - len(data))
+        if not piece:
+            sys.exit(0)
+        data += piece
+    return data
+
+
+def _write(sink: object, data: bytes) -> None:
+    while data:
+        data = data[sink.write(data) :]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

