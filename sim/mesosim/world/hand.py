@@ -28,11 +28,14 @@ class Hand:
         """The light has changed."""
         if not self.present:
             return
-        if light == signals.LIGHT_ARMED_SKIN:
-            self._plan(t_us + 200_000, wire.INPUT_CONTACT, True)
-            self._press(t_us + 450_000)
-        elif light == signals.LIGHT_ARMED_AWAY:
-            self._press(t_us + 450_000)
+        if light in (signals.LIGHT_ARMED_SKIN, signals.LIGHT_ARMED_AWAY):
+            # let go and lift off first: the hand may still be where the last dose has left it
+            self._todo = []
+            self._release(t_us + 150_000)
+            self._plan(t_us + 200_000, wire.INPUT_CONTACT, False)
+            if light == signals.LIGHT_ARMED_SKIN:
+                self._plan(t_us + 500_000, wire.INPUT_CONTACT, True)
+            self._press(t_us + 750_000)
         elif light == signals.LIGHT_HELD:
             self._release(t_us + 50_000)
             if self.press_again_us:

@@ -1,0 +1,61 @@
+"""The driver of the mesoinjector.
+
+    from mesoinjector import Injector
+
+    with Injector.open("/dev/ttyACM0") as injector:
+        injector.begin_treatment()
+        injector.prime(volume_ml=0.06)
+        result = injector.dose(volume_ml=0.02, depth_mm=1.0, zone="forehead", point=1)
+
+A dose ends as `Delivered`, `NotDelivered` or `Unknown`; what was delivered is never guessed. An exception from
+`dose`, `prime` or `fractional` means that nothing was committed and nothing moved.
+"""
+
+from mesoinjector.errors import (
+    DeviceBusy,
+    DeviceError,
+    DeviceNotFound,
+    DoseUncertain,
+    Fault,
+    FirmwareNotRunning,
+    LimitExceeded,
+    LinkError,
+    LinkLost,
+    MesoError,
+    PermissionDenied,
+    PlanError,
+    PortBusy,
+    ProtocolError,
+    Refused,
+    ReplyTimeout,
+    UnaccountedDose,
+    VersionMismatch,
+)
+from mesoinjector.injector import Injector
+from mesoinjector.results import Delivered, NotDelivered, Result, Unknown
+
+__all__ = [
+    "Delivered",
+    "DeviceBusy",
+    "DeviceError",
+    "DeviceNotFound",
+    "DoseUncertain",
+    "Fault",
+    "FirmwareNotRunning",
+    "Injector",
+    "LimitExceeded",
+    "LinkError",
+    "LinkLost",
+    "MesoError",
+    "NotDelivered",
+    "PermissionDenied",
+    "PlanError",
+    "PortBusy",
+    "ProtocolError",
+    "Refused",
+    "ReplyTimeout",
+    "Result",
+    "UnaccountedDose",
+    "Unknown",
+    "VersionMismatch",
+]

@@ -1,0 +1,116 @@
+"""Everything that can go wrong, as one tree. Each message ends with what to do next.
+
+    MesoError
+    +-- LinkError
+    |   +-- DeviceNotFound        no such port, or nothing on it that answers as a mesoinjector
+    |   +-- PortBusy              another program holds the port
+    |   +-- PermissionDenied      the port may not be opened by this user
+    |   +-- LinkLost              the line broke
+    |   +-- ReplyTimeout          no answer in time (also a TimeoutError)
+    +-- ProtocolError
+    |   +-- VersionMismatch       the sides speak different versions, or have different limits
+    |   +-- FirmwareNotRunning    a MicroPython prompt or a traceback answers instead
+    +-- DeviceError               the device said no, with its status
+    |   +-- Refused               not now: state, latch, session
+    |   +-- LimitExceeded         never: a limit
+    |   +-- Fault                 hardware or storage
+    |   +-- DeviceBusy            a dose is under way
+    +-- DoseUncertain             a dose before this one is unknown; nothing more is given before it is resolved
+    |   +-- UnaccountedDose       the ledger has grown by something that this journal does not know
+    +-- PlanError                 a plan, or an argument, is outside what is allowed
+"""
+
+from __future__ import annotations
+
+from mesoprotocol import messages
+
+
+class MesoError(Exception):
+    """Base of all errors of this package."""
+
+
+class LinkError(MesoError):
+    """The line to the device."""
+
+
+class DeviceNotFound(LinkError):
+    """No such port, or nothing on it that answers as a mesoinjector."""
+
+
+class PortBusy(LinkError):
+    """Another program holds the port."""
+
+
+class PermissionDenied(LinkError):
+    """The port may not be opened by this user."""
+
+
+class LinkLost(LinkError):
+    """The line broke."""
+
+
+class ReplyTimeout(LinkError, TimeoutError):
+    """No answer in time."""
+
+
+class ProtocolError(MesoError):
+    """What was received does not fit the protocol."""
+
+
+class VersionMismatch(ProtocolError):
+    """The sides speak different versions, or have different limits."""
+
+
+class FirmwareNotRunning(ProtocolError):
+    """A MicroPython prompt or a traceback answers instead of the firmware."""
+
+
+class DeviceError(MesoError):
+    """The device said no. `status` is the schema's code, `name` its name."""
+
+    def __init__(self, status: int, request: str) -> None:
+        self.status = status
+        self.name = messages.STATUS_NAMES.get(status, str(status))
+        _, cause, then = messages.STATUS_CAUSES.get(status, ("", "unknown status", "update the host"))
+        super().__init__(f"{request} was refused, {self.name} ({status}): {cause}. Next: {then}.")
+
+
+class Refused(DeviceError):
+    """Not now: state, latch, session."""
+
+
+class LimitExceeded(DeviceError):
+    """Never: a limit."""
+
+
+class Fault(DeviceError):
+    """Hardware or storage."""
+
+
+class DeviceBusy(Refused):
+    """A dose is under way."""
+
+
+class DoseUncertain(MesoError):
+    """A dose before this one is unknown; nothing more is given before it is resolved."""
+
+
+class UnaccountedDose(DoseUncertain):
+    """The ledger has grown by something that this journal does not know."""
+
+
+class PlanError(MesoError):
+    """A plan, or an argument, is outside what is allowed."""
+
+
+def refusal(status: int, request: str) -> DeviceError:
+    """The exception for a refused request."""
+    name = messages.STATUS_NAMES.get(status, "")
+    family = messages.STATUS_CAUSES.get(status, ("", "", ""))[0]
+    if name == "WRONG_STATE":
+        return DeviceBusy(status, request)
+    if family == "limit":
+        return LimitExceeded(status, request)
+    if family in ("actuator", "storage"):
+        return Fault(status, request)
+    return Refused(status, request)

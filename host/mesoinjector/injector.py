@@ -1,0 +1,418 @@
+"""The device as clinic software sees it: prime, dose, fractional, stop; volumes in ml, depths in mm.
+
+Each dose is a transaction. Its id is in the journal before a byte leaves; its result comes from the device's
+ledger and from nothing else. While one dose is Unknown, every new one is refused.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Self
+
+from mesoinjector import errors, planning, results
+from mesoinjector.connection import STOP_BYTES
+from mesoinjector.journal import Intended, Journal
+from mesoinjector.links import Link, open_link
+from mesoinjector.pump import Pump
+from mesoprotocol import limits, messages, wire
+
+CLIENT = "mesoinjector 0.1"
+HELLO_US = 3_000_000
+"""Wait for an answer to HELLO from something that has sent no frame yet."""
+HELLO_BUSY_US = 15_000_000
+"""Wait while the device ends a dose first: dispensing, settling (5 s) and coming to rest (5 s)."""
+QUERY_US = 500_000
+"""How often a dose under way is asked for, besides listening to its events."""
+NOT_AFTER_US = 2_000_000
+"""How long a COMMIT may be on its way."""
+
+
+class Injector:
+    """One open device. Use `Injector.open`; safe to use from many threads."""
+
+    def __init__(self, link: Link, journal: Journal) -> None:
+        self.link = link
+        self.journal = journal
+        self._pump = Pump(link)
+        self._outcomes: dict[bytes, messages.OutcomeEvent] = {}
+        self._stops = 0
+        self._treatment = 0
+        self._pump.listen(self._take_event)
+        self.hello = self._greet()
+        self.uid = self.hello.uid.hex()
+        self._next_n = self.hello.next_n
+        self.resolved = self._resolve_all()
+        """Doses of before that were open, and what has become of them."""
+        self._account_for_ledger()
+
+    @classmethod
+    def open(cls, url: str, journal: Path | str | Journal | None = None) -> Self:
+        """Open the device at `url` (`/dev/ttyACM0`, `socket://host:port`, `sim://`, `sim://micropython`).
+
+        Nothing moves. Doses that were under way are asked for by their ids; see `resolved`. Raises
+        `LinkError`, `ProtocolError`, `JournalError`.
+        """
+        book = journal if isinstance(journal, Journal) else Journal(journal)
+        link = open_link(url)
+        try:
+            return cls(link, book)
+        except BaseException:
+            link.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the device up. Idempotent; moves nothing, ends nothing."""
+        self.link.close()
+
+    @property
+    def runtime(self) -> str:
+        """What the firmware runs on, as it says itself."""
+        return self.hello.implementation
+
+    def listen(self, listener: Callable[[Any], None]) -> None:
+        """Call `listener` with every event and telemetry sample, in the thread that waits."""
+        self._pump.listen(listener)
+
+    # --- Treatments and doses --------------------------------------------------------------------------
+
+    def begin_treatment(self, plan: str = "") -> int:
+        """Start a new treatment: one patient, one session; totals begin at zero. Returns its number."""
+        number = self.journal.start_treatment(self.uid, plan)
+        self._pump.request(messages.StartTreatment(number))
+        self._treatment = number
+        return number
+
+    def prime(self, volume_ml: float, profile: str = "1ml-30G4-aqueous") -> results.Result:
+        """Push at most `volume_ml` (to 0.5 ml a treatment) away from the skin, until fluid is seen to flow."""
+        volume_nl = nanolitres(volume_ml, "volume_ml", 1, limits.PRIME_MAX_NL)
+        row = planning.profile_row(profile)
+        request = messages.Prepare(self._new_id(), self._next_n, volume_nl, 0, wire.MODE_PRIME, row[0], 0, 0)
+        return self._give(request, "prime", "")
+
+    def dose(
+        self, volume_ml: float, depth_mm: float, zone: str, point: int = 0, profile: str = "1ml-30G4-aqueous"
+    ) -> results.Result:
+        """Give one dose, when the operator sets the handpiece to the skin and presses the trigger.
+
+        volume_ml: 0.02 .. 0.2 and within the zone; depth_mm: 0.5 .. 4.0 and within the zone; point: 0 .. 65535.
+        Raises `PlanError`, `DeviceError`, `LinkError`, `DoseUncertain`: then nothing was committed.
+        """
+        area = planning.zone_row(zone)
+        volume_nl = nanolitres(volume_ml, "volume_ml", limits.DOSE_MIN_NL, min(limits.DOSE_MAX_NL, area[4]), zone)
+        depth_um = micrometres(depth_mm, limits.METERED_DEPTH_MIN_UM, min(limits.METERED_DEPTH_MAX_UM, area[2]), zone)
+        in_range("point", point, 0, 0xFFFF)
+        row = planning.profile_row(profile)
+        request = messages.Prepare(
+            self._new_id(), self._next_n, volume_nl, depth_um, wire.MODE_SINGLE, row[0], area[0], point
+        )
+        return self._give(request, "dose", zone)
+
+    def fractional(
+        self,
+        strokes: int,
+        depth_mm: float,
+        zone: str,
+        area_cm2: float,
+        rate_per_min: int = 900,
+        needles: int = 16,
+        duration_s: int | None = None,
+    ) -> results.Result:
+        """Puncture an area; the trigger held drives, released holds, pressed again within 10 s goes on.
+
+        strokes: 1 .. 27000; depth_mm: 0.4 .. 4.0 and within the zone; rate_per_min: 60 .. 1800; needles: 12 .. 20;
+        duration_s: at most 1800, by default twice the time of the strokes and 30 s. Raises as `dose` does.
+        """
+        area = planning.zone_row(zone)
+        deepest = min(limits.FRACTIONAL_DEPTH_MAX_UM, area[3])
+        depth_um = micrometres(depth_mm, limits.FRACTIONAL_DEPTH_MIN_UM, deepest, zone)
+        in_range("strokes", strokes, 1, limits.STROKES_MAX)
+        in_range("rate_per_min", rate_per_min, limits.RATE_MIN_PER_MIN, limits.RATE_MAX_PER_MIN)
+        in_range("needles", needles, limits.NEEDLES_MIN, limits.NEEDLES_MAX)
+        area_mm2 = round(area_cm2 * 100)
+        in_range("area_cm2", area_cm2, limits.AREA_MIN_MM2 / 100, limits.AREA_MAX_MM2 / 100)
+        covered = strokes * needles * limits.NEEDLE_AREA_X1000_MM2 / (area_mm2 * 1000)
+        if covered * 100 > limits.COVERAGE_MAX_PERCENT:
+            raise errors.PlanError(
+                f"{strokes} strokes of {needles} needles puncture {covered:.1%} of {area_cm2:g} cm2; at most "
+                f"{limits.COVERAGE_MAX_PERCENT} % is allowed. Fewer strokes, or a larger area."
+            )
+        least_s = -(-strokes * 60 // rate_per_min)
+        seconds = min(2 * least_s + 30, limits.RUN_MAX_S) if duration_s is None else duration_s
+        in_range("duration_s", seconds, least_s, limits.RUN_MAX_S)
+        request = messages.PrepareRun(
+            self._new_id(), self._next_n, strokes, depth_um, rate_per_min, area[0], needles, area_mm2, seconds
+        )
+        return self._give(request, "fractional", zone)
+
+    def stop(self) -> messages.StatusReply:
+        """Stop whatever moves; returns once the device has said so in a numbered answer.
+
+        May be called from any thread at any time; a waiting `dose` returns with what was delivered. Therapy
+        stays refused until `clear`.
+        """
+        before = self._pump.connection.stop_answer
+        known = before.stop_count if before else self.hello.stop_count
+        for _ in range(8):
+            self._pump.send(STOP_BYTES)
+            self._stops += 1
+            status: messages.StatusReply = self._pump.request(messages.Status())
+            if status.latches & wire.LATCH_STOPPED and status.stop_count != known:
+                return status
+        raise errors.ReplyTimeout(
+            f"{self.link.url}: the device does not say that it has stopped. Next: press the emergency stop."
+        )
+
+    def status(self) -> messages.StatusReply:
+        """Where the device stands."""
+        status: messages.StatusReply = self._pump.request(messages.Status())
+        return status
+
+    def strokes(self, first: int) -> messages.StrokesReply:
+        """Stroke records of the present or last run from index `first` on, as far as the device has them."""
+        reply: messages.StrokesReply = self._pump.request(messages.Strokes(first))
+        return reply
+
+    def clear(self) -> int:
+        """Clear the latches that stand, after somebody has looked at the handpiece; those that remain, as bits."""
+        status = self.status()
+        reply: messages.ClearReply = self._pump.request(messages.Clear(status.latches, status.latch_count))
+        return reply.latches
+
+    def acknowledge(self, dose_id: str, operator: str) -> results.Result:
+        """Take note of an interrupted dose: it becomes Delivered, inexact, within its bounds."""
+        dose = self.journal.intended(dose_id)
+        if dose is None:
+            raise errors.PlanError(f"dose {dose_id} is not in the journal {self.journal.path}.")
+        self._pump.request(messages.Ack(dose.n, operator))
+        outcome: messages.OutcomeReply = self._pump.request(messages.Query(bytes.fromhex(dose_id), dose.n))
+        result = results.measured(outcome)
+        self.journal.close_dose(self.uid, result)
+        return result
+
+    def resolve(self, dose_id: str) -> results.Result:
+        """Ask the device what has become of a dose, and journal it. Moves nothing."""
+        dose = self.journal.intended(dose_id)
+        if dose is None:
+            raise errors.PlanError(f"dose {dose_id} is not in the journal {self.journal.path}.")
+        return self._resolve(dose)
+
+    # --- The transaction --------------------------------------------------------------------------------
+
+    def _give(self, request: messages.Prepare | messages.PrepareRun, kind: str, zone: str) -> results.Result:
+        self._refuse_while_unknown()
+        status = self.status()
+        if status.latches:
+            raise errors.refusal(wire.S_LATCHED, kind)
+        if isinstance(request, messages.Prepare):
+            asked_nl, strokes, rate, point = request.volume_nl, 0, 0, request.point
+        else:
+            asked_nl, strokes, rate, point = 0, request.strokes, request.rate_per_min, 0
+        dose_id = request.dose_id
+        dose = Intended(
+            dose_id.hex(), request.n, kind, self._treatment, zone, point, asked_nl, request.depth_um, strokes, rate
+        )
+        self.journal.intend(self.uid, dose)
+        try:
+            plan = self._pump.request(request)
+            if isinstance(request, messages.Prepare):
+                planning.check_dose(request, plan)
+            else:
+                planning.check_run(request, plan)
+        except errors.MesoError as error:
+            # without the journal's "committed" nothing can have moved, whatever the line did
+            self.journal.close_dose(self.uid, results.NotDelivered(dose.dose_id, dose.n, str(error), asked_nl))
+            if isinstance(error, errors.DeviceError) and error.status == wire.S_STALE_VIEW:
+                raise errors.UnaccountedDose(
+                    f"the device's ledger has grown since it was opened: {error} Next: open it again."
+                ) from None
+            raise
+        not_after = (self._pump.connection.device_tick(self.link.now_us()) + NOT_AFTER_US) & 0x3FFFFFFF
+        self.journal.commit(self.uid, dose.dose_id)
+        stops = self._stops
+        try:
+            return self._commit_and_wait(dose, messages.Commit(dose_id, plan.plan_crc, self.hello.boot_id, not_after), stops)
+        except errors.LinkError as error:
+            result = results.Unknown(dose.dose_id, dose.n, str(error), asked_nl, 0, asked_nl)
+            self.journal.close_dose(self.uid, result)
+            return result
+        except BaseException:
+            # Ctrl-C and whatever else: stop first, then find out what was delivered
+            self._pump.send(STOP_BYTES)
+            self._stops += 1
+            self._wait_for_outcome(dose, self.link.now_us() + HELLO_BUSY_US)
+            raise
+
+    def _commit_and_wait(self, dose: Intended, commit: messages.Commit, stops: int) -> results.Result:
+        try:
+            self._pump.request(commit)
+        except errors.DeviceError:
+            # a refused COMMIT is not an answer to what became of the dose: QUERY is
+            pass
+        longest_ms = limits.ARMED_MS + limits.SETTLE_MAX_MS * 2 + 15_000
+        longest_ms += limits.RUN_MAX_S * 1000 if dose.strokes else 30_000
+        deadline = self.link.now_us() + longest_ms * 1000
+        result = self._wait_for_outcome(dose, deadline)
+        if result is None:
+            self._pump.send(STOP_BYTES)
+            self._stops += 1
+            result = self._wait_for_outcome(dose, self.link.now_us() + HELLO_BUSY_US)
+        if result is None:
+            result = results.Unknown(dose.dose_id, dose.n, "no end in time", dose.asked_nl, 0, dose.asked_nl)
+            self.journal.close_dose(self.uid, result)
+        return result
+
+    def _wait_for_outcome(self, dose: Intended, deadline_us: int) -> results.Result | None:
+        """Heartbeats, events and queries until the dose has its OUTCOME; None at the deadline."""
+        dose_id = bytes.fromhex(dose.dose_id)
+        beat_at = self.link.now_us()
+        query_at = beat_at + QUERY_US
+        stops = self._stops
+        while self.link.now_us() < deadline_us:
+            now = self.link.now_us()
+            if now >= beat_at:
+                self._pump.send(self._pump.connection.heartbeat(dose_id))
+                beat_at = now + limits.HEARTBEAT_PERIOD_MS * 1000
+            if now >= query_at or stops != self._stops:
+                stops = self._stops
+                query_at = now + QUERY_US
+                outcome = self._pump.request(messages.Query(dose_id, dose.n))
+                result = results.from_outcome(outcome, dose.asked_nl)
+                if result is not None:
+                    return self._closed(result)
+            self._pump.until(min(beat_at, query_at), lambda: dose_id in self._outcomes or stops != self._stops)
+            event = self._outcomes.pop(dose_id, None)
+            if event is not None:
+                result = results.from_outcome(event, dose.asked_nl)
+                if result is not None:
+                    return self._closed(result)
+        return None
+
+    def _closed(self, result: results.Result) -> results.Result:
+        """Journal the end, and see that the ledger has grown by this dose alone."""
+        self.journal.close_dose(self.uid, result)
+        next_n = self.status().next_n
+        used = isinstance(result, results.Delivered) or next_n == result.n + 1
+        if next_n != result.n + 1 if used else next_n != result.n:
+            raise errors.UnaccountedDose(
+                f"the device's ledger stands at {next_n} after dose number {result.n}: something else was given. "
+                "Next: stop, open the device again, read its ledger."
+            )
+        self._next_n = next_n
+        return result
+
+    def _refuse_while_unknown(self) -> None:
+        open_doses = self.journal.open_doses(self.uid)
+        if open_doses:
+            raise errors.DoseUncertain(
+                f"dose {open_doses[0].dose_id} is not resolved: nobody knows yet what it delivered. Next: open the device "
+                "again (it asks by the id), or acknowledge it if it was interrupted."
+            )
+
+    def _new_id(self) -> bytes:
+        return self.link.token(8)
+
+    # --- Opening ----------------------------------------------------------------------------------------
+
+    def _greet(self) -> messages.HelloReply:
+        pump = self._pump
+        connection = pump.connection
+        data = connection.greet(self.link.token(8), CLIENT)
+        start = self.link.now_us()
+        while connection.hello is None:
+            pump.send(data)
+            pump.until(self.link.now_us() + 600_000, lambda: connection.hello is not None)
+            waited = self.link.now_us() - start
+            if waited > (HELLO_BUSY_US if connection.frames else HELLO_US) and connection.hello is None:
+                raise self._no_answer(connection.junk)
+        hello: messages.HelloReply = connection.hello
+        if hello.status == wire.S_VERSION:
+            theirs = f"{hello.major_min} to {hello.major_max}" if hello.major_min != hello.major_max else hello.major_max
+            side = "this host: pip install -U mesoinjector" if hello.major_min > wire.MAJOR else "the device's firmware"
+            raise errors.VersionMismatch(
+                f"{self.link.url} speaks protocol version {theirs}, this host version {wire.MAJOR}. Next: update {side}."
+            )
+        if hello.limits_crc != limits.fingerprint():
+            raise errors.VersionMismatch(
+                f"{self.link.url} (firmware {hello.firmware}) enforces other limits than this host knows. Next: bring "
+                "firmware and host to the same release."
+            )
+        return hello
+
+    def _no_answer(self, junk: str) -> errors.MesoError:
+        url = self.link.url
+        if "Traceback" in junk or ">>>" in junk or "MicroPython" in junk:
+            return errors.FirmwareNotRunning(
+                f"{url}: MicroPython answers, but the firmware does not run. It said: {junk.strip()[-200:]!r}. Next: "
+                "restart the device; if it comes back, flash the firmware again."
+            )
+        said = f"; it sent {junk[:60]!r}" if junk else ""
+        return errors.DeviceNotFound(
+            f"{url}: what is connected there does not answer as a mesoinjector{said}. Next: check that it is the "
+            "right port."
+        )
+
+    def _resolve_all(self) -> list[results.Result]:
+        return [self._resolve(dose) for dose in self.journal.open_doses(self.uid)]
+
+    def _resolve(self, dose: Intended) -> results.Result:
+        if not self.journal.committed(dose.dose_id):
+            result: results.Result = results.NotDelivered(dose.dose_id, dose.n, "never committed", dose.asked_nl)
+        else:
+            outcome = self._pump.request(messages.Query(bytes.fromhex(dose.dose_id), dose.n))
+            found = results.from_outcome(outcome, dose.asked_nl)
+            if found is None:
+                return results.Unknown(dose.dose_id, dose.n, "under way", dose.asked_nl, 0, dose.asked_nl)
+            result = found
+        if result != self.journal.result(dose.dose_id):
+            self.journal.close_dose(self.uid, result)
+        return result
+
+    def _account_for_ledger(self) -> None:
+        """Note what the device has given without this journal."""
+        first = max(self.journal.last_n(self.uid) + 1, self._next_n - limits.LEDGER_DOSES + 1)
+        for n in range(first, self._next_n):
+            entry: messages.OutcomeReply = self._pump.request(messages.Ledger(n))
+            if not self.journal.knows(self.uid, entry.dose_id.hex()):
+                data = {**entry._asdict(), "dose_id": entry.dose_id.hex(), "boot_id": entry.boot_id.hex()}
+                self.journal.note_foreign(self.uid, data)
+        if self._next_n <= self.journal.last_n(self.uid):
+            raise errors.UnaccountedDose(
+                f"{self.link.url}: the device's ledger stands at {self._next_n}, but this journal knows number "
+                f"{self.journal.last_n(self.uid)}. Its memory was replaced or lost. Next: do not use it; service."
+            )
+
+    def _take_event(self, event: Any) -> None:
+        if isinstance(event, messages.OutcomeEvent):
+            self._outcomes[event.dose_id] = event
+            while len(self._outcomes) > 16:
+                self._outcomes.pop(next(iter(self._outcomes)))
+
+
+def nanolitres(volume_ml: float, name: str, low_nl: int, high_nl: int, zone: str = "") -> int:
+    """A volume as integer nl. Raises `PlanError` outside low_nl .. high_nl."""
+    in_range(name, volume_ml, low_nl / 1e6, high_nl / 1e6, "ml", zone)
+    return round(volume_ml * 1e6)
+
+
+def micrometres(depth_mm: float, low_um: int, high_um: int, zone: str) -> int:
+    """A depth as integer um. Raises `PlanError` outside low_um .. high_um."""
+    in_range("depth_mm", depth_mm, low_um / 1000, high_um / 1000, "mm", zone)
+    return round(depth_mm * 1000)
+
+
+def in_range(name: str, value: float, low: float, high: float, unit: str = "", zone: str = "") -> None:
+    """Raises `PlanError` naming key, value and range, also for what is no number."""
+    if not low <= value <= high:
+        place = f" in zone {zone}" if zone else ""
+        span = f"{low:g} to {high:g} {unit}".rstrip()
+        raise errors.PlanError(f"{name} = {value!r}: must be {span}{place}. Nothing was sent.")

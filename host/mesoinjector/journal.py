@@ -1,0 +1,198 @@
+"""What this host has asked and learned, on disk before anything follows from it.
+
+SQLite, WAL, synchronous FULL, append-only: rows are never changed or removed (triggers see to it). A dose is
+`intended` before its first byte leaves, `committed` before COMMIT's first byte leaves, and has an `outcome` at
+the end. An `intended` dose without `committed` may be called NotDelivered without asking; nothing else may.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from mesoinjector.errors import MesoError
+from mesoinjector.results import Delivered, NotDelivered, Result, Unknown
+
+FORMAT = 1
+
+_TABLES = """
+CREATE TABLE entry (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    utc TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    device TEXT NOT NULL,
+    dose_id TEXT,
+    data TEXT NOT NULL
+) STRICT;
+CREATE INDEX entry_by_dose ON entry (dose_id, kind);
+CREATE TRIGGER entry_is_kept BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER entry_stands BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """A dose or run as it was asked for."""
+
+    dose_id: str
+    n: int
+    kind: str
+    """`dose`, `prime` or `fractional`."""
+    treatment: int
+    zone: str
+    point: int
+    asked_nl: int
+    depth_um: int
+    strokes: int = 0
+    rate_per_min: int = 0
+
+
+class JournalError(MesoError):
+    """The journal cannot be opened or written. Nothing was sent."""
+
+
+class Journal:
+    """One journal file. Methods that write return only when the row is on disk."""
+
+    def __init__(self, path: Path | str | None = None) -> None:
+        self.path = Path(path) if path else default_path()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10.0)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._begin()
+        except (OSError, sqlite3.Error) as error:
+            raise JournalError(
+                f"journal {self.path}: {error}. Next: check the folder and the free space, or name another with --journal."
+            ) from None
+
+    def _begin(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+        (version,) = self._db.execute("PRAGMA user_version").fetchone()
+        if version == 0:
+            for statement in _statements(_TABLES):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version = {FORMAT}")
+        self._db.execute("COMMIT")
+        if version not in (0, FORMAT):
+            raise JournalError(f"journal {self.path}: format {version}, this program knows {FORMAT}. Next: update it.")
+
+    # --- Writing --------------------------------------------------------------------------------------
+
+    def start_treatment(self, device: str, plan: str) -> int:
+        """A treatment's number, 1 .. 65535: never that of the treatment before."""
+        row = self._append("treatment", device, None, {"plan": plan})
+        return row % 0xFFFF + 1
+
+    def intend(self, device: str, dose: Intended) -> None:
+        """Before the first byte of PREPARE."""
+        self._append("intended", device, dose.dose_id, asdict(dose))
+
+    def commit(self, device: str, dose_id: str) -> None:
+        """Before the first byte of COMMIT."""
+        self._append("committed", device, dose_id, {})
+
+    def close_dose(self, device: str, result: Result) -> None:
+        """The end of a dose; an Unknown one stays open and may be closed later by another result."""
+        self._append("outcome", device, result.dose_id, {"result": type(result).__name__, **asdict(result)})
+
+    def note_foreign(self, device: str, outcome: dict[str, Any]) -> None:
+        """An entry of the device's ledger that this journal did not ask for."""
+        self._append("foreign", device, outcome["dose_id"], outcome)
+
+    def _append(self, kind: str, device: str, dose_id: str | None, data: dict[str, Any]) -> int:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        try:
+            cursor = self._db.execute(
+                "INSERT INTO entry (utc, kind, device, dose_id, data) VALUES (?, ?, ?, ?, ?)",
+                (now, kind, device, dose_id, json.dumps(data)),
+            )
+        except sqlite3.Error as error:
+            raise JournalError(f"journal {self.path}: {error}. Nothing was sent. Next: check the disk.") from None
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    # --- Reading --------------------------------------------------------------------------------------
+
+    def intended(self, dose_id: str) -> Intended | None:
+        """A dose as it was asked for."""
+        row = self._db.execute(
+            "SELECT data FROM entry WHERE dose_id = ? AND kind = 'intended'", (dose_id,)
+        ).fetchone()
+        return Intended(**json.loads(row[0])) if row else None
+
+    def committed(self, dose_id: str) -> bool:
+        """Whether COMMIT may have left."""
+        row = self._db.execute("SELECT 1 FROM entry WHERE dose_id = ? AND kind = 'committed'", (dose_id,)).fetchone()
+        return row is not None
+
+    def result(self, dose_id: str) -> Result | None:
+        """The newest result of a dose; None if it has none."""
+        row = self._db.execute(
+            "SELECT data FROM entry WHERE dose_id = ? AND kind = 'outcome' ORDER BY id DESC LIMIT 1", (dose_id,)
+        ).fetchone()
+        if row is None:
+            return None
+        data = json.loads(row[0])
+        cls = {"Delivered": Delivered, "NotDelivered": NotDelivered, "Unknown": Unknown}[data.pop("result")]
+        return cls(**data)
+
+    def open_doses(self, device: str) -> list[Intended]:
+        """Doses of a device that have no result yet, or an Unknown one; oldest first."""
+        rows = self._db.execute(
+            """SELECT data FROM entry AS i WHERE kind = 'intended' AND device = ? AND coalesce(
+                   (SELECT json_extract(data, '$.result') FROM entry
+                    WHERE dose_id = i.dose_id AND kind = 'outcome' ORDER BY id DESC LIMIT 1), 'Unknown'
+               ) = 'Unknown' ORDER BY id""",
+            (device,),
+        ).fetchall()
+        return [Intended(**json.loads(row[0])) for row in rows]
+
+    def last_n(self, device: str) -> int:
+        """The highest ledger number of a device that this journal knows to be used; 0 if none."""
+        (n,) = self._db.execute(
+            """SELECT coalesce(max(json_extract(data, '$.n')), 0) FROM entry
+               WHERE device = ? AND (kind = 'foreign'
+                   OR kind = 'outcome' AND json_extract(data, '$.result') = 'Delivered')""",
+            (device,),
+        ).fetchone()
+        return int(n)
+
+    def knows(self, device: str, dose_id: str) -> bool:
+        """Whether a dose of a device was asked for, or noted, here."""
+        row = self._db.execute(
+            "SELECT 1 FROM entry WHERE device = ? AND dose_id = ? LIMIT 1", (device, dose_id)
+        ).fetchone()
+        return row is not None
+
+    def entries(self) -> list[tuple[int, str, str, str, str | None, dict[str, Any]]]:
+        """Every row: id, utc, kind, device, dose id, data."""
+        rows = self._db.execute("SELECT id, utc, kind, device, dose_id, data FROM entry ORDER BY id").fetchall()
+        return [(*row[:5], json.loads(row[5])) for row in rows]
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        self._db.close()
+
+
+def default_path() -> Path:
+    """Where the journal of this user is."""
+    return Path(platformdirs.user_data_dir("mesoinjector")) / "journal.sqlite"
+
+
+def _statements(script: str) -> list[str]:
+    found: list[str] = []
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            found.append(statement)
+            statement = ""
+    return found

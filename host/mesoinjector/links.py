@@ -1,0 +1,213 @@
+"""Lines to a device, each with its own clock: serial port, TCP, or the simulator in virtual time.
+
+`open_link` takes `/dev/ttyACM0` (or any port name), `socket://host:port`, `sim://` (firmware on CPython, in
+process) and `sim://micropython` (the whole device in a MicroPython process); `sim://?seed=7` chooses the seed.
+The simulator is imported only when one of its addresses is opened.
+"""
+
+from __future__ import annotations
+
+import errno
+import secrets
+import time
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import parse_qs, urlsplit
+
+import serial
+
+from mesoinjector import errors
+
+if TYPE_CHECKING:
+    from mesosim.runtime import Device
+
+WRITE_TIMEOUT_S = 1.0
+READ_SLICE_S = 0.05
+"""Longest wait inside one read call of a port: a STOP from another thread waits no longer."""
+
+
+class Link(Protocol):
+    """A line to a device. Every error is a `LinkError`."""
+
+    url: str
+    virtual: bool
+    """Whether time is the simulator's; then nothing ever waits for a wall clock."""
+
+    def now_us(self) -> int:
+        """The link's clock, microseconds, never going back."""
+
+    def token(self, n: int) -> bytes:
+        """n random bytes, for nonces and dose ids; from the seed in virtual time."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+
+    def read(self, deadline_us: int) -> bytes:
+        """Bytes received, or b"" once the clock has reached the deadline."""
+
+    def control(self, name: str, value: int = 0) -> Any:
+        """Ask or change the simulated world; None on a real device."""
+
+    def close(self) -> None:
+        """Give the line up. Idempotent."""
+
+
+class SerialLink:
+    """A serial port or a TCP stream, by pyserial, in wall time."""
+
+    virtual = False
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        try:
+            self._port = serial.serial_for_url(url, do_not_open=True)
+            if not url.startswith("socket://"):
+                self._port.exclusive = True
+            self._port.baudrate = 115200
+            self._port.write_timeout = WRITE_TIMEOUT_S
+            self._port.open()
+            self._port.reset_input_buffer()
+        except (OSError, ValueError) as error:
+            raise _cannot_open(url, error) from None
+
+    def now_us(self) -> int:
+        """See `Link`."""
+        return time.monotonic_ns() // 1000
+
+    def token(self, n: int) -> bytes:
+        """See `Link`."""
+        return secrets.token_bytes(n)
+
+    def write(self, data: bytes) -> None:
+        """See `Link`."""
+        try:
+            self._port.write(data)
+        except (OSError, ValueError, TypeError) as error:
+            raise _lost(self.url, error) from None
+
+    def read(self, deadline_us: int) -> bytes:
+        """See `Link`. Returns early, with b"", after READ_SLICE_S."""
+        left_s = (deadline_us - self.now_us()) / 1e6
+        try:
+            self._port.timeout = min(max(left_s, 0.0), READ_SLICE_S)
+            first: bytes = self._port.read(1)
+            if not first:
+                return b""
+            rest: bytes = self._port.read(self._port.in_waiting)
+            return first + rest
+        except (OSError, ValueError, TypeError) as error:
+            # pyserial raises TypeError when the port is closed under it
+            raise _lost(self.url, error) from None
+
+    def control(self, name: str, value: int = 0) -> Any:
+        """See `Link`."""
+        return None
+
+    def close(self) -> None:
+        """See `Link`."""
+        try:
+            self._port.close()
+        except OSError:
+            pass  # the device is gone; there is nothing left to close
+
+
+class SimulatedLink:
+    """A simulated device in virtual time: waiting is a call that advances it."""
+
+    virtual = True
+
+    def __init__(self, url: str, device: Device, seed: int) -> None:
+        import random
+
+        self.url = url
+        self.device = device
+        self._random = random.Random(seed)
+        self._t = 0
+        self._out = b""
+        self._cut = False
+
+    def now_us(self) -> int:
+        """See `Link`."""
+        return self._t
+
+    def token(self, n: int) -> bytes:
+        """See `Link`."""
+        return self._random.randbytes(n)
+
+    def write(self, data: bytes) -> None:
+        """See `Link`."""
+        if self._cut:
+            raise _lost(self.url, OSError("the cable was pulled"))
+        self._out += data
+
+    def read(self, deadline_us: int) -> bytes:
+        """See `Link`."""
+        if self._cut:
+            raise _lost(self.url, OSError("the cable was pulled"))
+        out, self._out = self._out, b""
+        self._t, data = self.device.run(max(deadline_us, self._t), out)
+        return data
+
+    def control(self, name: str, value: int = 0) -> Any:
+        """See `Link`."""
+        return self.device.control(name, value)
+
+    def cut(self) -> None:
+        """Pull the cable: nothing passes any more, in either direction; what was not sent is gone."""
+        self._cut = True
+        self._out = b""
+
+    def close(self) -> None:
+        """See `Link`."""
+        self.device.close()
+
+
+def open_link(url: str) -> Link:
+    """The line to the device at `url`. Raises `LinkError` with what to do next."""
+    if not url.startswith("sim:"):
+        return SerialLink(url)
+    parts = urlsplit(url)
+    runtime = parts.netloc or "cpython"
+    query = parse_qs(parts.query)
+    try:
+        seed = int(query.pop("seed", ["1"])[0])
+        trace = query.pop("trace", [""])[0]
+    except ValueError:
+        raise errors.DeviceNotFound(f"{url}: seed must be a whole number, as in sim://?seed=7.") from None
+    if query:
+        raise errors.DeviceNotFound(f"{url}: unknown setting {', '.join(query)}. Known: seed, trace.")
+    try:
+        from mesosim import micropython
+        from mesosim import runtime as simulator
+    except ImportError:
+        raise errors.DeviceNotFound(
+            f"{url}: the simulator is not installed. Next: pip install 'mesoinjector[sim]'."
+        ) from None
+    try:
+        return SimulatedLink(url, simulator.start(runtime, seed, trace), seed)
+    except micropython.NoMicroPython as error:
+        raise errors.DeviceNotFound(f"{url}: {error}") from None
+    except ValueError as error:
+        raise errors.DeviceNotFound(f"{url}: {error}.") from None
+
+
+def _cannot_open(url: str, error: Exception) -> errors.LinkError:
+    number = getattr(error, "errno", None)
+    text = str(error)
+    if number == errno.EACCES or "Permission denied" in text:
+        return errors.PermissionDenied(
+            f"{url} may not be opened by this user. Next: add yourself to the port's group (often dialout) and log in again."
+        )
+    if number in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in text or "busy" in text:
+        return errors.PortBusy(f"{url} is held by another program. Next: close it, then try again.")
+    if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.ECONNREFUSED) or "could not open" in text.lower():
+        return errors.DeviceNotFound(
+            f"{url}: there is nothing there ({text}). Next: plug the device in and check the port's name."
+        )
+    return errors.DeviceNotFound(f"{url} cannot be opened: {text}. Next: check the port's name.")
+
+
+def _lost(url: str, error: Exception) -> errors.LinkLost:
+    return errors.LinkLost(
+        f"the line to {url} broke ({error}). Next: look at the handpiece, plug the device in, open it again: "
+        "doses that were under way are asked for by their ids."
+    )

@@ -1,0 +1,84 @@
+"""The host's own computation of what the device plans, to be compared with the device's echo before COMMIT.
+
+Written apart from the firmware on purpose: from the bore and the pitch, in floating point, not from the
+firmware's picolitres.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+import zlib
+
+from mesoinjector.errors import PlanError
+from mesoprotocol import limits, messages, typed, wire
+
+STEP_UM = 0.3125
+"""Plunger travel a step: 1 mm pitch, 200 x 16 microsteps; reference handpiece."""
+TICKS_PER_MINUTE = 1_500_000_000
+"""40 ns ticks a minute."""
+
+
+def zone_row(name: str) -> tuple[int, str, int, int, int]:
+    """A zone's id, name, deepest metered, deepest fractional (um), largest dose (nl). Raises `PlanError`."""
+    row: tuple[int, str, int, int, int]
+    for row in limits.ZONES:
+        if row[1] == name:
+            return row
+    known = ", ".join(row[1] for row in limits.ZONES)
+    raise PlanError(f"zone {name!r} is not known. Known zones: {known}.")
+
+
+def profile_row(name: str) -> tuple[int, ...]:
+    """A profile's row of `limits.PROFILES` without its name's type. Raises `PlanError`."""
+    for row in limits.PROFILES:
+        if row[1] == name:
+            return tuple(value for value in row if isinstance(value, int))
+    known = ", ".join(str(row[1]) for row in limits.PROFILES)
+    raise PlanError(f"profile {name!r} is not known. Known profiles: {known}.")
+
+
+def steps_for(volume_nl: int, bore_um: int) -> float:
+    """Plunger steps of a volume, from geometry."""
+    area_mm2 = math.pi / 4 * (bore_um / 1000) ** 2
+    return volume_nl / 1000 / area_mm2 / (STEP_UM / 1000)
+
+
+def check_dose(request: messages.Prepare, plan: messages.PrepareReply) -> None:
+    """Compare the device's plan of a dose with this side's. Raises `PlanError`; nothing was committed."""
+    bore_um = next(row[limits.PROFILE_BORE_UM] for row in limits.PROFILES if row[0] == request.profile)
+    steps = steps_for(request.volume_nl, int(bore_um))
+    # the device's picolitres a step are rounded to one in 5,608
+    if abs(plan.steps - steps) > 1 + steps / 5000:
+        raise _differs("plunger steps", plan.steps, round(steps))
+    if plan.depth_um != request.depth_um // 10 * 10:
+        raise _differs("depth in um", plan.depth_um, request.depth_um)
+    reply = struct.pack("<I", plan.steps)[:3] + struct.pack("<IH", plan.dispense_ms, plan.depth_um)
+    _check_crc(request, reply, plan.plan_crc)
+
+
+def check_run(request: messages.PrepareRun, plan: messages.PrepareRunReply) -> None:
+    """Compare the device's plan of a run with this side's. Raises `PlanError`; nothing was committed."""
+    ticks = plan.cycle_ticks * request.rate_per_min + plan.remainder
+    if ticks != TICKS_PER_MINUTE or plan.remainder >= request.rate_per_min:
+        raise _differs("ticks a minute", ticks, TICKS_PER_MINUTE)
+    if plan.depth_um != request.depth_um // 10 * 10:
+        raise _differs("depth in um", plan.depth_um, request.depth_um)
+    reply = struct.pack("<IHH", plan.cycle_ticks, plan.remainder, plan.depth_um)
+    _check_crc(request, reply, plan.plan_crc)
+
+
+def _check_crc(request: messages.Prepare | messages.PrepareRun, reply: bytes, plan_crc: bytes) -> None:
+    payload = bytearray(64)
+    fields = wire.REQUESTS[messages.REQUESTS[type(request)][0]][0]
+    n = typed.codec.write(fields, typed.raw_values(fields, request), payload, 0)
+    crc = zlib.crc32(bytes(payload[:n]) + reply, zlib.crc32(b"PLAN"))
+    if crc.to_bytes(4, "little") != plan_crc:
+        raise _differs("the plan's check sum", int.from_bytes(plan_crc, "little"), crc)
+
+
+def _differs(what: str, theirs: int, ours: int) -> PlanError:
+    return PlanError(
+        f"the device plans otherwise than this host: {what}: device {theirs}, host {ours}. Nothing was committed. "
+        "Next: do not use this device; report both versions."
+    )

@@ -1,0 +1,239 @@
+"""Treatment plans in TOML: what is to be given where, checked as a whole before anything is sent.
+
+    [plan]                                  [[zone]]
+    name = "Face"                           name = "cheek"
+    mode = "metered"                        depth_mm = 1.5
+    profile = "1ml-30G4-aqueous"            volume_ml = 0.02
+    prime_ml = 0.06                         points = 8
+
+A fractional plan has `mode = "fractional"`, `rate_per_min` and `needles` in [plan], and `depth_mm`, `strokes`
+and `area_cm2` in each zone. Ranges are those of the device (`mesoprotocol.limits`).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from mesoinjector.errors import PlanError
+from mesoprotocol import limits
+
+Number = Annotated[float, pydantic.Field(strict=True, allow_inf_nan=False)]
+Count = Annotated[int, pydantic.Field(strict=True)]
+Name = Annotated[str, pydantic.Field(strict=True, min_length=1, max_length=80)]
+
+POINTS_MAX = 500
+"""Points in one zone; choice."""
+
+
+class _Table(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class MeteredZone(_Table):
+    """Points of one zone, all with the same dose and depth."""
+
+    name: Name
+    depth_mm: Number
+    volume_ml: Number
+    points: Count
+
+
+class FractionalZone(_Table):
+    """One run over one zone."""
+
+    name: Name
+    depth_mm: Number
+    strokes: Count
+    area_cm2: Number
+
+
+class _MeteredHead(_Table):
+    name: Name
+    mode: Literal["metered"]
+    profile: Name
+    prime_ml: Number
+
+
+class _FractionalHead(_Table):
+    name: Name
+    mode: Literal["fractional"]
+    rate_per_min: Count
+    needles: Count
+
+
+class _MeteredFile(_Table):
+    plan: _MeteredHead
+    zone: Annotated[list[MeteredZone], pydantic.Field(min_length=1)]
+
+
+class _FractionalFile(_Table):
+    plan: _FractionalHead
+    zone: Annotated[list[FractionalZone], pydantic.Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class MeteredPlan:
+    """Doses point by point. Volumes in ml, depths in mm, as written."""
+
+    name: str
+    text: str
+    profile: str
+    prime_ml: float
+    zones: tuple[MeteredZone, ...]
+
+    @property
+    def points(self) -> int:
+        """How many doses."""
+        return sum(zone.points for zone in self.zones)
+
+
+@dataclass(frozen=True, slots=True)
+class FractionalPlan:
+    """One run a zone."""
+
+    name: str
+    text: str
+    rate_per_min: int
+    needles: int
+    zones: tuple[FractionalZone, ...]
+
+    @property
+    def strokes(self) -> int:
+        """How many strokes in all."""
+        return sum(zone.strokes for zone in self.zones)
+
+
+Plan = MeteredPlan | FractionalPlan
+
+
+def load(path: Path) -> Plan:
+    """Read and check a plan. Raises `PlanError` that names file, key, value and allowed range, for every fault."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise PlanError(f"{path}: there is no such file. Next: check the name.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanError(f"{path}: cannot be read: {error}. Next: check the file.") from None
+    return parse(text, str(path))
+
+
+def parse(text: str, origin: str) -> Plan:
+    """Check a plan's text; `origin` names it in errors. Raises `PlanError`."""
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PlanError(f"{origin}: not a whole TOML file: {error}. Next: mend or fetch it again.") from None
+    mode = data.get("plan", {}).get("mode") if isinstance(data.get("plan"), dict) else None
+    try:
+        if mode == "fractional":
+            fractional = _FractionalFile.model_validate(data)
+            faults = _fractional_faults(fractional)
+        else:
+            metered = _MeteredFile.model_validate(data)
+            faults = _metered_faults(metered)
+    except pydantic.ValidationError as error:
+        raise _refused(origin, [_sentence(item) for item in error.errors(include_url=False)]) from None
+    if faults:
+        raise _refused(origin, faults)
+    if mode == "fractional":
+        head = fractional.plan
+        return FractionalPlan(head.name, text, head.rate_per_min, head.needles, tuple(fractional.zone))
+    return MeteredPlan(metered.plan.name, text, metered.plan.profile, metered.plan.prime_ml, tuple(metered.zone))
+
+
+def _refused(origin: str, faults: list[str]) -> PlanError:
+    lines = "\n  ".join(faults)
+    return PlanError(f"{origin}: the plan is refused, nothing was sent:\n  {lines}\nNext: correct the plan and run it again.")
+
+
+def _metered_faults(file: _MeteredFile) -> list[str]:
+    head = file.plan
+    faults = []
+    profile = next((row for row in limits.PROFILES if row[1] == head.profile), None)
+    if profile is None:
+        faults.append(_unknown("plan.profile", head.profile, [str(row[1]) for row in limits.PROFILES]))
+    faults += _range("plan.prime_ml", head.prime_ml, 0.001, limits.PRIME_MAX_NL / 1e6, "ml")
+    for i, zone in enumerate(file.zone):
+        key = f"zone[{i}]"
+        row = next((row for row in limits.ZONES if row[1] == zone.name), None)
+        faults += _range(f"{key}.points", zone.points, 1, POINTS_MAX, "")
+        if row is None:
+            faults.append(_unknown(f"{key}.name", zone.name, [row[1] for row in limits.ZONES]))
+            continue
+        deepest, most = min(row[2], limits.METERED_DEPTH_MAX_UM), min(row[4], limits.DOSE_MAX_NL)
+        where = f"in zone {zone.name}"
+        faults += _range(f"{key}.depth_mm", zone.depth_mm, limits.METERED_DEPTH_MIN_UM / 1e3, deepest / 1e3, "mm", where)
+        faults += _range(f"{key}.volume_ml", zone.volume_ml, limits.DOSE_MIN_NL / 1e6, most / 1e6, "ml", where)
+    if faults:
+        return faults
+    total = head.prime_ml + sum(zone.points * zone.volume_ml for zone in file.zone)
+    assert profile is not None
+    capacity = int(profile[limits.PROFILE_CAPACITY_NL]) / 1e6
+    if total > capacity:
+        faults.append(
+            f"zone[].volume_ml: {total:g} ml in all, priming included: must be at most {capacity:g} ml, the syringe of "
+            f"profile {head.profile}"
+        )
+    if total * 1e6 > limits.TREATMENT_MAX_NL:
+        faults.append(f"zone[].volume_ml: {total:g} ml in all: must be at most {limits.TREATMENT_MAX_NL / 1e6:g} ml")
+    return faults
+
+
+def _fractional_faults(file: _FractionalFile) -> list[str]:
+    head = file.plan
+    faults = _range("plan.rate_per_min", head.rate_per_min, limits.RATE_MIN_PER_MIN, limits.RATE_MAX_PER_MIN, "a minute")
+    faults += _range("plan.needles", head.needles, limits.NEEDLES_MIN, limits.NEEDLES_MAX, "")
+    for i, zone in enumerate(file.zone):
+        key = f"zone[{i}]"
+        row = next((row for row in limits.ZONES if row[1] == zone.name), None)
+        if row is None:
+            faults.append(_unknown(f"{key}.name", zone.name, [row[1] for row in limits.ZONES]))
+            continue
+        deepest = min(row[3], limits.FRACTIONAL_DEPTH_MAX_UM)
+        where = f"in zone {zone.name}"
+        faults += _range(
+            f"{key}.depth_mm", zone.depth_mm, limits.FRACTIONAL_DEPTH_MIN_UM / 1e3, deepest / 1e3, "mm", where
+        )
+        faults += _range(f"{key}.area_cm2", zone.area_cm2, limits.AREA_MIN_MM2 / 100, limits.AREA_MAX_MM2 / 100, "cm2")
+        most = min(limits.STROKES_MAX, limits.RUN_MAX_S * head.rate_per_min // 60)
+        faults += _range(f"{key}.strokes", zone.strokes, 1, most, "")
+        punctured_mm2 = zone.strokes * head.needles * limits.NEEDLE_AREA_X1000_MM2 / 1000
+        allowed_mm2 = zone.area_cm2 * limits.COVERAGE_MAX_PERCENT
+        if not faults and punctured_mm2 > allowed_mm2:
+            fit = int(allowed_mm2 * 1000 / head.needles / limits.NEEDLE_AREA_X1000_MM2)
+            faults.append(
+                f"{key}.strokes = {zone.strokes}: must be 1 to {fit} on {zone.area_cm2:g} cm2 with {head.needles} needles: "
+                f"at most {limits.COVERAGE_MAX_PERCENT} % of the area may be punctured"
+            )
+    return faults
+
+
+def _range(key: str, value: float, low: float, high: float, unit: str, where: str = "") -> list[str]:
+    if low <= value <= high:
+        return []
+    return [f"{key} = {value:g}: must be {low:g} to {high:g} {unit} {where}".rstrip()]
+
+
+def _unknown(key: str, value: str, known: list[str]) -> str:
+    return f"{key} = {value!r}: must be one of {', '.join(known)}"
+
+
+def _sentence(item: Any) -> str:
+    """One fault of structure, in words."""
+    key = ""
+    for part in item["loc"]:
+        key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else str(part)
+    kind = item["type"]
+    if kind == "extra_forbidden":
+        return f"{key} = {item['input']!r}: unknown key"
+    if kind == "missing":
+        return f"{key}: missing"
+    if kind == "literal_error":
+        return f"{key} = {item['input']!r}: must be 'metered' or 'fractional'"
+    message = item["msg"].removeprefix("Input should be ")
+    return f"{key} = {item['input']!r}: must be {message}"

@@ -1,0 +1,206 @@
+"""Executes a plan point by point and keeps what came of it. Stops at the first dose that is not as asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from mesoinjector.injector import Injector
+from mesoinjector.plans import FractionalPlan, FractionalZone, MeteredPlan, MeteredZone, Plan
+from mesoinjector.record import DoseRecord, FractionalRecord, Sample, Stroke, TreatmentRecord
+from mesoinjector.results import Delivered, NotDelivered, Result
+from mesoprotocol import messages
+
+STROKE_BYTES = 7
+STEADY, BAD = 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a treatment has got: shown live."""
+
+    done: int
+    total: int
+    what: str
+    """What is being done now, in words for a person."""
+
+
+class Treatment:
+    """One plan on one open device. `record` grows as doses end, and is valid at any moment."""
+
+    def __init__(self, injector: Injector, plan: Plan, on_progress: Callable[[Progress], None]) -> None:
+        self._injector = injector
+        self._plan = plan
+        self._on_progress = on_progress
+        self._samples: list[Sample] = []
+        self._strokes: dict[int, Stroke] = {}
+        self._start_us: int | None = None
+        self._done = 0
+        self._total = plan.points + 1 if isinstance(plan, MeteredPlan) else plan.strokes
+        self.record = TreatmentRecord(
+            plan_name=plan.name,
+            device_uid=injector.uid,
+            firmware=injector.hello.firmware,
+            runtime=injector.runtime,
+            started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+            simulated=injector.link.virtual or injector.link.control("account") is not None,
+        )
+
+    def run(self) -> bool:
+        """Execute the plan; whether everything was given as asked. Raises what `Injector` raises."""
+        self._injector.listen(self._take)
+        self._injector.begin_treatment(self._plan.text)
+        if isinstance(self._plan, MeteredPlan):
+            return self._run_metered(self._plan)
+        return all(self._run_zone(self._plan, zone) for zone in self._plan.zones)
+
+    # --- Metered --------------------------------------------------------------------------------------
+
+    def _run_metered(self, plan: MeteredPlan) -> bool:
+        self._tell("prime: hold the handpiece away from the skin and press the trigger")
+        before = self._plant()
+        result = self._injector.prime(plan.prime_ml, plan.profile)
+        self._add_dose(result, "prime", MeteredZone(name="-", depth_mm=0, volume_ml=plan.prime_ml, points=1), 0, before)
+        self._done += 1
+        if not _as_asked(result):
+            return False
+        point = 0
+        for zone in plan.zones:
+            for i in range(zone.points):
+                point += 1
+                self._tell(f"{zone.name}, point {i + 1} of {zone.points}: set to the skin and press")
+                before = self._plant()
+                result = self._injector.dose(zone.volume_ml, zone.depth_mm, zone.name, point, plan.profile)
+                self._add_dose(result, "dose", zone, point, before)
+                self._done += 1
+                if not _as_asked(result):
+                    return False
+        return True
+
+    def _add_dose(
+        self, result: Result, kind: str, zone: MeteredZone, point: int, before: dict[str, int] | None
+    ) -> None:
+        after = self._plant()
+        tip = skin = None
+        if before is not None and after is not None:
+            tip, skin = after["tip_nl"] - before["tip_nl"], after["skin_nl"] - before["skin_nl"]
+        samples, self._samples = tuple(self._samples), []
+        delivered, lower, upper = amounts(result)
+        dose = DoseRecord(
+            dose_id=result.dose_id,
+            kind=kind,
+            zone=zone.name,
+            point=point,
+            depth_um=round(zone.depth_mm * 1000),
+            asked_nl=result.asked_nl,
+            result=type(result).__name__,
+            reason=result.reason,
+            delivered_nl=delivered,
+            lower_nl=lower,
+            upper_nl=upper,
+            plant_nl=tip,
+            plant_skin_nl=skin,
+            samples=samples,
+        )
+        self.record.doses.append(dose)
+
+    def plant_until_now(self) -> None:
+        """Give the last dose what has left the needle since it ended: the plant counts to the next command."""
+        if self.record.doses and self.record.doses[-1].plant_nl is not None:
+            after = self._plant()
+            counted = sum(dose.plant_nl or 0 for dose in self.record.doses)
+            in_skin = sum(dose.plant_skin_nl or 0 for dose in self.record.doses)
+            last = self.record.doses[-1]
+            assert after is not None and last.plant_nl is not None and last.plant_skin_nl is not None
+            self.record.doses[-1] = replace(
+                last,
+                plant_nl=last.plant_nl + after["tip_nl"] - counted,
+                plant_skin_nl=last.plant_skin_nl + after["skin_nl"] - in_skin,
+            )
+
+    # --- Fractional -----------------------------------------------------------------------------------
+
+    def _run_zone(self, plan: FractionalPlan, zone: FractionalZone) -> bool:
+        self._tell(f"{zone.name}, {zone.strokes} strokes: set to the skin and hold the trigger")
+        self._strokes = {}
+        result = self._injector.fractional(
+            zone.strokes, zone.depth_mm, zone.name, zone.area_cm2, plan.rate_per_min, plan.needles
+        )
+        made = result.strokes if isinstance(result, Delivered) else 0
+        self._fetch_missing(made)
+        run = FractionalRecord(
+            dose_id=result.dose_id,
+            zone=zone.name,
+            depth_um=round(zone.depth_mm * 1000),
+            set_per_min=plan.rate_per_min,
+            needles=plan.needles,
+            area_mm2=round(zone.area_cm2 * 100),
+            asked_strokes=zone.strokes,
+            strokes=made,
+            result=type(result).__name__,
+            reason=result.reason,
+            records=tuple(self._strokes[i] for i in sorted(self._strokes)),
+        )
+        self.record.runs.append(run)
+        self._done += zone.strokes
+        self._samples = []
+        return _as_asked(result)
+
+    def _fetch_missing(self, made: int) -> None:
+        """Read again what was lost on the way, as far as the device still has it."""
+        i = 0
+        while i < made:
+            if i in self._strokes:
+                i += 1
+                continue
+            reply = self._injector.strokes(i)
+            if reply.count == 0 or reply.first > i + 1:
+                i = max(i + 1, reply.first)
+            self._take_strokes(reply.first, reply.records)
+            i = max(i, reply.first) + reply.count if i not in self._strokes else i + 1
+
+    # --- Events ---------------------------------------------------------------------------------------
+
+    def _take(self, event: Any) -> None:
+        if isinstance(event, messages.Telemetry):
+            if self._start_us is None:
+                self._start_us = event.time
+            t = event.time - self._start_us
+            self._samples.append(Sample(t, event.pressure_pa, event.plunger_nl, event.needle_um))
+        elif isinstance(event, messages.StrokeRecordsEvent):
+            self._take_strokes(event.first, event.records)
+            self._on_progress(Progress(self._done + len(self._strokes), self._total, "punctures"))
+
+    def _take_strokes(self, first: int, records: bytes) -> None:
+        for k in range(len(records) // STROKE_BYTES):
+            raw = records[k * STROKE_BYTES : (k + 1) * STROKE_BYTES]
+            flags = raw[6]
+            self._strokes[first + k] = Stroke(
+                index=first + k,
+                interval_us=int.from_bytes(raw[0:4], "little"),
+                depth_um=int.from_bytes(raw[4:6], "little"),
+                steady=bool(flags & STEADY),
+                bad=bool(flags & BAD),
+            )
+
+    def _tell(self, what: str) -> None:
+        self._on_progress(Progress(self._done, self._total, what))
+
+    def _plant(self) -> dict[str, int] | None:
+        account: dict[str, int] | None = self._injector.link.control("account")
+        return account
+
+
+def amounts(result: Result) -> tuple[int, int, int]:
+    """Delivered, lower and upper nl of any result; an Unknown one counts as its middle."""
+    if isinstance(result, Delivered):
+        return result.delivered_nl, result.lower_nl, result.upper_nl
+    if isinstance(result, NotDelivered):
+        return 0, 0, 0
+    return (result.lower_nl + result.upper_nl) // 2, result.lower_nl, result.upper_nl
+
+
+def _as_asked(result: Result) -> bool:
+    return isinstance(result, Delivered) and result.complete
