@@ -1,1 +1,1 @@
-"""The firmware of the handpiece: integers only, one cooperative loop, the same files on board and simulator."""
+"""The handpiece's firmware: integers only, one cooperative loop, the same files on board and simulator."""

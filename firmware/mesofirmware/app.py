@@ -7,6 +7,10 @@ batch of an axis has ended, or the index was seen. Nothing moves because an App 
 from mesofirmware import clock, latches, ledger, link, session, strokes, transaction
 from mesoprotocol import limits, tick, wire
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mesofirmware.boards.port import Board
+
 _TELEMETRY_DOSE_US = 20_000
 _TELEMETRY_RUN_US = 200_000
 _STROKES_A_FRAME = 8
@@ -15,7 +19,7 @@ _STROKES_A_FRAME = 8
 class App:
     """The whole device above its Board."""
 
-    def __init__(self, board: object) -> None:
+    def __init__(self, board: "Board") -> None:
         self._board = board
         now = board.now()
         self._clock = clock.Clock(now)
@@ -23,14 +27,15 @@ class App:
         self._ledger = ledger.Ledger(board.store, board.boot_id)
         self._link = link.Link(board)
         self._transaction = transaction.Transaction(board, self._ledger, self._latches)
-        self._session = session.Session(board, self._link, self._ledger, self._latches, self._transaction)
-        self._session.begin(self._clock)
+        self._session = session.Session(
+            board, self._clock, self._link, self._ledger, self._latches, self._transaction
+        )
         self._transaction.on_change = self._tell_phase
         self._transaction.on_outcome = self._tell_outcome
-        self._phase = [self._clock.pair, 0, 0, self._transaction.dose_id]
-        self._sample = [self._clock.pair, 0, 0, 0, 0]
+        self._phase: list = [self._clock.pair, 0, 0, self._transaction.plan.dose_id]
+        self._sample: list = [self._clock.pair, 0, 0, 0, 0]
         self._sampled_at = now
-        self._records = [0, 0, None]
+        self._records: list = [0, 0, None]
         self._record_bytes = bytearray(_STROKES_A_FRAME * strokes.RECORD)
         views = range(_STROKES_A_FRAME + 1)
         self._record_views = [memoryview(self._record_bytes)[: i * strokes.RECORD] for i in views]
@@ -66,14 +71,14 @@ class App:
             self._tell_strokes(min(waiting, _STROKES_A_FRAME))
         if not running:
             return clock.FOREVER
-        period = _TELEMETRY_RUN_US if self._transaction.is_run else _TELEMETRY_DOSE_US
+        period = _TELEMETRY_RUN_US if self._transaction.plan.is_run else _TELEMETRY_DOSE_US
         past = tick.diff(now, self._sampled_at)
         if past < period:
             return period - past
         self._sampled_at = now
         board = self._board
         s = self._sample
-        profile = self._transaction.profile()
+        profile = self._transaction.plan.profile
         s[wire.EVENT_TELEMETRY_PRESSURE_PA] = board.pressure_pa()
         s[wire.EVENT_TELEMETRY_PLUNGER_NL] = board.encoder() * profile[limits.PROFILE_PL_PER_COUNT] // 1000
         s[wire.EVENT_TELEMETRY_NEEDLE_UM] = board.needle_um()

@@ -10,7 +10,9 @@ FOREVER = 1 << 28
 
 
 class Clock:
-    """`pair` is [high, low]: high * 2^30 + low microseconds, low being the tick. `ms` is milliseconds in 30 bits."""
+    """`pair` is [high, low]: high * 2^30 + low microseconds, low being the tick. `ms` is milliseconds in 30
+    bits.
+    """
 
     def __init__(self, now: int) -> None:
         self.now = now

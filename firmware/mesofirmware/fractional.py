@@ -10,6 +10,12 @@ from mesofirmware.metered import move_depth
 from mesofirmware.strokes import Strokes
 from mesoprotocol import limits, tick, wire
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mesofirmware.boards.port import Board
+    from mesofirmware.ledger import Ledger
+    from mesofirmware.plan import Plan
+
 OFF, DEPTH, STROKING, PARKING, HELD, FINISHED = range(6)
 
 _BATCH = limits.CHUNK_STROKES // 2
@@ -19,7 +25,7 @@ _BATCH = limits.CHUNK_STROKES // 2
 class Fractional:
     """One run at a time. After `phase` is FINISHED, the counts stand in `strokes`."""
 
-    def __init__(self, board: object, ledger: object) -> None:
+    def __init__(self, board: "Board", ledger: "Ledger") -> None:
         self._board = board
         self._ledger = ledger
         self._tables = (motion.Table(40), motion.Table(40))
@@ -48,29 +54,30 @@ class Fractional:
         self._resume = False
         self._since = 0
 
-    def begin(self, now: int, n: int, strokes: int, rate: int, depth_um: int, deepest_um: int) -> None:
-        """Start to move for ledger entry n. START is in the ledger."""
+    def begin(self, plan: "Plan") -> None:
+        """Start to move as planned. START is in the ledger."""
         board = self._board
-        self._n = n
-        self._asked = strokes
+        args = plan.args
+        self._n = plan.n
+        self._asked = args[wire.PREPARE_RUN_STROKES]
         self._fed = 0
-        self._rate = rate
-        self._cycle = motion.cycle_ticks(rate)
-        self._remainder = motion.cycle_remainder(rate)
+        self._rate = args[wire.PREPARE_RUN_RATE_PER_MIN]
+        self._cycle = plan.values[0]
+        self._remainder = plan.values[1]
         self._error = 0
         self._set_us = self._cycle // motion.TICKS_PER_US
-        self._depth_um = depth_um
-        self._deepest_um = deepest_um
+        self._depth_um = args[wire.PREPARE_RUN_DEPTH_UM]
+        self._deepest_um = plan.deepest_um
         self.reason = wire.REASON_COMPLETE
         self.home = False
         self.strokes.clear()
         board.enable(True)
-        move_depth(board, self._depth_table, depth_um, self._depth_known)
+        move_depth(board, self._depth_table, self._depth_um, self._depth_known)
         self._depth_known = True
         self.phase = DEPTH
 
     def step(self, now: int) -> int:
-        """Do what is due; return microseconds until the next look (an index or a batch's end wakes earlier)."""
+        """Do what is due; return microseconds until the next look: the index and a batch's end wake it."""
         board = self._board
         if self.phase == DEPTH:
             if board.depth.busy():

@@ -4,7 +4,7 @@ from mesoprotocol import wire
 
 
 class Latches:
-    """`bits` of the schema's `latch`; `count` rises each time one is raised, so that CLEAR names what was seen."""
+    """`bits` of the schema's `latch`. `count` rises each time one is raised: CLEAR names what was seen."""
 
     def __init__(self) -> None:
         self.bits = 0

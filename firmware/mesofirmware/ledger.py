@@ -6,13 +6,17 @@ Layout of the non-volatile memory (all records end with a CRC-32 of their own):
     64    progress, two copies written in turn: how far the dose in hand may have got
     128   256 slots of 104 bytes, dose n in slot n mod 256: INTENT | START | OUTCOME | ACK, each written once
 
-A record is read back before anything depends on it; `records.StoreFailed` is raised if it differs. What cannot be
-read is never reformatted: the ledger is `corrupt` then, and stays so. Reservation comes before motion:
-progress says "up to X" before X is fed to a motor.
+A record is read back before anything depends on it; `records.StoreFailed` is raised if it differs. What
+cannot be read is never reformatted: the ledger is `corrupt` then, and stays so. Reservation comes before
+motion: progress says "up to X" before X is fed to a motor.
 """
 
 from mesofirmware import records
 from mesoprotocol import limits, tick, wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mesofirmware.boards.port import Store
 
 _HEADER_AT = 0
 _PROGRESS_AT = 64
@@ -29,17 +33,19 @@ _HEADER = (_U30, _U16, _U16)
 # generation, n, lower_nl, upper_nl, lower_strokes, upper_strokes
 _PROGRESS = (_U30, _U24, _U24, _U24, _U16, _U16)
 INTENT = (_ID, _U24, _U8, _U8, _U8, _U16, _U16, _U24, _U16, _U16, _U16, _BOOT)
-I_ID, I_N, I_MODE, I_ZONE, I_PROFILE, I_POINT, I_DEPTH, I_VOLUME, I_STROKES, I_RATE, I_TREATMENT, I_BOOT = range(12)
+I_ID, I_N, I_MODE, I_ZONE, I_PROFILE, I_POINT, I_DEPTH, I_VOLUME = range(8)
+I_STROKES, I_RATE, I_TREATMENT, I_BOOT = range(8, 12)
 _MARK = (_U24,)
 OUTCOME = (_U24, _U8, _U8, _U8, _U24, _U24, _U24, _U24, _U16, _U16, _U16, _U16, _U30, _U30, _U30, _U30)
 O_N, O_STATE, O_REASON, O_FLAGS, O_DELIVERED, O_LOWER, O_UPPER, O_STEPS = range(8)
-O_STROKES, O_BAD, O_INTERVAL, O_DEPTH, O_DURATION, O_TOTAL, O_TREATMENT_DELIVERED, O_TREATMENT_COUNTED = range(8, 16)
+O_STROKES, O_BAD, O_INTERVAL, O_DEPTH, O_DURATION = range(8, 13)
+O_TOTAL, O_TREATMENT_DELIVERED, O_TREATMENT_COUNTED = range(13, 16)
 
 
 class Ledger:
     """The ledger of one device. Public counters are volumes in nl; `next_n` is the next dose's number."""
 
-    def __init__(self, store: object, boot_id: bytes) -> None:
+    def __init__(self, store: "Store", boot_id: bytes) -> None:
         self._records = records.Records(store)
         self._boot_id = boot_id
         self.corrupt = False
@@ -50,11 +56,11 @@ class Ledger:
         self.total_nl = 0
         self.delivered_nl = 0
         self.counted_nl = 0
-        self._header = [0, 0, 0]
-        self._progress = [0, 0, 0, 0, 0, 0]
-        self._mark = [0]
-        self.intent = [bytearray(8), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, bytearray(4)]
-        self.outcome = [0] * len(OUTCOME)
+        self._header: list = [0, 0, 0]
+        self._progress: list = [0, 0, 0, 0, 0, 0]
+        self._mark: list = [0]
+        self.intent: list = [bytearray(8), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, bytearray(4)]
+        self.outcome: list = [0] * len(OUTCOME)
         self._recover()
 
     # --- Reading --------------------------------------------------------------------------------------
@@ -165,7 +171,7 @@ class Ledger:
             self._close_last(last, progress == records.VALID)
 
     def _newer(self, at: int, fields: tuple, values: list) -> int:
-        """Read the newer of two copies into `values`; DAMAGED only if neither can be read and one was written."""
+        """Read the newer of two copies into `values`; DAMAGED only if both were written and neither reads."""
         first = self._records.read(at, fields, values)
         generation = values[0] if first == records.VALID else -1
         second = self._records.read(at + _COPY, fields, values)

@@ -7,6 +7,10 @@ STOP is recognised here, before any queue or session.
 
 from mesoprotocol import codec, frame, wire
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mesofirmware.boards.port import Board
+
 MAJORS = (wire.MAJOR, 1, 2, 3, 4, 5, 6, 7, 8)
 """Majors whose frames can be read at all: enough to answer their HELLO with what to update."""
 
@@ -14,7 +18,7 @@ MAJORS = (wire.MAJOR, 1, 2, 3, 4, 5, 6, 7, 8)
 class Link:
     """One byte link. After `poll` returns True, the request's header stands in the attributes."""
 
-    def __init__(self, board: object) -> None:
+    def __init__(self, board: "Board") -> None:
         self._board = board
         self._rx = bytearray(64)
         self._at = 0

@@ -11,6 +11,12 @@ compliance. Both are needed: with a blocked needle the plunger moves and nothing
 from mesofirmware import clock, motion
 from mesoprotocol import limits, tick, wire
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mesofirmware.boards.port import Board
+    from mesofirmware.ledger import Ledger
+    from mesofirmware.plan import Plan
+
 OFF, DEPTH, INSERT, DISPENSE, SETTLE, RETRACT, REST, FINISHED = range(8)
 
 _CHUNKS = 2 * 100 // limits.CHUNK_PERCENT
@@ -25,7 +31,7 @@ _SIGMA_PA = 1_000
 class Metered:
     """One dose at a time. After `phase` is FINISHED, the amounts stand in the attributes."""
 
-    def __init__(self, board: object, ledger: object) -> None:
+    def __init__(self, board: "Board", ledger: "Ledger") -> None:
         self._board = board
         self._ledger = ledger
         self._insert = motion.Table(40)
@@ -37,7 +43,6 @@ class Metered:
         self.reason = 0
         self.drip = False
         self.home = False
-        self.asked_nl = 0
         self.delivered_nl = 0
         self.lower_nl = 0
         self.upper_nl = 0
@@ -48,6 +53,7 @@ class Metered:
         self._n = 0
         self._depth_um = 0
         self._depth_known = False
+        self._asked_steps = 0
         self._steps_left = 0
         self._flush_steps = 0
         self._chunk_steps = 0
@@ -59,33 +65,22 @@ class Metered:
         self._exit_stored_nl = 0
         self._since = 0
 
-    # --- The plan -------------------------------------------------------------------------------------
-
-    def plan_steps(self, volume_nl: int, profile: tuple) -> int:
-        """Plunger steps for a volume, to the nearest."""
-        per = profile[limits.PROFILE_PL_PER_STEP]
-        return (volume_nl * 1000 + per // 2) // per
-
-    def plan_interval(self, profile: tuple) -> int:
-        """Ticks between plunger steps at the profile's flow."""
-        return profile[limits.PROFILE_PL_PER_STEP] * 25_000 // profile[limits.PROFILE_FLOW_NL_PER_S]
-
-    # --- Running --------------------------------------------------------------------------------------
-
-    def begin(self, now: int, n: int, intent_volume_nl: int, depth_um: int, profile: tuple, prime: bool) -> None:
-        """Start to move for ledger entry n. START is in the ledger."""
+    def begin(self, now: int, plan: "Plan") -> None:
+        """Start to move as planned. START is in the ledger."""
         board = self._board
-        self._n = n
+        profile = plan.profile
+        prime = plan.is_prime
+        self._n = plan.n
         self._profile = profile
         self._prime = prime
-        self._depth_um = depth_um
-        self.asked_nl = intent_volume_nl
+        self._depth_um = plan.args[wire.PREPARE_DEPTH_UM]
+        self._asked_steps = plan.values[0]
         self.reason = wire.REASON_COMPLETE
         self.drip = False
         self.home = False
         self.worst_depth_um = 0
-        self._steps_left = self.plan_steps(intent_volume_nl, profile)
-        self._interval = self.plan_interval(profile)
+        self._steps_left = self._asked_steps
+        self._interval = motion.plunger_interval(profile)
         self._chunk_steps = _PRIME_CHUNK_STEPS if prime else (self._steps_left + _CHUNKS - 1) // _CHUNKS
         self._flush_steps = -1
         self._steps_at_start = board.plunger.position()
@@ -100,7 +95,7 @@ class Metered:
             self._feed_plunger()
             return
         self._enter(DEPTH, now)
-        move_depth(board, self._depth_table, depth_um, self._depth_known)
+        move_depth(board, self._depth_table, self._depth_um, self._depth_known)
         self._depth_known = True
 
     def step(self, now: int) -> int:
@@ -188,7 +183,7 @@ class Metered:
         while axis.room() and self._steps_left:
             steps = min(self._chunk_steps, self._steps_left)
             self._steps_left -= steps
-            planned = self.plan_steps(self.asked_nl, self._profile) - self._steps_left
+            planned = self._asked_steps - self._steps_left
             upper = planned * self._profile[limits.PROFILE_PL_PER_STEP] // 1000
             upper += upper * self._profile[limits.PROFILE_TOLERANCE_PERMILLE] // 1000
             lower = max(0, self._swept_nl(self._encoder_at_start) - self.stored_nl())
@@ -224,7 +219,7 @@ class Metered:
         """Priming: once pressure shows that fluid flows, only the flush is left."""
         if self._flush_steps < 0 and self._stored_pa() > limits.FLAT_PA:
             self._encoder_at_flow = self._board.encoder()
-            self._flush_steps = self.plan_steps(limits.PRIME_FLUSH_NL, self._profile)
+            self._flush_steps = motion.plunger_steps(limits.PRIME_FLUSH_NL, self._profile)
             self._steps_left = min(self._steps_left, self._flush_steps)
 
     def _encoder_agrees(self) -> bool:
@@ -252,7 +247,7 @@ class Metered:
         self._exit_stored_nl = self.stored_nl()
         board.drive.release()
         if self.reason == wire.REASON_OCCLUSION:
-            steps = self.plan_steps(self._exit_stored_nl, self._profile)
+            steps = motion.plunger_steps(self._exit_stored_nl, self._profile)
             if steps:
                 table = self._chunks[self._chunk_at]
                 self._chunk_at = 1 - self._chunk_at
@@ -291,7 +286,7 @@ class Metered:
         else:
             self.delivered_nl = max(0, since_flow - stored)
             margin = self.delivered_nl * permille // 1000 + noise
-            # what had not left when the needle did may have fallen outside the skin; a stored volume is an estimate
+            # what had not left when the needle did may have fallen beside the skin; the rest is an estimate
             self.lower_nl = max(0, self.delivered_nl - margin - max(0, self._exit_stored_nl - stored))
             self.upper_nl = self.delivered_nl + margin + max(stored, self._exit_stored_nl) // 4
             if self._prime:
@@ -301,7 +296,7 @@ class Metered:
         self.phase = FINISHED
 
 
-def move_depth(board: object, table: object, depth_um: int, known: bool) -> None:
+def move_depth(board: "Board", table: motion.Table, depth_um: int, known: bool) -> None:
     """Set the depth stop; home it first if its position is not known. The needle is at home."""
     if not known:
         board.depth.home()

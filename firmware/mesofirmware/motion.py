@@ -6,6 +6,8 @@ needle drive is 3,200 steps and one puncture; a cycle's ticks are whole, and the
 
 from array import array
 
+from mesoprotocol import limits
+
 TICKS_PER_US = 25
 STEPS_PER_REV = 3200
 HALF_REV = 1600
@@ -17,7 +19,7 @@ _RAMP_SEGMENTS = 16
 _CYCLE_STEPS = 800
 """Steps of a ramp within a revolution: 33 ms up to 48,000 steps/s (start ramps take at least 14 ms)."""
 _CRUISE = 625
-"""Ticks a step at 40,000 steps/s: half strokes and slow rates; a half stroke takes 60 ms, a whole one 120 ms."""
+"""Ticks a step at 40,000 steps/s: half strokes and slow rates; a half stroke takes 60 ms, a whole one 120."""
 _SLOW_CYCLE = 3_250_000
 """Cycles longer than this (130 ms) are a fast stroke after a dwell at top dead centre, so that every stop
 finds the needle home within 150 ms."""
@@ -32,6 +34,17 @@ def cycle_ticks(rate_per_min: int) -> int:
 def cycle_remainder(rate_per_min: int) -> int:
     """What `cycle_ticks` leaves: 1,500,000,000 - cycle_ticks * rate."""
     return 2 * (750_000_000 % rate_per_min) % rate_per_min
+
+
+def plunger_steps(volume_nl: int, profile: tuple) -> int:
+    """Plunger steps for a volume, to the nearest."""
+    per = profile[limits.PROFILE_PL_PER_STEP]
+    return (volume_nl * 1000 + per // 2) // per
+
+
+def plunger_interval(profile: tuple) -> int:
+    """Ticks between plunger steps at the profile's flow."""
+    return profile[limits.PROFILE_PL_PER_STEP] * 1000 * TICKS_PER_US // profile[limits.PROFILE_FLOW_NL_PER_S]
 
 
 def isqrt(n: int) -> int:

@@ -1,6 +1,10 @@
-"""Records in the non-volatile memory: fields as in the protocol's codec, then a CRC-32, read back when written."""
+"""Records in non-volatile memory: fields as in the protocol's codec and a CRC-32, read back when written."""
 
 from mesoprotocol import codec, crc
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mesofirmware.boards.port import Store
 
 BLANK, VALID, DAMAGED = 0, 1, 2
 
@@ -12,7 +16,7 @@ class StoreFailed(Exception):
 class Records:
     """Reads and writes records of a store. Buffers exist from the start; nothing is allocated later."""
 
-    def __init__(self, store: object) -> None:
+    def __init__(self, store: "Store") -> None:
         self._store = store
         self._seed = crc.seed(b"LEDGER1")
         self._buf = bytearray(128)

@@ -5,8 +5,12 @@ Each function returns a status of the schema. Values are the request's fields by
 
 from mesoprotocol import limits, wire
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mesofirmware.ledger import Ledger
 
-def zone(zone_id: int) -> object:
+
+def zone(zone_id: int) -> "tuple | None":
     """The zone's row of `limits.ZONES`, or None."""
     for row in limits.ZONES:
         if row[0] == zone_id:
@@ -14,7 +18,7 @@ def zone(zone_id: int) -> object:
     return None
 
 
-def profile(profile_id: int) -> object:
+def profile(profile_id: int) -> "tuple | None":
     """The profile's row of `limits.PROFILES`, or None."""
     for row in limits.PROFILES:
         if row[0] == profile_id:
@@ -22,7 +26,7 @@ def profile(profile_id: int) -> object:
     return None
 
 
-def dose(args: list, inputs: int, ledger: object, primed: bool, primed_nl: int, swept_nl: int) -> int:
+def dose(args: list, inputs: int, ledger: "Ledger", primed: bool, primed_nl: int, swept_nl: int) -> int:
     """A single dose or a prime. `primed_nl`: primed so far; `swept_nl`: plunger travel so far, as volume."""
     if not ledger.treatment:
         return wire.S_NO_TREATMENT
@@ -57,7 +61,7 @@ def dose(args: list, inputs: int, ledger: object, primed: bool, primed_nl: int, 
     return interlock(inputs, wire.INPUT_SYRINGE)
 
 
-def run(args: list, inputs: int, ledger: object) -> int:
+def run(args: list, inputs: int, ledger: "Ledger") -> int:
     """A fractional run."""
     if not ledger.treatment:
         return wire.S_NO_TREATMENT

@@ -11,7 +11,17 @@ from mesofirmware import ledger, strokes, version
 from mesofirmware.records import StoreFailed
 from mesoprotocol import codec, frame, limits, tick, wire
 
-_NOTHING = ()
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mesofirmware.boards.port import Board
+    from mesofirmware.clock import Clock
+    from mesofirmware.latches import Latches
+    from mesofirmware.ledger import Ledger
+    from mesofirmware.link import Link
+    from mesofirmware.transaction import Transaction
+
+_NO_FIELDS = ()
+_NO_VALUES: list = []
 _STROKES_MAX = (frame.PAYLOAD_MAX - 6) // strokes.RECORD
 
 
@@ -24,13 +34,20 @@ def implementation() -> bytes:
 class Session:
     """Answers the requests that `link` has found."""
 
-    def __init__(self, board: object, link: object, book: object, latches: object, transaction: object) -> None:
+    def __init__(
+        self,
+        board: "Board",
+        clock: "Clock",
+        link: "Link",
+        book: "Ledger",
+        latches: "Latches",
+        transaction: "Transaction",
+    ) -> None:
         self._board = board
         self._link = link
         self._ledger = book
         self._latches = latches
         self._transaction = transaction
-        self._clock = None
         self.number = 0
         self._last_seq = 0
         self._last_beat = 0
@@ -39,23 +56,30 @@ class Session:
         self._hello_seq = 0
         self._device_nonce = bytearray(8)
         self._args = [0] * 9
-        self._hello = [self._nonce, wire.MAJOR, wire.MAJOR, board.uid, version.FIRMWARE.encode(), wire.SCHEMA_HASH]
-        self._hello += [implementation(), board.boot_id, None, limits.fingerprint()]
-        self._hello += [wire.CAPABILITY_METERED | wire.CAPABILITY_FRACTIONAL, 1, 0, self._device_nonce, 0, 0, 0, 0]
+        h: list = [0] * len(wire.HELLO_REPLY_FIELDS)
+        h[wire.HELLO_REPLY_NONCE] = self._nonce
+        h[wire.HELLO_REPLY_MAJOR_MIN] = wire.MAJOR
+        h[wire.HELLO_REPLY_MAJOR_MAX] = wire.MAJOR
+        h[wire.HELLO_REPLY_UID] = board.uid
+        h[wire.HELLO_REPLY_FIRMWARE] = version.FIRMWARE.encode()
+        h[wire.HELLO_REPLY_SCHEMA_HASH] = wire.SCHEMA_HASH
+        h[wire.HELLO_REPLY_IMPLEMENTATION] = implementation()
+        h[wire.HELLO_REPLY_BOOT_ID] = board.boot_id
+        h[wire.HELLO_REPLY_TIME] = clock.pair
+        h[wire.HELLO_REPLY_LIMITS_CRC] = limits.fingerprint()
+        h[wire.HELLO_REPLY_CAPABILITIES] = wire.CAPABILITY_METERED | wire.CAPABILITY_FRACTIONAL
+        h[wire.HELLO_REPLY_WINDOW] = 1
+        h[wire.HELLO_REPLY_DEVICE_NONCE] = self._device_nonce
+        self._hello = h
         self._no_id = bytes(8)
-        self._status = [None] + [0] * (len(wire.STATUS_REPLY_FIELDS) - 1)
-        self._outcome = [0] * len(wire.OUTCOME_FIELDS)
+        self._status: list = [0] * len(wire.STATUS_REPLY_FIELDS)
+        self._status[wire.STATUS_REPLY_TIME] = clock.pair
+        self._outcome: list = [0] * len(wire.OUTCOME_FIELDS)
         self._records = bytearray(_STROKES_MAX * strokes.RECORD)
         self._views = [memoryview(self._records)[: i * strokes.RECORD] for i in range(_STROKES_MAX + 1)]
-        self._strokes = [0, 0, None]
+        self._strokes: list = [0, 0, None]
         self._one = [0]
         self._two = [0, 0]
-
-    def begin(self, clock: object) -> None:
-        """Take the clock that replies tell the time by."""
-        self._clock = clock
-        self._hello[wire.HELLO_REPLY_TIME] = clock.pair
-        self._status[wire.STATUS_REPLY_TIME] = clock.pair
 
     # --- Order ----------------------------------------------------------------------------------------
 
@@ -67,7 +91,7 @@ class Session:
         elif link.major != wire.MAJOR:
             return
         elif link.session != self.number or self.number == 0:
-            link.reply_uncached(self._transaction.state, wire.S_NO_SESSION, _NOTHING, _NOTHING)
+            link.reply_uncached(self._transaction.state, wire.S_NO_SESSION, _NO_FIELDS, _NO_VALUES)
         elif link.msg_id == wire.HEARTBEAT:
             self._take_heartbeat(now)
         elif link.seq == self._last_seq:
@@ -198,7 +222,7 @@ class Session:
             self._refuse(wire.S_UNKNOWN_MESSAGE)
 
     def _refuse(self, status: int) -> None:
-        self._link.reply(self.number, status, self._transaction.state, _NOTHING, _NOTHING)
+        self._link.reply(self.number, status, self._transaction.state, _NO_FIELDS, _NO_VALUES)
 
     def _accept(self, fields: tuple, values: list) -> None:
         self._link.reply(self.number, wire.S_OK, self._transaction.state, fields, values)
@@ -210,7 +234,7 @@ class Session:
         s[wire.STATUS_REPLY_LATCHES] = self._latches.bits
         s[wire.STATUS_REPLY_STOP_COUNT] = self._latches.stop_count
         s[wire.STATUS_REPLY_LATCH_COUNT] = self._latches.count
-        s[wire.STATUS_REPLY_DOSE_ID] = self._transaction.dose_id if busy else self._no_id
+        s[wire.STATUS_REPLY_DOSE_ID] = self._transaction.plan.dose_id if busy else self._no_id
         s[wire.STATUS_REPLY_NEXT_N] = self._ledger.next_n
         s[wire.STATUS_REPLY_TREATMENT] = self._ledger.treatment
         s[wire.STATUS_REPLY_DELIVERED_NL] = self._ledger.delivered_nl
@@ -230,7 +254,7 @@ class Session:
             self._refuse(status)
         else:
             fields = wire.PREPARE_RUN_REPLY_FIELDS if is_run else wire.PREPARE_REPLY_FIELDS
-            self._accept(fields, transaction.plan_values)
+            self._accept(fields, transaction.plan.values)
 
     def _commit(self, now: int) -> None:
         transaction = self._transaction
@@ -248,10 +272,10 @@ class Session:
         n = self._args[wire.QUERY_N]
         body = self._link.body
         at = self._args[wire.QUERY_DOSE_ID]
-        if codec.same(body, at, transaction.dose_id, 0, 8) and transaction.state != wire.STATE_IDLE:
+        if transaction.plan.names(body, at) and transaction.state != wire.STATE_IDLE:
             self._tell_bare(body, at, n, transaction.dose_state())
         elif n >= book.next_n:
-            known = codec.same(body, at, transaction.dose_id, 0, 8)
+            known = transaction.plan.names(body, at)
             self._tell_bare(body, at, n, wire.DOSE_EXPIRED if known else wire.DOSE_NOT_FOUND)
         elif not book.remembers(n):
             self._tell_bare(body, at, n, wire.DOSE_FORGOTTEN)
@@ -273,7 +297,7 @@ class Session:
             known = 0 < n < self._ledger.next_n
             self._tell_bare(self._no_id, 0, n, wire.DOSE_FORGOTTEN if known else wire.DOSE_NOT_FOUND)
 
-    def _tell_bare(self, body: bytearray, at: int, n: int, dose_state: int) -> None:
+    def _tell_bare(self, body: "bytearray | bytes", at: int, n: int, dose_state: int) -> None:
         """An outcome of which nothing is known but its state. Nothing is armed by it; copies eight bytes."""
         o = self._outcome
         i = 0

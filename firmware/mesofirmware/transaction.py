@@ -1,13 +1,18 @@
-"""The dose transaction: IDLE -> PREPARED -> ARMED -> RUNNING (-> HELD) -> IDLE, with the ledger as its memory.
+"""The dose transaction: IDLE, PREPARED, ARMED, RUNNING (or HELD), IDLE, with the ledger as its memory.
 
 An id is looked up before anything else; it moves the plunger at most once. INTENT is written at COMMIT,
 START before the first step, OUTCOME once everything rests, at every end. What stops a dose: its trigger,
 contact, the emergency stop, STOP, a silent host, a new session, a fault; each ends with the needle at home.
 """
 
-from mesofirmware import clock, fractional, gate, ledger, metered, motion, rules, signals
+from mesofirmware import clock, fractional, gate, ledger, metered, plan, rules, signals
 from mesofirmware.records import StoreFailed
-from mesoprotocol import codec, crc, limits, tick, wire
+from mesoprotocol import codec, limits, tick, wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mesofirmware.boards.port import Board
+    from mesofirmware.latches import Latches
 
 _BOTH = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B
 _FAULTS = (
@@ -22,28 +27,21 @@ _FAULTS = (
 
 
 class Transaction:
-    """The one dose or run in hand. `state` is the device's state; `on_change` is called when it changes,
-    `on_outcome` when an OUTCOME is in the ledger's `intent` and `outcome`."""
+    """The one dose or run in hand, as `plan` has it. `state` is the device's state.
 
-    def __init__(self, board: object, book: object, latches: object) -> None:
+    `on_change` is called when it changes, `on_outcome` when a dose's end stands in the ledger's `intent` and
+    `outcome`.
+    """
+
+    def __init__(self, board: "Board", book: ledger.Ledger, latches: "Latches") -> None:
         self._board = board
         self._ledger = book
         self._latches = latches
         self._gate = gate.Gate()
         self.metered = metered.Metered(board, book)
         self.fractional = fractional.Fractional(board, book)
-        self._plan_seed = crc.seed(b"PLAN")
-        self._plan = bytearray(64)
+        self.plan = plan.Plan()
         self.state = wire.STATE_IDLE
-        self.dose_id = bytearray(8)
-        self.n = 0
-        self.plan_crc = bytearray(4)
-        self.plan_values = [0, 0, 0, self.plan_crc]
-        self.is_run = False
-        self._request = bytearray(32)
-        self._request_n = 0
-        self._args = [0] * 9
-        self._profile = limits.PROFILES[0]
         self._prepared_at = 0
         self._armed_at = 0
         self._held_at = 0
@@ -59,17 +57,18 @@ class Transaction:
     # --- Requests -------------------------------------------------------------------------------------
 
     def prepare(self, now: int, body: bytearray, at: int, n: int, args: list, is_run: bool) -> int:
-        """PREPARE or PREPARE_RUN, its payload at body[at:at+n]; the plan is left in `plan_values`."""
+        """PREPARE or PREPARE_RUN, its payload at body[at:at+n]; the answer is left in `plan.values`."""
+        mine = self.plan
         book = self._ledger
-        number = args[1]
-        if self.state != wire.STATE_IDLE and codec.same(body, at, self.dose_id, 0, 8):
-            if n == self._request_n and is_run == self.is_run and codec.same(body, at, self._request, 0, n):
+        number = args[wire.PREPARE_N]
+        if self.state != wire.STATE_IDLE and mine.names(body, at):
+            if mine.repeats(body, at, n, is_run):
                 return wire.S_OK if self.state == wire.STATE_PREPARED else wire.S_KNOWN_ID
             return wire.S_ID_CONFLICT
         if book.remembers(number):
             book.load(number)
             if codec.same(body, at, book.intent[ledger.I_ID], 0, 8):
-                return wire.S_KNOWN_ID if self._same_as_recorded(args, is_run) else wire.S_ID_CONFLICT
+                return wire.S_KNOWN_ID if plan.is_recorded(book.intent, args, is_run) else wire.S_ID_CONFLICT
         if number != book.next_n:
             return wire.S_STALE_VIEW
         if self.state != wire.STATE_IDLE:
@@ -80,30 +79,31 @@ class Transaction:
         if is_run:
             status = rules.run(args, inputs, book)
         else:
-            swept = self._board.plunger.position() * self._profile[limits.PROFILE_PL_PER_STEP] // 1000
+            swept = self._board.plunger.position() * mine.profile[limits.PROFILE_PL_PER_STEP] // 1000
             status = rules.dose(args, inputs, book, self.primed, self._primed_nl, swept)
         if status != wire.S_OK:
             return status
-        self._take_request(body, at, n, args, is_run)
-        self._make_plan(n)
+        mine.take(body, at, n, args, is_run)
         self._prepared_at = now
         self._to(wire.STATE_PREPARED)
         return wire.S_OK
 
     def commit(self, now: int, body: bytearray, args: list) -> int:
         """COMMIT: arm what is prepared. INTENT is durable when this returns S_OK."""
-        if self.state == wire.STATE_IDLE or not codec.same(body, args[0], self.dose_id, 0, 8):
+        mine = self.plan
+        if self.state == wire.STATE_IDLE or not mine.names(body, args[wire.COMMIT_DOSE_ID]):
             return wire.S_EXPIRED
         if self.state != wire.STATE_PREPARED:
             return wire.S_OK
-        same_plan = codec.same(body, args[wire.COMMIT_PLAN_CRC], self.plan_crc, 0, 4)
+        same_plan = codec.same(body, args[wire.COMMIT_PLAN_CRC], mine.crc, 0, 4)
         if not same_plan or not codec.same(body, args[wire.COMMIT_BOOT_ID], self._board.boot_id, 0, 4):
             return wire.S_PLAN_MISMATCH
-        if tick.diff(now, args[wire.COMMIT_NOT_AFTER]) > 0 or tick.diff(now, self._prepared_at) >= _PREPARED_US:
+        late = tick.diff(now, args[wire.COMMIT_NOT_AFTER]) > 0
+        if late or tick.diff(now, self._prepared_at) >= _PREPARED_US:
             return wire.S_EXPIRED
         if self._latches.bits:
             return wire.S_LATCHED
-        self._fill_intent()
+        mine.fill_intent(self._ledger.intent)
         try:
             self._ledger.write_intent()
         except StoreFailed:
@@ -113,22 +113,14 @@ class Transaction:
         self._armed_at = now
         self._heard_at = now
         self._finishing = False
-        self._gate.arm(now, self._board.inputs(), self.is_prime(), not self.is_run)
+        self._gate.arm(now, self._board.inputs(), mine.is_prime, not mine.is_run)
         self._to(wire.STATE_ARMED)
         return wire.S_OK
 
     def heard(self, now: int, body: bytearray, at: int) -> None:
         """A heartbeat of the live session came; it feeds only if it names the dose in hand."""
-        if codec.same(body, at, self.dose_id, 0, 8):
+        if self.plan.names(body, at):
             self._heard_at = now
-
-    def profile(self) -> tuple:
-        """What is mounted, as the last dose named it."""
-        return self._profile
-
-    def is_prime(self) -> bool:
-        """Whether the dose in hand is a prime."""
-        return not self.is_run and self._args[wire.PREPARE_MODE] == wire.MODE_PRIME
 
     def dose_state(self) -> int:
         """The state of the dose in hand, in the schema's `dose_state`."""
@@ -141,7 +133,7 @@ class Transaction:
         elif self.state == wire.STATE_ARMED:
             self._close(wire.DOSE_ABORTED, reason, False)
         elif self.state != wire.STATE_IDLE:
-            if self.is_run:
+            if self.plan.is_run:
                 self.fractional.abort(now, reason)
             else:
                 self.metered.abort(now, reason)
@@ -186,7 +178,7 @@ class Transaction:
         if self._finishing:
             return clock.FOREVER
         self._latches.up(wire.LATCH_LINK_LOST)
-        if self.is_run or self.metered.remaining_ms() > limits.LINK_LOST_FINISH_MS:
+        if self.plan.is_run or self.metered.remaining_ms() > limits.LINK_LOST_FINISH_MS:
             self.abort(now, wire.REASON_LINK_LOST)
         elif self.state == wire.STATE_ARMED:
             self.abort(now, wire.REASON_LINK_LOST)
@@ -205,45 +197,29 @@ class Transaction:
                 return min(left, self._gate.wait_us)
             self.abort(now, wire.REASON_ARM_TIMEOUT)
             return clock.FOREVER
-        present = wire.INPUT_CARTRIDGE if self.is_run else wire.INPUT_SYRINGE
+        present = wire.INPUT_CARTRIDGE if self.plan.is_run else wire.INPUT_SYRINGE
         if rules.interlock(inputs, present) != wire.S_OK:
             self.abort(now, wire.REASON_SYRINGE if not inputs & present else wire.REASON_DRIVE_FAULT)
             return clock.FOREVER
         self._started_ms = self._now_ms
         self._gate.used()
         try:
-            self._ledger.write_start(self.n)
+            self._ledger.write_start(self.plan.n)
         except StoreFailed:
             self._latches.up(wire.LATCH_FAULT)
             self.abort(now, wire.REASON_STORE)
             return clock.FOREVER
         self._board.feed_deadman()
         self._to(wire.STATE_RUNNING)
-        a = self._args
-        if self.is_run:
-            deepest = rules.zone(a[wire.PREPARE_RUN_ZONE])[3]
-            self.fractional.begin(
-                now,
-                self.n,
-                a[wire.PREPARE_RUN_STROKES],
-                a[wire.PREPARE_RUN_RATE_PER_MIN],
-                a[wire.PREPARE_RUN_DEPTH_UM],
-                deepest,
-            )
+        if self.plan.is_run:
+            self.fractional.begin(self.plan)
         else:
-            self.metered.begin(
-                now,
-                self.n,
-                a[wire.PREPARE_VOLUME_NL],
-                a[wire.PREPARE_DEPTH_UM],
-                self._profile,
-                self.is_prime(),
-            )
+            self.metered.begin(now, self.plan)
         return 0
 
     def _step_running(self, now: int, inputs: int) -> int:
         reason = self._stop_reason(inputs)
-        if self.is_run:
+        if self.plan.is_run:
             return self._step_run(now, inputs, reason)
         if reason != wire.REASON_COMPLETE:
             self.metered.abort(now, reason)
@@ -255,7 +231,7 @@ class Transaction:
 
     def _step_run(self, now: int, inputs: int, reason: int) -> int:
         run = self.fractional
-        if tick.diff(self._now_ms, self._started_ms) >= self._args[wire.PREPARE_RUN_DURATION_S] * 1000:
+        if tick.diff(self._now_ms, self._started_ms) >= self.plan.args[wire.PREPARE_RUN_DURATION_S] * 1000:
             run.abort(now, wire.REASON_TIME)
         if reason in (wire.REASON_TRIGGER, wire.REASON_CONTACT):
             run.hold(now)
@@ -294,13 +270,13 @@ class Transaction:
             return wire.REASON_ESTOP
         if inputs & wire.INPUT_DRIVE_FAULT:
             return wire.REASON_DRIVE_FAULT
-        if not inputs & (wire.INPUT_CARTRIDGE if self.is_run else wire.INPUT_SYRINGE):
+        if not inputs & (wire.INPUT_CARTRIDGE if self.plan.is_run else wire.INPUT_SYRINGE):
             return wire.REASON_SYRINGE
         if inputs & _BOTH != _BOTH:
             return wire.REASON_TRIGGER
-        if bool(inputs & wire.INPUT_CONTACT) == self.is_prime():
+        if bool(inputs & wire.INPUT_CONTACT) == self.plan.is_prime:
             return wire.REASON_CONTACT
-        if not self.is_run and self.metered.phase and not inputs & wire.INPUT_PERMIT_PLUNGER:
+        if not self.plan.is_run and self.metered.phase and not inputs & wire.INPUT_PERMIT_PLUNGER:
             return wire.REASON_PERMIT
         return wire.REASON_COMPLETE
 
@@ -309,7 +285,7 @@ class Transaction:
     def _close(self, dose_state: int, reason: int, moved: bool) -> None:
         """Write the OUTCOME and return to IDLE."""
         book = self._ledger
-        book.load(self.n)  # INTENT as it was written; the OUTCOME is still blank
+        book.load(self.plan.n)  # INTENT as it was written; the OUTCOME is still blank
         o = book.outcome
         i = 0
         while i < len(o):
@@ -320,14 +296,14 @@ class Transaction:
         o[ledger.O_FLAGS] = wire.FLAG_EXACT | wire.FLAG_NEEDLE_HOME
         if moved:
             o[ledger.O_DURATION] = tick.diff(self._now_ms, self._started_ms)
-            home = self._take_run(o) if self.is_run else self._take_dose(o)
+            home = self._take_run(o) if self.plan.is_run else self._take_dose(o)
             if not home:
                 o[ledger.O_FLAGS] &= ~wire.FLAG_NEEDLE_HOME
                 self._latches.up(wire.LATCH_NEEDLE_NOT_HOME)
         if reason in _FAULTS:
             self._latches.up(wire.LATCH_FAULT)
         try:
-            book.write_outcome(self.n)
+            book.write_outcome(self.plan.n)
         except StoreFailed:
             self._latches.up(wire.LATCH_FAULT)
             self._to(wire.STATE_IDLE)
@@ -346,7 +322,7 @@ class Transaction:
             o[ledger.O_FLAGS] |= wire.FLAG_DRIP
         if m.reason == wire.REASON_OCCLUSION:
             self.primed = False  # relief has left slack behind the plunger
-        if self.is_prime():
+        if self.plan.is_prime:
             self._primed_nl += m.upper_nl
             self.primed = m.reason == wire.REASON_COMPLETE
         return m.home
@@ -364,95 +340,11 @@ class Transaction:
         self.primed = False
         self._primed_nl = 0
 
-    def _fill_intent(self) -> None:
-        a = self._args
-        v = self._ledger.intent
-        i = 0
-        while i < 8:
-            v[ledger.I_ID][i] = self.dose_id[i]
-            i += 1
-        v[ledger.I_MODE] = wire.MODE_FRACTIONAL if self.is_run else a[wire.PREPARE_MODE]
-        v[ledger.I_ZONE] = a[wire.PREPARE_RUN_ZONE] if self.is_run else a[wire.PREPARE_ZONE]
-        v[ledger.I_PROFILE] = 0 if self.is_run else a[wire.PREPARE_PROFILE]
-        v[ledger.I_POINT] = 0 if self.is_run else a[wire.PREPARE_POINT]
-        v[ledger.I_DEPTH] = a[wire.PREPARE_RUN_DEPTH_UM] if self.is_run else a[wire.PREPARE_DEPTH_UM]
-        v[ledger.I_VOLUME] = 0 if self.is_run else a[wire.PREPARE_VOLUME_NL]
-        v[ledger.I_STROKES] = a[wire.PREPARE_RUN_STROKES] if self.is_run else 0
-        v[ledger.I_RATE] = a[wire.PREPARE_RUN_RATE_PER_MIN] if self.is_run else 0
-
-    def _same_as_recorded(self, args: list, is_run: bool) -> bool:
-        v = self._ledger.intent
-        if is_run:
-            return (
-                v[ledger.I_MODE] == wire.MODE_FRACTIONAL
-                and v[ledger.I_STROKES] == args[wire.PREPARE_RUN_STROKES]
-                and v[ledger.I_RATE] == args[wire.PREPARE_RUN_RATE_PER_MIN]
-                and v[ledger.I_DEPTH] == args[wire.PREPARE_RUN_DEPTH_UM]
-                and v[ledger.I_ZONE] == args[wire.PREPARE_RUN_ZONE]
-            )
-        return (
-            v[ledger.I_MODE] == args[wire.PREPARE_MODE]
-            and v[ledger.I_VOLUME] == args[wire.PREPARE_VOLUME_NL]
-            and v[ledger.I_DEPTH] == args[wire.PREPARE_DEPTH_UM]
-            and v[ledger.I_ZONE] == args[wire.PREPARE_ZONE]
-            and v[ledger.I_PROFILE] == args[wire.PREPARE_PROFILE]
-            and v[ledger.I_POINT] == args[wire.PREPARE_POINT]
-        )
-
-    # --- The plan -------------------------------------------------------------------------------------
-
-    def _take_request(self, body: bytearray, at: int, n: int, args: list, is_run: bool) -> None:
-        i = 0
-        while i < n:
-            self._request[i] = body[at + i]
-            i += 1
-        self._request_n = n
-        i = 0
-        while i < 8:
-            self.dose_id[i] = body[at + i]
-            i += 1
-        i = 0
-        while i < len(args) and i < len(self._args):
-            self._args[i] = args[i]
-            i += 1
-        self.is_run = is_run
-        self.n = args[1]
-
-    def _make_plan(self, n: int) -> None:
-        """Fill `plan_values` and bind request and plan together by a CRC."""
-        a = self._args
-        values = self.plan_values
-        if self.is_run:
-            rate = a[wire.PREPARE_RUN_RATE_PER_MIN]
-            values[0] = motion.cycle_ticks(rate)
-            values[1] = motion.cycle_remainder(rate)
-            depth = a[wire.PREPARE_RUN_DEPTH_UM]
-            fields = wire.PREPARE_RUN_REPLY_FIELDS
-        else:
-            self._profile = rules.profile(a[wire.PREPARE_PROFILE])
-            steps = self.metered.plan_steps(a[wire.PREPARE_VOLUME_NL], self._profile)
-            per_step_us = self.metered.plan_interval(self._profile) // motion.TICKS_PER_US
-            values[0] = steps
-            values[1] = steps * per_step_us // 1000
-            depth = a[wire.PREPARE_DEPTH_UM]
-            fields = wire.PREPARE_REPLY_FIELDS
-        values[2] = depth // motion.UM_PER_DEPTH_STEP * motion.UM_PER_DEPTH_STEP
-        i = 0
-        while i < n:
-            self._plan[i] = self._request[i]
-            i += 1
-        end = codec.write(fields, values, self._plan, n) - 4
-        crc.put(self._plan, end, self._plan_seed)
-        i = 0
-        while i < 4:
-            self.plan_crc[i] = self._plan[end + i]
-            i += 1
-
     def _to(self, state: int) -> None:
         self.state = state
         light = signals.LIGHT_IDLE + state
         if state == wire.STATE_ARMED:
-            light = signals.LIGHT_ARMED_AWAY if self.is_prime() else signals.LIGHT_ARMED_SKIN
+            light = signals.LIGHT_ARMED_AWAY if self.plan.is_prime else signals.LIGHT_ARMED_SKIN
         elif state > wire.STATE_ARMED:
             light += 1
         elif state == wire.STATE_IDLE and self._latches.bits:

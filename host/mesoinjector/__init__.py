@@ -28,6 +28,7 @@ from mesoinjector.errors import (
     ProtocolError,
     Refused,
     ReplyTimeout,
+    SessionLost,
     UnaccountedDose,
     VersionMismatch,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "Refused",
     "ReplyTimeout",
     "Result",
+    "SessionLost",
     "UnaccountedDose",
     "Unknown",
     "VersionMismatch",

@@ -7,6 +7,7 @@
     |   +-- PermissionDenied      the port may not be opened by this user
     |   +-- LinkLost              the line broke
     |   +-- ReplyTimeout          no answer in time (also a TimeoutError)
+    |   +-- SessionLost           the device restarted, or another program has taken it over
     +-- ProtocolError
     |   +-- VersionMismatch       the sides speak different versions, or have different limits
     |   +-- FirmwareNotRunning    a MicroPython prompt or a traceback answers instead
@@ -22,7 +23,7 @@
 
 from __future__ import annotations
 
-from mesoprotocol import messages
+from mesoprotocol import messages, wire
 
 
 class MesoError(Exception):
@@ -51,6 +52,10 @@ class LinkLost(LinkError):
 
 class ReplyTimeout(LinkError, TimeoutError):
     """No answer in time."""
+
+
+class SessionLost(LinkError):
+    """The device restarted, or another program has taken it over."""
 
 
 class ProtocolError(MesoError):
@@ -103,8 +108,13 @@ class PlanError(MesoError):
     """A plan, or an argument, is outside what is allowed."""
 
 
-def refusal(status: int, request: str) -> DeviceError:
+def refusal(status: int, request: str) -> MesoError:
     """The exception for a refused request."""
+    if status == wire.S_NO_SESSION:
+        return SessionLost(
+            "the device restarted, or another program has taken it over. Next: look at the handpiece, then open it again: "
+            "doses that were under way are asked for by their ids."
+        )
     name = messages.STATUS_NAMES.get(status, "")
     family = messages.STATUS_CAUSES.get(status, ("", "", ""))[0]
     if name == "WRONG_STATE":

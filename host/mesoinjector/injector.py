@@ -79,9 +79,9 @@ class Injector:
         """What the firmware runs on, as it says itself."""
         return self.hello.implementation
 
-    def listen(self, listener: Callable[[Any], None]) -> None:
-        """Call `listener` with every event and telemetry sample, in the thread that waits."""
-        self._pump.listen(listener)
+    def listen(self, listener: Callable[[Any], None]) -> Callable[[], None]:
+        """Call `listener` with every event and telemetry sample, in the thread that waits. Returns what ends it."""
+        return self._pump.listen(listener)
 
     # --- Treatments and doses --------------------------------------------------------------------------
 
@@ -180,6 +180,11 @@ class Injector:
     def strokes(self, first: int) -> messages.StrokesReply:
         """Stroke records of the present or last run from index `first` on, as far as the device has them."""
         reply: messages.StrokesReply = self._pump.request(messages.Strokes(first))
+        return reply
+
+    def ledger(self, n: int) -> messages.OutcomeReply:
+        """The device's ledger entry number n."""
+        reply: messages.OutcomeReply = self._pump.request(messages.Ledger(n))
         return reply
 
     def clear(self) -> int:
@@ -381,7 +386,7 @@ class Injector:
         """Note what the device has given without this journal."""
         first = max(self.journal.last_n(self.uid) + 1, self._next_n - limits.LEDGER_DOSES + 1)
         for n in range(first, self._next_n):
-            entry: messages.OutcomeReply = self._pump.request(messages.Ledger(n))
+            entry = self.ledger(n)
             if not self.journal.knows(self.uid, entry.dose_id.hex()):
                 data = {**entry._asdict(), "dose_id": entry.dose_id.hex(), "boot_id": entry.boot_id.hex()}
                 self.journal.note_foreign(self.uid, data)

@@ -18,7 +18,7 @@ import serial
 from mesoinjector import errors
 
 if TYPE_CHECKING:
-    from mesosim.runtime import Device
+    from mesosim.runtime import Device, Paced
 
 WRITE_TIMEOUT_S = 1.0
 READ_SLICE_S = 0.05
@@ -121,7 +121,7 @@ class SimulatedLink:
         self.url = url
         self.device = device
         self._random = random.Random(seed)
-        self._t = 0
+        self._t, _ = device.run(0, b"")
         self._out = b""
         self._cut = False
 
@@ -159,6 +159,35 @@ class SimulatedLink:
     def close(self) -> None:
         """See `Link`."""
         self.device.close()
+
+
+class PacedLink(SerialLink):
+    """A simulated device in wall time behind a pty of its own; its world can be asked beside the line."""
+
+    def __init__(self, device: Paced) -> None:
+        super().__init__(device.path)
+        self.device = device
+
+    def control(self, name: str, value: int = 0) -> Any:
+        """See `Link`."""
+        return self.device.control(name, value)
+
+    def close(self) -> None:
+        """See `Link`."""
+        super().close()
+        self.device.close()
+
+
+def paced_link(runtime: str, seed: int) -> PacedLink:
+    """A simulated device of its own, in wall time behind a pty."""
+    from mesosim.runtime import Paced
+
+    device = Paced(seed, runtime)
+    try:
+        return PacedLink(device)
+    except BaseException:
+        device.close()
+        raise
 
 
 def open_link(url: str) -> Link:

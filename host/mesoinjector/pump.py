@@ -55,9 +55,13 @@ class Pump:
         self._request = FairLock()
         self._listeners: list[Callable[[Any], None]] = []
 
-    def listen(self, listener: Callable[[Any], None]) -> None:
-        """Call `listener(event)` for each event and sample, in the thread that happens to pump."""
+    def listen(self, listener: Callable[[Any], None]) -> Callable[[], None]:
+        """Call `listener(event)` for each event and sample, in the thread that happens to pump.
+
+        Returns what ends it.
+        """
         self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
 
     def send(self, data: bytes) -> None:
         """Write bytes at once."""

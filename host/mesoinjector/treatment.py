@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,6 +37,7 @@ class Treatment:
         self._samples: list[Sample] = []
         self._strokes: dict[int, Stroke] = {}
         self._start_us: int | None = None
+        self._plant = (0, 0)
         self._done = 0
         self._total = plan.points + 1 if isinstance(plan, MeteredPlan) else plan.strokes
         self.record = TreatmentRecord(
@@ -50,20 +51,22 @@ class Treatment:
 
     def run(self) -> bool:
         """Execute the plan; whether everything was given as asked. Raises what `Injector` raises."""
-        self._injector.listen(self._take)
-        self._injector.begin_treatment(self._plan.text)
-        if isinstance(self._plan, MeteredPlan):
-            return self._run_metered(self._plan)
-        return all(self._run_zone(self._plan, zone) for zone in self._plan.zones)
+        unlisten = self._injector.listen(self._take)
+        try:
+            self._injector.begin_treatment(self._plan.text)
+            if isinstance(self._plan, MeteredPlan):
+                return self._run_metered(self._plan)
+            return all(self._run_zone(self._plan, zone) for zone in self._plan.zones)
+        finally:
+            unlisten()
 
     # --- Metered --------------------------------------------------------------------------------------
 
     def _run_metered(self, plan: MeteredPlan) -> bool:
         self._tell("prime: hold the handpiece away from the skin and press the trigger")
-        before = self._plant()
+        self._count_plant()
         result = self._injector.prime(plan.prime_ml, plan.profile)
-        self._add_dose(result, "prime", MeteredZone(name="-", depth_mm=0, volume_ml=plan.prime_ml, points=1), 0, before)
-        self._done += 1
+        self._add_dose(result, "prime", MeteredZone(name="-", depth_mm=0, volume_ml=plan.prime_ml, points=1), 0)
         if not _as_asked(result):
             return False
         point = 0
@@ -71,21 +74,15 @@ class Treatment:
             for i in range(zone.points):
                 point += 1
                 self._tell(f"{zone.name}, point {i + 1} of {zone.points}: set to the skin and press")
-                before = self._plant()
                 result = self._injector.dose(zone.volume_ml, zone.depth_mm, zone.name, point, plan.profile)
-                self._add_dose(result, "dose", zone, point, before)
-                self._done += 1
+                self._add_dose(result, "dose", zone, point)
                 if not _as_asked(result):
                     return False
         return True
 
-    def _add_dose(
-        self, result: Result, kind: str, zone: MeteredZone, point: int, before: dict[str, int] | None
-    ) -> None:
-        after = self._plant()
-        tip = skin = None
-        if before is not None and after is not None:
-            tip, skin = after["tip_nl"] - before["tip_nl"], after["skin_nl"] - before["skin_nl"]
+    def _add_dose(self, result: Result, kind: str, zone: MeteredZone, point: int) -> None:
+        self._done += 1
+        tip_nl, skin_nl = self._count_plant()
         samples, self._samples = tuple(self._samples), []
         delivered, lower, upper = amounts(result)
         dose = DoseRecord(
@@ -100,25 +97,22 @@ class Treatment:
             delivered_nl=delivered,
             lower_nl=lower,
             upper_nl=upper,
-            plant_nl=tip,
-            plant_skin_nl=skin,
+            plant_nl=tip_nl,
+            plant_skin_nl=skin_nl,
             samples=samples,
         )
         self.record.doses.append(dose)
 
-    def plant_until_now(self) -> None:
-        """Give the last dose what has left the needle since it ended: the plant counts to the next command."""
-        if self.record.doses and self.record.doses[-1].plant_nl is not None:
-            after = self._plant()
-            counted = sum(dose.plant_nl or 0 for dose in self.record.doses)
-            in_skin = sum(dose.plant_skin_nl or 0 for dose in self.record.doses)
-            last = self.record.doses[-1]
-            assert after is not None and last.plant_nl is not None and last.plant_skin_nl is not None
-            self.record.doses[-1] = replace(
-                last,
-                plant_nl=last.plant_nl + after["tip_nl"] - counted,
-                plant_skin_nl=last.plant_skin_nl + after["skin_nl"] - in_skin,
-            )
+    def _count_plant(self) -> tuple[int | None, int | None]:
+        """What the plant says has left the needle since the last call, in all and into skin; None on a real device.
+
+        It is asked right after each dose, which is right before the next command: nothing falls between two doses.
+        """
+        account: dict[str, int] | None = self._injector.link.control("account")
+        if account is None:
+            return None, None
+        last, self._plant = self._plant, (account["tip_nl"], account["skin_nl"])
+        return self._plant[0] - last[0], self._plant[1] - last[1]
 
     # --- Fractional -----------------------------------------------------------------------------------
 
@@ -150,16 +144,11 @@ class Treatment:
 
     def _fetch_missing(self, made: int) -> None:
         """Read again what was lost on the way, as far as the device still has it."""
-        i = 0
-        while i < made:
-            if i in self._strokes:
-                i += 1
-                continue
-            reply = self._injector.strokes(i)
-            if reply.count == 0 or reply.first > i + 1:
-                i = max(i + 1, reply.first)
+        missing = [i for i in range(made) if i not in self._strokes]
+        while missing:
+            reply = self._injector.strokes(missing[0])
             self._take_strokes(reply.first, reply.records)
-            i = max(i, reply.first) + reply.count if i not in self._strokes else i + 1
+            missing = [i for i in missing[1:] if i not in self._strokes and i >= reply.first]
 
     # --- Events ---------------------------------------------------------------------------------------
 
@@ -187,10 +176,6 @@ class Treatment:
 
     def _tell(self, what: str) -> None:
         self._on_progress(Progress(self._done, self._total, what))
-
-    def _plant(self) -> dict[str, int] | None:
-        account: dict[str, int] | None = self._injector.link.control("account")
-        return account
 
 
 def amounts(result: Result) -> tuple[int, int, int]:

@@ -99,7 +99,7 @@ def write(fields: tuple, values: list, buf: bytearray, at: int) -> int:
     return at
 
 
-def same(a: bytearray, a_at: int, b: bytearray, b_at: int, n: int) -> bool:
+def same(a: "bytearray | bytes", a_at: int, b: "bytearray | bytes", b_at: int, n: int) -> bool:
     """Whether a[a_at:a_at+n] equals b[b_at:b_at+n], without a copy."""
     i = 0
     while i < n:

@@ -1,4 +1,4 @@
-"""CRC-32/IEEE over buffers, by `binascii`: the twin of `crc_viper` for CPython and boards without native code.
+"""CRC-32/IEEE over buffers, by `binascii`: `crc_viper`'s twin for CPython and boards without native code.
 
 `seed` is the four little-endian bytes of the CRC to go on from.
 """

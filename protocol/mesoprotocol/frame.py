@@ -73,8 +73,8 @@ class Builder:
 class Reader:
     """Finds frames in a stream of bytes. After `feed` returns, `length` > 0 says that `body` holds a frame.
 
-    `majors` are the versions whose frames are read: header and CRC are frozen across majors, so that HELLO can
-    say which side to update. `bad` counts refused frames. Memory is bounded whatever comes in.
+    `majors` are the versions whose frames are read: header and CRC are frozen across majors, so that HELLO
+    can say which side to update. `bad` counts refused frames. Memory is bounded whatever comes in.
     """
 
     def __init__(self, majors: tuple) -> None:

@@ -91,7 +91,7 @@ STROKE_RING = 512
 LEDGER_DOSES = 256
 
 # id, name, deepest metered, deepest fractional (um), largest dose (nl)
-ZONES = (
+ZONES: tuple = (
     (1, "forehead", 2000, 750, 50000),
     (2, "temple", 1500, 500, 50000),
     (3, "periorbital", 1000, 500, 20000),
@@ -105,8 +105,9 @@ ZONES = (
     (11, "body", 4000, 2000, 200000),
 )
 
-# id, name, bore_um, capacity_nl, pl_per_step, pl_per_count, compliance_nl_per_kpa, resistance_pa_s_per_ul, flow_nl_per_s, tolerance_permille
-PROFILES = (
+# id, name, bore_um, capacity_nl, pl_per_step, pl_per_count, compliance_nl_per_kpa, resistance_pa_s_per_ul,
+# flow_nl_per_s, tolerance_permille
+PROFILES: tuple = (
     (1, "1ml-30G4-aqueous", 4780, 1000000, 5608, 8973, 200, 755, 20000, 20),
 )
 

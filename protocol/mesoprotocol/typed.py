@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from mesoprotocol import codec, frame, messages, wire
+from mesoprotocol import codec, frame, messages
 
 REPLY_HEAD = ((0, 2, 0, 0xFFFF), (0, 1, 0, 0xFF))
 """Every reply's payload begins with status u16 and state u8."""

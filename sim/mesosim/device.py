@@ -18,13 +18,23 @@ import time
 from mesosim.world import world
 
 
+_UNPLUGGED_MS = 5
+
+
 def main(argv: list) -> None:
     """Run one device until its standard input, or its control line, is closed."""
     device = world.World(int(argv[1]), argv[4] if len(argv) > 4 else "")
-    if argv[0] == "lockstep":
-        _lockstep(device)
-    else:
-        _paced(device, int(argv[2]), int(argv[3]))
+    try:
+        if argv[0] == "lockstep":
+            _lockstep(device)
+        else:
+            _paced(device, int(argv[2]), int(argv[3]))
+    except Exception as error:
+        # stdout is the line itself: last words go to stderr, where the launcher looks for them
+        if hasattr(sys, "print_exception"):
+            sys.print_exception(error, sys.stderr)
+            sys.exit(1)
+        raise
 
 
 def _control(device: world.World, request: bytes) -> bytes:
@@ -63,28 +73,37 @@ def _paced(device: world.World, control_fd: int, per_mille: int) -> None:
     start = time.time_ns()
     rx = b""
     pending = b""
+    plugged = True
     while True:
         now_us = (time.time_ns() - start) // 1000 * per_mille // 1000
         t, tx = device.run(now_us, rx)
         rx = b""
         if len(pending) < 65536:
             pending += tx
-        if pending:
-            # a host that does not read stops nothing: what does not fit now is tried again
-            sent = line_out.write(pending)
-            pending = pending[sent or 0 :]
-        if t < now_us:
-            continue
-        wait_us = (device.next_us() - now_us) * 1000 // per_mille
-        ready = poll.poll(max(0, min(1 if pending else 50, wait_us // 1000)))
-        for item in ready:
-            if item[0] is control or item[0] == control_fd:
-                request = control.readline()
-                if not request:
-                    return
-                _write(control, _control(device, request.strip()) + b"\n")
-            else:
-                rx = line_in.read(512) or b""
+        if not plugged:
+            poll.register(line_in, select.POLLIN)
+            plugged = True
+        try:
+            if pending:
+                # a host that does not read stops nothing: what does not fit now is tried again
+                pending = pending[line_out.write(pending) or 0 :]
+            if t < now_us:
+                continue
+            wait_us = (device.next_us() - now_us) * 1000 // per_mille
+            for item in poll.poll(max(0, min(1 if pending else 50, wait_us // 1000))):
+                if item[0] is control or item[0] == control_fd:
+                    request = control.readline()
+                    if not request:
+                        return
+                    _write(control, _control(device, request.strip()) + b"\n")
+                else:
+                    rx = line_in.read(512) or b""
+        except OSError:
+            # nobody holds the other end of the line: what was on its way is lost; look again a little later
+            pending = b""
+            poll.unregister(line_in)
+            plugged = False
+            poll.poll(_UNPLUGGED_MS)
 
 
 def _read(source: object, n: int) -> bytes:

@@ -98,7 +98,7 @@ class Piped:
     def _write(self, data: bytes) -> None:
         try:
             self._in.write(data)
-        except OSError:
+        except (OSError, ValueError):
             raise DeviceDied(self._last_words()) from None
 
     def _read(self, n: int) -> bytes:
@@ -136,7 +136,7 @@ class Paced:
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
-        # the slave stays open here: a client that goes away leaves the line as it is, as a cable would
+        # the other end stays open here, so that a client may come and go; `unplug` lets it go
         self._control = ours
         self._control.settimeout(30.0)
         self._lines = ours.makefile("rwb")
@@ -160,6 +160,16 @@ class Paced:
             raise DeviceDied(f"the simulated device died: {errors.decode(errors='replace').strip()}")
         return _result(answer)
 
+    def unplug(self) -> None:
+        """Let go of the line: once its client has closed it too, it is really closed."""
+        if self._slave >= 0:
+            os.close(self._slave)
+            self._slave = -1
+
+    def wait(self) -> None:
+        """Wait for the device to end by itself."""
+        self._process.wait()
+
     def close(self) -> None:
         """End the device. Idempotent."""
         if self._control.fileno() >= 0:
@@ -168,7 +178,7 @@ class Paced:
             self._control.close()
             _end(self._process)
             os.close(self._master)
-            os.close(self._slave)
+            self.unplug()
 
 
 def start(runtime: str, seed: int, trace_path: str = "") -> Device:

@@ -19,8 +19,8 @@ BOARD_AND_START = LOGIC | {"os", "select", "time", "uctypes", "vfs"}
 # The simulated world computes: its square root is the only function that all builds agree on.
 WORLD = LOGIC | {"math"}
 EXACT = {"sqrt", "pi", "inf", "floor", "ceil", "isnan", "isinf"}
-# The simulated device also speaks through a pipe.
-WORLD_PIPE = WORLD | {"io", "os", "select", "time"}
+# The simulated device also speaks through a pipe, in JSON to whoever controls its world.
+WORLD_PIPE = WORLD | {"io", "json", "os", "select", "time"}
 
 
 class Import(NamedTuple):
@@ -30,31 +30,33 @@ class Import(NamedTuple):
     module: str
     attribute: str
     deferred: bool  # inside a function, or for the type checker only
+    types_only: bool  # never run at all
 
 
 def imports(root: Path, file: Path) -> Iterator[Import]:
     """All imports of a file, relative ones resolved, `import_module("...")` included."""
     name = rooms.module_name(root, file).split(".")
     package = name if file.name == "__init__.py" else name[:-1]
-    yield from _imports(ast.parse(file.read_bytes()), package, deferred=False)
+    yield from _imports(ast.parse(file.read_bytes()), package, deferred=False, types_only=False)
 
 
-def _imports(node: ast.AST, package: list[str], deferred: bool) -> Iterator[Import]:
+def _imports(node: ast.AST, package: list[str], deferred: bool, types_only: bool) -> Iterator[Import]:
     if isinstance(node, ast.Import):
         for alias in node.names:
-            yield Import(node.lineno, alias.name, "", deferred)
+            yield Import(node.lineno, alias.name, "", deferred, types_only)
     elif isinstance(node, ast.ImportFrom):
         parent = package[: len(package) - node.level + 1] if node.level else []
         module = ".".join([*parent, *([node.module] if node.module else [])])
         for alias in node.names:
-            yield Import(node.lineno, module, alias.name, deferred)
+            yield Import(node.lineno, module, alias.name, deferred, types_only)
     elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__"):
         match node.args:
             case [ast.Constant(value=str(module)), *_]:
-                yield Import(node.lineno, module, "", deferred)
+                yield Import(node.lineno, module, "", deferred, types_only)
     function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
     for child in ast.iter_child_nodes(node):
-        yield from _imports(child, package, deferred or function or _for_types_only(node, child))
+        types = types_only or _for_types_only(node, child)
+        yield from _imports(child, package, deferred or function or types, types)
 
 
 def _called(call: ast.Call) -> str:
@@ -72,7 +74,10 @@ def _for_types_only(node: ast.AST, child: ast.AST) -> bool:
 
 
 def device_imports(root: Path) -> list[str]:
-    """Device code imports what a board has: a few standard modules, and only modules that also go there."""
+    """Device code imports what a board has: a few standard modules, and only modules that also go there.
+
+    What only the type checker reads may use its words.
+    """
     files = rooms.device_files(root)
     modules = {rooms.module_name(root, file) for file in files}
     found = []
@@ -85,7 +90,7 @@ def device_imports(root: Path) -> list[str]:
             if top in rooms.PACKAGES:
                 if target not in modules and (i.module not in modules or _exists(root, target)):
                     found.append(f"{where} imports {target.rstrip('.')}, which no board has")
-            elif top not in allowed:
+            elif top not in allowed and not (top == "typing" and i.types_only):
                 found.append(f"{where} imports {i.module}, which is not for this code")
             elif top == "math" and i.attribute not in EXACT:
                 found.append(f"{where} imports {target.rstrip('.')}: name what is needed, of {sorted(EXACT)}")

@@ -64,8 +64,6 @@ def test_a_missing_companion_is_found(tmp_path: Path, name: str):
     ("package", "path"),
     [
         ("mesoprotocol", "schema.toml"),
-        ("mesofirmware", "start/boot.py"),
-        ("mesofirmware", "start/main.py"),
         *((package, name) for package in packages.rooms.PACKAGES for name in ("README.md", "py.typed")),
     ],
 )

@@ -13,15 +13,23 @@ arrived, when an input of `inputs()` has changed, when a batch of an axis has en
   raises it again. While it is low the plunger makes no step.
 - A batch fed with `hold` starts when `release` is called or PERMIT_PLUNGER is low: the needle's way out
   needs no firmware.
-- The emergency stop makes the drive park at the end of its revolution and takes motor power away 150 ms later.
+- The emergency stop makes the drive park at the end of its revolution and takes motor power away 150 ms
+  later.
 - A reset drops PERMIT_PLUNGER and parks the drive.
 """
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from array import array
+    from typing import Protocol
+else:
+    Protocol = object
 
-class Axis:
-    """One motor: `needle drive`, `depth` or `plunger`. Steps are counted by hardware, from the pulses made."""
 
-    def feed(self, words: list, n: int, cycles: int, hold: bool) -> None:
+class Axis(Protocol):
+    """One motor: `needle drive`, `depth` or `plunger`. Steps are counted by hardware, of the pulses made."""
+
+    def feed(self, words: "array", n: int, cycles: int, hold: bool) -> None:
         """Queue a batch: `cycles` times the segments in words[:n], behind what is queued.
 
         A segment is two words: `direction | (steps - 1) << 1` and the interval in ticks before each of its
@@ -50,7 +58,7 @@ class Axis:
         """Depth only: move to the home switch and make that the origin."""
 
 
-class Store:
+class Store(Protocol):
     """A small non-volatile memory (FRAM): bytes stay written when the power goes at any moment."""
 
     def read(self, at: int, buf: bytearray, n: int) -> None:
@@ -60,7 +68,7 @@ class Store:
         """Write buf[:n] at offset `at`."""
 
 
-class Board:
+class Board(Protocol):
     """The whole piece of hardware."""
 
     drive: Axis

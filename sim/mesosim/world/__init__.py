@@ -1,1 +1,1 @@
-"""Everything around the firmware: plant, sensors, operator, virtual clock. Runs on CPython and MicroPython."""
+"""Everything around the firmware: plant, sensors, operator, clock. Runs on CPython and on MicroPython."""

@@ -3,14 +3,19 @@
 Time is in ticks of 40 ns. A step comes at the end of its interval. Batches follow one another without a gap.
 """
 
-_EMPTY = ()
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from array import array
+    from typing import Union
+
+    Words = Union["array[int]", tuple[int, ...]]
 
 
 class Batch:
     """Segments, repeated `cycles` times."""
 
-    def __init__(self, words: list, n: int, cycles: int, hold: bool) -> None:
-        self.segments = []
+    def __init__(self, words: "Words", n: int, cycles: int, hold: bool) -> None:
+        self.segments: list[tuple[int, int]] = []
         self.steps = 0
         self.ticks = 0
         for i in range(0, n, 2):
@@ -27,7 +32,7 @@ class Axis:
     """One motor's step generator. `on_change(t)` is called before its rate of steps changes."""
 
     def __init__(self) -> None:
-        self._queue = []
+        self._queue: list[Batch] = []
         self._base = 0
         self._t0 = 0
         self._running = False
@@ -133,7 +138,7 @@ class Axis:
             rest -= span
         return 0.0
 
-    def _cycle(self, t: int) -> tuple:
+    def _cycle(self, t: int) -> "tuple[int, int]":
         """Which cycle of the running batch, and the time within it."""
         batch = self._queue[0]
         passed = t - self._t0

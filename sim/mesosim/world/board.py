@@ -4,11 +4,17 @@ from mesoprotocol import codec, frame, wire
 from mesosim.world import axis, plant, trace
 from mesosim.world import parameters as p
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from array import array
+    from collections.abc import Callable
+
+    from mesofirmware.boards import port
+    from mesosim.world import arithmetic
+
 _LINK_BYTES = 4096
 _HELLO_REPLY = bytes((0, 4, wire.MAJOR, frame.REPLY, wire.HELLO))
-_IMPLEMENTATION_AT = (
-    frame.HEADER + 3 + codec.size(wire.HELLO_REPLY_FIELDS[: wire.HELLO_REPLY_IMPLEMENTATION])
-)
+_IMPLEMENTATION_AT = frame.HEADER + 3 + codec.size(wire.HELLO_REPLY_FIELDS[: wire.HELLO_REPLY_IMPLEMENTATION])
 _CALLS_DRIVE, _CALLS_DEPTH, _CALLS_PLUNGER = 0, 1, 2
 
 
@@ -20,7 +26,7 @@ class TracedAxis:
         self._axis = which
         self._number = number
 
-    def feed(self, words: list, n: int, cycles: int, hold: bool) -> None:
+    def feed(self, words: "array[int]", n: int, cycles: int, hold: bool) -> None:
         """See the port."""
         board = self._board
         for i in range(0, n, 2):
@@ -89,7 +95,14 @@ class TracedStore:
 class SimulatedBoard:
     """One boot of the board. `t` is kept by the world."""
 
-    def __init__(self, thing: plant.Plant, fram: bytearray, random: object, t: int, on_light: object) -> None:
+    def __init__(
+        self,
+        thing: plant.Plant,
+        fram: bytearray,
+        random: "arithmetic.Random",
+        t: int,
+        on_light: "Callable[[int], None]",
+    ) -> None:
         self.plant = thing
         self.log = thing.log
         self.t = t
@@ -97,17 +110,17 @@ class SimulatedBoard:
         self._on_light = on_light
         self._rx = b""
         self._rx_at = 0
-        self._tx = []
+        self._tx: list[bytes] = []
         self._tx_bytes = 0
         self._hello = frame.Reader((wire.MAJOR,))
         self.uid = b"MESOSIM1"
-        self.boot_id = bytearray(4)
-        random.fill(self.boot_id)
-        self.boot_id = bytes(self.boot_id)
-        self.drive = TracedAxis(self, thing.drive, _CALLS_DRIVE)
-        self.depth = TracedAxis(self, thing.depth, _CALLS_DEPTH)
-        self.plunger = TracedAxis(self, thing.plunger, _CALLS_PLUNGER)
-        self.store = TracedStore(self, fram)
+        boot_id = bytearray(4)
+        random.fill(boot_id)
+        self.boot_id = bytes(boot_id)
+        self.drive: "port.Axis" = TracedAxis(self, thing.drive, _CALLS_DRIVE)
+        self.depth: "port.Axis" = TracedAxis(self, thing.depth, _CALLS_DEPTH)
+        self.plunger: "port.Axis" = TracedAxis(self, thing.plunger, _CALLS_PLUNGER)
+        self.store: "port.Store" = TracedStore(self, fram)
         self._plunger_at_boot = thing.plunger.position(t)
 
     # --- The world's side of the link -----------------------------------------------------------------
@@ -155,10 +168,11 @@ class SimulatedBoard:
         self._tx.append(data)
         self._tx_bytes += n
         if data[:5] == _HELLO_REPLY:
-            # names the interpreter, which is the one thing that may differ: hashed without that name and its CRC
-            self._hello.feed(data, 0, n)
+            # names the interpreter, the one thing that may differ: hashed without that name and its CRC
+            self._hello.feed(buf, 0, n)
             body = self._hello.body
-            data = bytes(body[:_IMPLEMENTATION_AT]) + bytes(body[_IMPLEMENTATION_AT + 32 : self._hello.length])
+            rest = bytes(body[_IMPLEMENTATION_AT + 32 : self._hello.length])
+            data = bytes(body[:_IMPLEMENTATION_AT]) + rest
         self.log.blob(self.t, trace.SEND, 1, data)
         return True
 

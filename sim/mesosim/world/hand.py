@@ -22,7 +22,7 @@ class Hand:
         """Lose skin contact this long after pressing, once."""
         self.press_again_us = 0
         """Press again this long after a run is held; 0: never."""
-        self._todo = []
+        self._todo: list[tuple[int, int, bool]] = []
 
     def see(self, t_us: int, light: int) -> None:
         """The light has changed."""
@@ -50,7 +50,7 @@ class Hand:
         """When the hand does something next; -1 if it has nothing to do."""
         return self._todo[0][0] if self._todo else -1
 
-    def take(self) -> tuple:
+    def take(self) -> "tuple[int, int, bool]":
         """What the hand does next."""
         return self._todo.pop(0)
 

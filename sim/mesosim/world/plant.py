@@ -156,25 +156,27 @@ class Plant:
             self.depth.feed(t, axis.Batch(words, 2, 1, False))
 
     def power(self, t: int, on: bool) -> None:
-        """Motor power. Without it the spring takes the needle home and nothing moves."""
+        """Motor power. Without it nothing moves but the spring, which takes the needle home: the cam does not hold it."""
         self.advance(t)
         self.powered = on
         if not on:
             self.plunger.stop(t)
             self.depth.stop(t)
-            self.drive.stop(t)
             self.fluid.set_rate(0.0)
+            beyond = self.drive.stop(t) % p.STEPS_PER_TURN
+            self._parking = False
+            if beyond:
+                self._mark_at = self.drive.position(t) - beyond + p.STEPS_PER_TURN
+                self.drive.set_origin(self._mark_at)
+                self._pass_mark(t)
             self._find_mark(t)
 
     def reset(self, t: int) -> None:
-        """The board restarts: permit falls, the drive finishes its revolution, nothing else goes on."""
+        """The board restarts: every pin falls to its safe level. No permit, no motor power."""
         self.advance(t)
         if self.permitted:
             self._drop_permit(t)
-        self.plunger.stop(t)
-        self.fluid.set_rate(0.0)
-        self.depth.stop(t)
-        self.park(t)
+        self.power(t, False)
         self.deadman_at = -1
 
     # --- Time -----------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ the first bytes it sends, whichever comes first, and returns the time reached. T
 the world began.
 """
 
+import gc
+
 from mesofirmware import app
 from mesoprotocol import wire
 from mesosim.world import arithmetic, board, hand, plant, trace
@@ -87,6 +89,10 @@ class World:
             self._wake_at = self._t
 
     def _boot(self) -> None:
+        # the former boot's objects go first: the heap is a board's, and holds one firmware only
+        self.app = None
+        self.board = None
+        gc.collect()
         self.board = board.SimulatedBoard(self.plant, self._fram, self._random, self._t, self._on_light)
         self.log.blob(self._t, trace.BOOT, 0, self.board.boot_id)
         self.app = app.App(self.board)

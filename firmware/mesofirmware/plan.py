@@ -1,0 +1,126 @@
+"""The request in hand, from PREPARE to the end of its dose, and the plan that follows from it.
+
+Nothing moves or is written here: `take` copies a request that was found allowed, `fill_intent` hands it to
+the ledger. Request and plan are bound together by a CRC, which COMMIT must bear. Nothing is allocated.
+"""
+
+from mesofirmware import ledger, motion, rules
+from mesoprotocol import codec, crc, limits, wire
+
+
+class Plan:
+    """One request: `args` are its fields by their wire index, `values` the fields of PREPARE's reply."""
+
+    def __init__(self) -> None:
+        self._seed = crc.seed(b"PLAN")
+        self._bound = bytearray(64)
+        self._request_n = 0
+        self.dose_id = bytearray(8)
+        self.n = 0
+        self.is_run = False
+        self.is_prime = False
+        self.args = [0] * 9
+        self.profile = limits.PROFILES[0]
+        """What is mounted, as the last dose named it."""
+        self.deepest_um = 0
+        """How deep the zone allows a run to go."""
+        self.crc = bytearray(4)
+        self.values: list = [0, 0, 0, self.crc]
+
+    def names(self, body: bytearray, at: int) -> bool:
+        """Whether body[at:] begins with the id in hand."""
+        return codec.same(body, at, self.dose_id, 0, 8)
+
+    def repeats(self, body: bytearray, at: int, n: int, is_run: bool) -> bool:
+        """Whether body[at:at+n] is the request in hand once more."""
+        return n == self._request_n and is_run == self.is_run and codec.same(body, at, self._bound, 0, n)
+
+    def take(self, body: bytearray, at: int, n: int, args: list, is_run: bool) -> None:
+        """Take the request body[at:at+n], which `rules` allow, and plan it."""
+        i = 0
+        while i < n:
+            self._bound[i] = body[at + i]
+            i += 1
+        self._request_n = n
+        i = 0
+        while i < 8:
+            self.dose_id[i] = body[at + i]
+            i += 1
+        i = 0
+        while i < len(self.args):
+            self.args[i] = args[i]
+            i += 1
+        self.n = args[wire.PREPARE_N]
+        self.is_run = is_run
+        self.is_prime = not is_run and args[wire.PREPARE_MODE] == wire.MODE_PRIME
+        if is_run:
+            self._plan_run(n)
+        else:
+            self._plan_dose(n)
+
+    def fill_intent(self, intent: list) -> None:
+        """Write the request into the ledger's `intent`."""
+        a = self.args
+        i = 0
+        while i < 8:
+            intent[ledger.I_ID][i] = self.dose_id[i]
+            i += 1
+        run = self.is_run
+        intent[ledger.I_MODE] = wire.MODE_FRACTIONAL if run else a[wire.PREPARE_MODE]
+        intent[ledger.I_ZONE] = a[wire.PREPARE_RUN_ZONE] if run else a[wire.PREPARE_ZONE]
+        intent[ledger.I_PROFILE] = 0 if run else a[wire.PREPARE_PROFILE]
+        intent[ledger.I_POINT] = 0 if run else a[wire.PREPARE_POINT]
+        intent[ledger.I_DEPTH] = a[wire.PREPARE_RUN_DEPTH_UM] if run else a[wire.PREPARE_DEPTH_UM]
+        intent[ledger.I_VOLUME] = 0 if run else a[wire.PREPARE_VOLUME_NL]
+        intent[ledger.I_STROKES] = a[wire.PREPARE_RUN_STROKES] if run else 0
+        intent[ledger.I_RATE] = a[wire.PREPARE_RUN_RATE_PER_MIN] if run else 0
+
+    def _plan_run(self, n: int) -> None:
+        zone = rules.zone(self.args[wire.PREPARE_RUN_ZONE])
+        if zone is None:
+            raise ValueError("a zone that the rules allowed")
+        self.deepest_um = zone[3]
+        rate = self.args[wire.PREPARE_RUN_RATE_PER_MIN]
+        self.values[0] = motion.cycle_ticks(rate)
+        self.values[1] = motion.cycle_remainder(rate)
+        self._bind(n, self.args[wire.PREPARE_RUN_DEPTH_UM], wire.PREPARE_RUN_REPLY_FIELDS)
+
+    def _plan_dose(self, n: int) -> None:
+        profile = rules.profile(self.args[wire.PREPARE_PROFILE])
+        if profile is None:
+            raise ValueError("a profile that the rules allowed")
+        self.profile = profile
+        steps = motion.plunger_steps(self.args[wire.PREPARE_VOLUME_NL], profile)
+        self.values[0] = steps
+        self.values[1] = steps * (motion.plunger_interval(profile) // motion.TICKS_PER_US) // 1000
+        self._bind(n, self.args[wire.PREPARE_DEPTH_UM], wire.PREPARE_REPLY_FIELDS)
+
+    def _bind(self, n: int, depth_um: int, fields: tuple) -> None:
+        """The CRC of the request's n bytes with the plan's values behind them."""
+        self.values[2] = depth_um // motion.UM_PER_DEPTH_STEP * motion.UM_PER_DEPTH_STEP
+        end = codec.write(fields, self.values, self._bound, n) - 4
+        crc.put(self._bound, end, self._seed)
+        i = 0
+        while i < 4:
+            self.crc[i] = self._bound[end + i]
+            i += 1
+
+
+def is_recorded(intent: list, args: list, is_run: bool) -> bool:
+    """Whether a request asks for what the ledger's `intent` says, ids apart."""
+    if is_run:
+        return (
+            intent[ledger.I_MODE] == wire.MODE_FRACTIONAL
+            and intent[ledger.I_STROKES] == args[wire.PREPARE_RUN_STROKES]
+            and intent[ledger.I_RATE] == args[wire.PREPARE_RUN_RATE_PER_MIN]
+            and intent[ledger.I_DEPTH] == args[wire.PREPARE_RUN_DEPTH_UM]
+            and intent[ledger.I_ZONE] == args[wire.PREPARE_RUN_ZONE]
+        )
+    return (
+        intent[ledger.I_MODE] == args[wire.PREPARE_MODE]
+        and intent[ledger.I_VOLUME] == args[wire.PREPARE_VOLUME_NL]
+        and intent[ledger.I_DEPTH] == args[wire.PREPARE_DEPTH_UM]
+        and intent[ledger.I_ZONE] == args[wire.PREPARE_ZONE]
+        and intent[ledger.I_PROFILE] == args[wire.PREPARE_PROFILE]
+        and intent[ledger.I_POINT] == args[wire.PREPARE_POINT]
+    )

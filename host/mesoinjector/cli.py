@@ -1,0 +1,354 @@
+"""The command line. Figures go to stdout, progress and errors to stderr.
+
+Exit codes: 0 everything was given as asked; 1 an error of this program; 2 bad input, nothing was sent; 3 the
+device or its line; 4 the treatment ended early, with the amounts known; 5 a dose is unknown; 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from mesoinjector import demo as demonstration
+from mesoinjector import errors, links, plans
+from mesoinjector.injector import Injector
+from mesoinjector.journal import Journal
+from mesoinjector.record import DoseRecord, TreatmentRecord
+from mesoinjector.report import write_report
+from mesoinjector.treatment import Progress as Step
+from mesoinjector.treatment import Treatment
+from mesoprotocol import messages
+
+BAD_INPUT, DEVICE, ENDED_EARLY, UNKNOWN, INTERRUPTED = 2, 3, 4, 5, 130
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Drive a mesoinjector, or a simulated one.")
+sim = typer.Typer(no_args_is_help=True, help="The simulated device.")
+app.add_typer(sim, name="sim")
+screen = Console(stderr=True)
+
+Device = Annotated[
+    str,
+    typer.Option(help="/dev/ttyACM0, socket://host:port, sim:// or sim://micropython"),
+]
+JournalPath = Annotated[Path | None, typer.Option("--journal", help="Journal file; by default this user's own.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+
+def main() -> None:
+    """Entry point: errors of this package become one message and an exit code."""
+    try:
+        app()
+    except errors.PlanError as error:
+        _fail(error, BAD_INPUT)
+    except errors.DoseUncertain as error:
+        _fail(error, UNKNOWN)
+    except errors.MesoError as error:
+        _fail(error, DEVICE)
+
+
+def _fail(error: Exception, code: int) -> None:
+    print(f"mesoinjector: {error}", file=sys.stderr)
+    sys.exit(code)
+
+
+@app.command()
+def run(
+    plan: Annotated[Path, typer.Argument(help="Plan in TOML; see examples/plans.")],
+    device: Device,
+    journal: JournalPath = None,
+    report: Annotated[Path, typer.Option(help="HTML report to write.")] = Path("treatment.html"),
+    as_json: AsJson = False,
+) -> None:
+    """Execute a plan point by point, journal every dose, and write a report.
+
+    Each dose waits for the operator: contact with the skin, then the trigger. Ctrl-C sends STOP first.
+    """
+    checked = plans.load(plan)
+    _check_report(report)
+    with Injector.open(device, Journal(journal)) as injector:
+        for result in injector.resolved:
+            screen.print(f"dose {result.dose_id} of before: {type(result).__name__}, {result.reason}")
+        with _bar() as (on_progress, bar):
+            treatment = Treatment(injector, checked, on_progress)
+            try:
+                as_asked = treatment.run()
+            except KeyboardInterrupt:
+                bar.stop()
+                write_report(treatment.record, report)
+                screen.print(f"Stopped. {_delivered(treatment.record)}. Report: {report}")
+                raise typer.Exit(INTERRUPTED) from None
+            except errors.MesoError:
+                write_report(treatment.record, report)
+                raise
+    write_report(treatment.record, report)
+    if as_json:
+        print(json.dumps(_summary(treatment.record)))
+    else:
+        _show(treatment.record)
+        screen.print(f"Report: {report}")
+    if not as_asked:
+        raise typer.Exit(UNKNOWN if _ended_unknown(treatment.record) else ENDED_EARLY)
+
+
+@app.command()
+def demo(
+    runtime: Annotated[
+        str | None,
+        typer.Option(help="micropython or cpython; by default MicroPython where its wheel exists."),
+    ] = None,
+    paced: Annotated[bool, typer.Option(help="In real time, behind a pty, as a real device would be.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated device.")] = 1,
+    out: Annotated[Path, typer.Option(help="HTML report to write.")] = Path("demo.html"),
+    as_json: AsJson = False,
+) -> None:
+    """Give 30 doses and 1,800 punctures on the simulated device, and compare two accounts of them."""
+    _check_report(out)
+    if runtime not in (None, "cpython", "micropython"):
+        raise errors.PlanError(f"--runtime {runtime}: must be cpython or micropython.")
+    chosen = runtime or _best_runtime()
+    with _bar() as (on_progress, _):
+        link = links.paced_link(chosen, seed) if paced else links.open_link(f"sim://{chosen}?seed={seed}")
+        result = demonstration.run(link, on_progress)
+    write_report(result.record, out)
+    if as_json:
+        print(json.dumps(result.summary))
+    else:
+        _show(result.record)
+        _show_demo(result.summary)
+        screen.print(f"Report: {out}")
+    if not result.as_asked:
+        raise typer.Exit(ENDED_EARLY)
+
+
+@app.command()
+def info(device: Device, journal: JournalPath = None, as_json: AsJson = False) -> None:
+    """Say what the device is and where it stands. Moves nothing."""
+    with Injector.open(device, Journal(journal)) as injector:
+        status = injector.status()
+        facts: dict[str, Any] = {
+            "uid": injector.uid,
+            "firmware": injector.hello.firmware,
+            "runtime": injector.runtime,
+            "state": messages.STATE_NAMES[status.state],
+            "latches": _bits(status.latches, messages.LATCH_BITS),
+            "inputs": _bits(status.inputs, messages.INPUT_BITS),
+            "next_dose_number": status.next_n,
+            "treatment_delivered_nl": status.delivered_nl,
+            "battery_mv": status.battery_mv,
+            "resolved": [{"id": r.dose_id, "result": type(r).__name__, "reason": r.reason} for r in injector.resolved],
+        }
+    if as_json:
+        print(json.dumps(facts))
+        return
+    for key, value in facts.items():
+        print(f"{key.replace('_', ' '):24} {', '.join(map(str, value)) if isinstance(value, list) else value}")
+
+
+@app.command()
+def stop(device: Device, journal: JournalPath = None) -> None:
+    """Stop whatever moves. Therapy stays refused until `clear`."""
+    with Injector.open(device, Journal(journal)) as injector:
+        injector.stop()
+    print("stopped; clear it with `mesoinjector clear` after looking at the handpiece")
+
+
+@app.command()
+def clear(device: Device, journal: JournalPath = None) -> None:
+    """Clear the latches that stand, after somebody has looked at the handpiece. Moves nothing."""
+    with Injector.open(device, Journal(journal)) as injector:
+        left = _bits(injector.clear(), messages.LATCH_BITS)
+    print(f"still latched: {', '.join(left)}" if left else "nothing is latched")
+
+
+@app.command()
+def acknowledge(
+    dose_id: Annotated[str, typer.Argument(help="Id of the interrupted dose, as the journal and `info` show it.")],
+    device: Device,
+    operator: Annotated[str, typer.Option(help="Who has seen it, at most 12 letters.")],
+    journal: JournalPath = None,
+) -> None:
+    """Take note of an interrupted dose: it is counted within its bounds. Moves nothing."""
+    with Injector.open(device, Journal(journal)) as injector:
+        result = injector.acknowledge(dose_id, operator)
+    print(f"{dose_id}: {type(result).__name__}, {result.reason}")
+
+
+@sim.command()
+def serve(
+    pty: Annotated[Path | None, typer.Option(help="Where to put a link to the device's pty.")] = None,
+    tcp: Annotated[str | None, typer.Option(help="HOST:PORT to listen on, for socket:// addresses.")] = None,
+    runtime: Annotated[str | None, typer.Option(help="micropython or cpython.")] = None,
+    speed: Annotated[float, typer.Option(min=0.01, max=100.0, help="Times real time.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated device.")] = 1,
+) -> None:
+    """Run a simulated device in real time behind a pty or a TCP port, until Ctrl-C."""
+    from mesosim import serve as server
+
+    if pty is None and tcp is None:
+        raise errors.PlanError("sim serve: name a --pty, a --tcp address, or both.")
+    try:
+        server.serve(runtime or _best_runtime(), seed, speed, pty, tcp, on_ready=lambda line: print(line, flush=True))
+    except (OSError, ValueError) as error:
+        raise errors.PlanError(f"sim serve: {error}") from None
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+# --- What is shown ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _bar() -> Iterator[tuple[Any, Progress]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=screen, transient=True) as bar:
+        task = bar.add_task("opening", total=None)
+
+        def on_progress(step: Step) -> None:
+            bar.update(task, description=step.what, completed=step.done, total=step.total)
+
+        yield on_progress, bar
+
+
+def _show(record: TreatmentRecord) -> None:
+    """The table a person understands."""
+    out = Console()
+    if record.doses:
+        table = _table(record.plan_name, "doses, ul", "n", "asked", "firmware", "plant", "in skin")
+        zones: dict[str, list[DoseRecord]] = {}
+        for dose in record.doses:
+            zones.setdefault(dose.zone if dose.kind == "dose" else "prime (air)", []).append(dose)
+        for zone, doses in zones.items():
+            table.add_row(zone, *_totals(doses))
+        table.add_section()
+        table.add_row("patient", *_totals([dose for dose in record.doses if dose.kind == "dose"]))
+        out.print(table)
+    if record.runs:
+        figures = demonstration.cadence(record.runs)
+        table = _table("", "punctures", "asked", "made", "set/min", "mean/min", "worst us", "worst um")
+        for run in figures["runs"]:
+            table.add_row(
+                run["zone"],
+                f"{run['asked_strokes']:,}",
+                f"{run['strokes']:,}",
+                f"{run['set_per_min']}",
+                f"{run['mean_per_min']:.4f}" if run["mean_per_min"] else "-",
+                f"{run['worst_interval_error_us']:.2f}",
+                f"{run['worst_depth_error_um']}",
+                _ending(run["result"], run["reason"]),
+            )
+        out.print(table)
+
+
+def _table(title: str, *columns: str) -> Table:
+    """A table of figures: what they are about first, how it ended last."""
+    table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column(columns[0], no_wrap=True)
+    for name in columns[1:]:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("ended", no_wrap=True)
+    return table
+
+
+def _ending(result: str, reason: str) -> str:
+    if result == "Delivered":
+        return "as asked" if reason == "complete" else f"early: {reason}"
+    return "nothing given" if result == "NotDelivered" else "UNKNOWN"
+
+
+def _totals(doses: list[DoseRecord]) -> list[str]:
+    plant = [dose.plant_nl for dose in doses if dose.plant_nl is not None]
+    skin = [dose.plant_skin_nl for dose in doses if dose.plant_skin_nl is not None]
+    return [
+        str(len(doses)),
+        f"{sum(dose.asked_nl for dose in doses) / 1000:.1f}",
+        f"{sum(dose.delivered_nl for dose in doses) / 1000:.2f}",
+        f"{sum(plant) / 1000:.2f}" if plant else "-",
+        f"{sum(skin) / 1000:.2f}" if skin else "-",
+        ", ".join(sorted({_ending(dose.result, dose.reason) for dose in doses})),
+    ]
+
+
+def _show_demo(summary: dict[str, Any]) -> None:
+    ledger, plant = summary["ledger_total_nl"], summary["plant_total_nl"]
+    print(
+        f"Ledger in all {_ul(ledger)}, plant in all {_ul(plant)} (priming included): "
+        f"{(ledger - plant) / plant:+.2%}. Firmware on {summary['runtime']}."
+    )
+    print(
+        f"{summary['virtual_s']:.0f} s of treatment in {summary['wall_s']:.1f} s; "
+        f"trace of {summary['trace_records']:,} records, SHA-256 {summary['trace_sha256'][:16]}."
+    )
+
+
+def _summary(record: TreatmentRecord) -> dict[str, Any]:
+    return {
+        "plan": record.plan_name,
+        "device": record.device_uid,
+        "runtime": record.runtime,
+        "doses": [
+            {
+                "id": dose.dose_id,
+                "kind": dose.kind,
+                "zone": dose.zone,
+                "point": dose.point,
+                "asked_nl": dose.asked_nl,
+                "delivered_nl": dose.delivered_nl,
+                "lower_nl": dose.lower_nl,
+                "upper_nl": dose.upper_nl,
+                "result": dose.result,
+                "reason": dose.reason,
+            }
+            for dose in record.doses
+        ],
+        "fractional": demonstration.cadence(record.runs),
+    }
+
+
+def _delivered(record: TreatmentRecord) -> str:
+    doses = [dose for dose in record.doses if dose.kind == "dose"]
+    low, high = (sum(getattr(dose, name) for dose in doses) for name in ("lower_nl", "upper_nl"))
+    strokes = sum(run.strokes for run in record.runs)
+    return f"Delivered {_ul(low)} to {_ul(high)} in {len(doses)} doses, {strokes:,} punctures"
+
+
+def _ended_unknown(record: TreatmentRecord) -> bool:
+    return any(item.result == "Unknown" for item in [*record.doses, *record.runs])
+
+
+def _bits(value: int, names: dict[int, str]) -> list[str]:
+    return [name.lower() for bit, name in names.items() if value & bit]
+
+
+def _ul(volume_nl: int) -> str:
+    return f"{volume_nl / 1000:.2f} ul"
+
+
+def _check_report(path: Path) -> None:
+    """Before anything is sent: the report can be written where it is wanted."""
+    if path.is_dir() or not path.resolve().parent.is_dir():
+        raise errors.PlanError(f"{path}: a report cannot be written there. Next: name a file in a folder that exists.")
+
+
+def _best_runtime() -> str:
+    try:
+        from mesosim import micropython
+    except ImportError:
+        raise errors.DeviceNotFound(
+            "the simulator is not installed. Next: pip install 'mesoinjector[sim]'."
+        ) from None
+    try:
+        micropython.command([])
+    except micropython.NoMicroPython as error:
+        screen.print(f"{error}\nUsing CPython.")
+        return "cpython"
+    return "micropython"

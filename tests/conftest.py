@@ -1,0 +1,38 @@
+"""Fixtures for every test: a simulated device on either runtime, and a bench to drive and break it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mesosim import runtime as simulator
+from tests.bench_of_one import Bench
+
+
+@pytest.fixture(params=simulator.RUNTIMES)
+def runtime(request: pytest.FixtureRequest) -> str:
+    """Each of the two interpreters the firmware runs on."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
+    """Makes benches that are closed at the end of the test."""
+    benches: list[Bench] = []
+
+    def make(runtime: str = "cpython", seed: int = 1) -> Bench:
+        benches.append(Bench(simulator.start(runtime, seed), tmp_path / f"journal{len(benches)}.sqlite"))
+        return benches[-1]
+
+    yield make
+    for bench in benches:
+        bench.device.close()
+
+
+@pytest.fixture
+def bench(make_bench: Callable[..., Bench], runtime: str) -> Bench:
+    """One device in virtual time, on each runtime in turn."""
+    return make_bench(runtime)
