@@ -57,7 +57,7 @@ class App:
             else:
                 self._session.handle(now)
         wait = self._transaction.step(now, self._clock.ms)
-        self._session.step(now)
+        self._session.step()
         return min(wait, self._report(now))
 
     def _report(self, now: int) -> int:

@@ -61,6 +61,7 @@ class Metered:
         self._steps_at_start = 0
         self._encoder_at_start = 0
         self._encoder_at_flow = 0
+        self._stored_at_flow = 0
         self._base_pa = 0
         self._exit_stored_nl = 0
         self._since = 0
@@ -86,6 +87,7 @@ class Metered:
         self._steps_at_start = board.plunger.position()
         self._encoder_at_start = board.encoder()
         self._encoder_at_flow = self._encoder_at_start
+        self._stored_at_flow = 0
         self._base_pa = board.pressure_pa()
         self._exit_stored_nl = 0
         board.enable(True)
@@ -219,6 +221,7 @@ class Metered:
         """Priming: once pressure shows that fluid flows, only the flush is left."""
         if self._flush_steps < 0 and self._stored_pa() > limits.FLAT_PA:
             self._encoder_at_flow = self._board.encoder()
+            self._stored_at_flow = self.stored_nl()
             self._flush_steps = motion.plunger_steps(limits.PRIME_FLUSH_NL, self._profile)
             self._steps_left = min(self._steps_left, self._flush_steps)
 
@@ -284,7 +287,8 @@ class Metered:
             self.delivered_nl = self.lower_nl = 0
             self.upper_nl = max(0, swept)
         else:
-            self.delivered_nl = max(0, since_flow - stored)
+            # a prime's count begins at flow: what was stored by then flows out as well
+            self.delivered_nl = max(0, since_flow + self._stored_at_flow - stored)
             margin = self.delivered_nl * permille // 1000 + noise
             # what had not left when the needle did may have fallen beside the skin; the rest is an estimate
             self.lower_nl = max(0, self.delivered_nl - margin - max(0, self._exit_stored_nl - stored))

@@ -10,7 +10,6 @@ from mesoprotocol import limits
 
 TICKS_PER_US = 25
 STEPS_PER_REV = 3200
-HALF_REV = 1600
 UM_PER_DEPTH_STEP = 10
 DEPTH_INTERVAL = 12_500
 """Ticks between steps of the depth stop: 2,000 steps/s, 20 mm/s."""

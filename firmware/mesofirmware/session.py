@@ -104,7 +104,7 @@ class Session:
             else:
                 self._refuse(status)
 
-    def step(self, now: int) -> None:
+    def step(self) -> None:
         """Answer a HELLO that waited for a dose to end."""
         if self._hello_waits and self._transaction.state == wire.STATE_IDLE:
             self._hello_waits = False

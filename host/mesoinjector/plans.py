@@ -5,9 +5,11 @@
     mode = "metered"                        depth_mm = 1.5
     profile = "1ml-30G4-aqueous"            volume_ml = 0.02
     prime_ml = 0.06                         points = 8
+    points = 8
 
-A fractional plan has `mode = "fractional"`, `rate_per_min` and `needles` in [plan], and `depth_mm`, `strokes`
-and `area_cm2` in each zone. Ranges are those of the device (`mesoprotocol.limits`).
+A fractional plan has `mode = "fractional"`, `rate_per_min`, `needles` and `strokes` in [plan], and `depth_mm`,
+`strokes` and `area_cm2` in each zone. Ranges are those of the device (`mesoprotocol.limits`). `points` or `strokes`
+in [plan] is the sum over the zones: a file that lost its end is found out by it.
 """
 
 from __future__ import annotations
@@ -55,6 +57,7 @@ class FractionalZone(_Table):
 class _MeteredHead(_Table):
     name: Name
     mode: Literal["metered"]
+    points: Count
     profile: Name
     prime_ml: Number
 
@@ -62,6 +65,7 @@ class _MeteredHead(_Table):
 class _FractionalHead(_Table):
     name: Name
     mode: Literal["fractional"]
+    strokes: Count
     rate_per_min: Count
     needles: Count
 
@@ -169,6 +173,7 @@ def _metered_faults(file: _MeteredFile) -> list[str]:
         where = f"in zone {zone.name}"
         faults += _range(f"{key}.depth_mm", zone.depth_mm, limits.METERED_DEPTH_MIN_UM / 1e3, deepest / 1e3, "mm", where)
         faults += _range(f"{key}.volume_ml", zone.volume_ml, limits.DOSE_MIN_NL / 1e6, most / 1e6, "ml", where)
+    faults += _sum("plan.points", head.points, sum(zone.points for zone in file.zone))
     if faults:
         return faults
     total = head.prime_ml + sum(zone.points * zone.volume_ml for zone in file.zone)
@@ -210,7 +215,13 @@ def _fractional_faults(file: _FractionalFile) -> list[str]:
                 f"{key}.strokes = {zone.strokes}: must be 1 to {fit} on {zone.area_cm2:g} cm2 with {head.needles} needles: "
                 f"at most {limits.COVERAGE_MAX_PERCENT} % of the area may be punctured"
             )
-    return faults
+    return faults + _sum("plan.strokes", head.strokes, sum(zone.strokes for zone in file.zone))
+
+
+def _sum(key: str, said: int, found: int) -> list[str]:
+    if said == found:
+        return []
+    return [f"{key} = {said}: must be {found}, the sum over the zones; is the file whole?"]
 
 
 def _range(key: str, value: float, low: float, high: float, unit: str, where: str = "") -> list[str]:

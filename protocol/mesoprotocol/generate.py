@@ -8,28 +8,18 @@ The documents and vectors are written in a checkout only.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
-import re
 import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
-
-import tomllib
 
 from mesoprotocol import generate_document
+from mesoprotocol.generate_schema import Table, field_kind, field_range, field_size, load, schema_hash
+from mesoprotocol.generate_vectors import golden, vectors
 
 PACKAGE = Path(__file__).parent
 ROOT = PACKAGE.parent.parent
-SCHEMA = PACKAGE / "schema.toml"
-VECTORS = ROOT / "tests" / "vectors" / "frames.json"
 
-Table = dict[str, Any]
-
-SIZES = {"u8": 1, "u16": 2, "u24": 3, "u32": 4, "i16": 2, "i32": 4, "time": 8, "tail": 0}
-TOP = (1 << 30) - 1
 PROFILE_KEYS = (
     *("id", "name", "bore_um", "capacity_nl", "pl_per_step", "pl_per_count", "compliance_nl_per_kpa"),
     *("resistance_pa_s_per_ul", "flow_nl_per_s", "tolerance_permille"),
@@ -63,24 +53,6 @@ def main(argv: list[str] | None = None) -> int:
     return 1 if stale_vectors else 0
 
 
-def load() -> Table:
-    """The schema as parsed, with groups put in and computed values added."""
-    schema = tomllib.loads(SCHEMA.read_text())
-    groups = {group["name"]: group["fields"] for group in schema["group"]}
-    for message in schema["message"]:
-        if "reply_group" in message:
-            message["reply"] = groups[message["reply_group"]]
-    for event in schema["event"]:
-        if "group" in event:
-            event["fields"] = groups[event["group"]]
-    for profile in schema["profile"]:
-        # pi/4 * bore^2 [um^2] * travel [um] is um^3 = 1e-3 pl; travel 0.3125 um a step, 0.5 um a count
-        area_um2 = 3.14159265358979 / 4 * profile["bore_um"] ** 2
-        profile["pl_per_step"] = round(area_um2 * 0.3125 / 1000)
-        profile["pl_per_count"] = round(area_um2 * 0.5 / 1000)
-    return schema
-
-
 def outputs(schema: Table) -> Iterator[tuple[Path, str]]:
     """Each generated file and its text."""
     yield PACKAGE / "wire.py", wire(schema)
@@ -90,48 +62,10 @@ def outputs(schema: Table) -> Iterator[tuple[Path, str]]:
         yield ROOT / "docs" / "PROTOCOL.md", generate_document.document(schema, schema_hash(), golden(schema))
 
 
-def schema_hash() -> bytes:
-    """What HELLO bears: the first four bytes of SHA-256 of the schema file."""
-    return hashlib.sha256(SCHEMA.read_bytes()).digest()[:4]
-
-
-def field_size(kind: str) -> int:
-    """Bytes of a field of this type."""
-    match = re.fullmatch(r"(bytes|text)(\d+)", kind)
-    return int(match[2]) if match else SIZES[kind]
-
-
-def field_range(field: Table, schema: Table) -> tuple[int, int]:
-    """Lowest and highest value of a field; (0, 0) where it has no range."""
-    values = {limit["name"]: limit["value"] for limit in schema["limit"]}
-    kind, size = field["type"], field_size(field["type"])
-    if kind[0] == "u" and kind[1:].isdigit():
-        low, high = 0, min((1 << 8 * size) - 1, TOP)
-    elif kind[0] == "i":
-        high = min((1 << 8 * size - 1) - 1, (1 << 29) - 1)
-        low = -high - 1
-    else:
-        return 0, 0
-
-    def bound(name: str, default: int) -> int:
-        given = field.get(name, default)
-        return values[given] if given in values else int(given)
-
-    return bound("min", low), bound("max", high)
-
-
-def _kind(field: Table) -> int:
-    kind: str = field["type"]
-    for prefix, code in (("bytes", 2), ("text", 3), ("time", 4), ("tail", 5), ("i", 1), ("u", 0)):
-        if kind.startswith(prefix):
-            return code
-    raise ValueError(f"unknown field type {kind!r}")
-
-
 def _fields(name: str, fields: list[Table], schema: Table) -> Iterator[str]:
     """The wire table of one payload, and the index of each field."""
     rows = ", ".join(
-        f"({_kind(f)}, {field_size(f['type'])}, {', '.join(map(str, field_range(f, schema)))})"
+        f"({field_kind(f)}, {field_size(f['type'])}, {', '.join(map(str, field_range(f, schema)))})"
         for f in fields
     )
     comma = "," if len(fields) == 1 else ""
@@ -311,94 +245,12 @@ def _tuple(name: str, about: str, fields: list[Table], *, reply: bool) -> Iterat
     if reply:
         yield from ("    status: int", "    state: int")
     for field in fields:
-        kind = {2: "bytes", 3: "str", 5: "bytes"}.get(_kind(field), "int")
+        kind = {2: "bytes", 3: "str", 5: "bytes"}.get(field_kind(field), "int")
         unit = f" [{field['unit']}]" if "unit" in field else ""
         # NamedTuple makes the field win over tuple's method of that name
         hides = "  # type: ignore[assignment]" if field["name"] in TUPLE_METHODS else ""
         yield f"    {field['name']}: {kind}{hides}"
         yield f'    """{field["about"]}{unit}"""'
-
-
-def golden(schema: Table) -> list[Table]:
-    """One frame of each kind of each message, with values that follow from its fields alone."""
-    frames = []
-    for message in schema["message"]:
-        seq, session = (0, 0) if message["name"] == "STOP" else (7, 0x1234)
-        frames.append(_frame(message["name"], "request", seq, session, _example(message["fields"], schema)))
-        values = [0, 1, *_example(message["reply"], schema)]
-        frames.append(_frame(message["name"], "reply", seq, session, values))
-    for event in schema["event"]:
-        kind = "stream" if event["class"] == "stream" else "event"
-        frames.append(_frame(event["name"], kind, 3, 0x1234, _example(event["fields"], schema)))
-    return frames
-
-
-def _frame(name: str, kind: str, seq: int, session: int, values: list[Any]) -> Table:
-    """One recorded example: a message's values and the bytes they make."""
-    # imported here, because these modules import what this one writes
-    from mesoprotocol import codec, frame, messages, typed, wire
-
-    number = {"request": frame.REQUEST, "reply": frame.REPLY, "event": frame.EVENT, "stream": frame.STREAM}[
-        kind
-    ]
-    msg_id = getattr(wire, name if number <= frame.REPLY else "EVENT_" + name)
-    if number == frame.REQUEST:
-        fields = wire.REQUESTS[msg_id][0]
-    elif number == frame.REPLY:
-        fields = typed.REPLY_HEAD + messages.REPLIES[msg_id][1]
-    else:
-        fields = messages.EVENTS[msg_id][1]
-    builder = frame.Builder(wire.MAJOR)
-    end = codec.write(fields, typed.raw_values(fields, values), builder.body, frame.HEADER)
-    n = builder.build(number, msg_id, seq, session, end - frame.HEADER)
-    shown = [value.hex() if isinstance(value, bytes) else value for value in values]
-    row = {"name": name, "kind": kind, "id": msg_id, "seq": seq, "session": session, "values": shown}
-    return {**row, "hex": bytes(builder.wire[:n]).hex()}
-
-
-def _example(fields: list[Table], schema: Table) -> list[Any]:
-    values: list[Any] = []
-    for i, field in enumerate(fields):
-        kind, size = _kind(field), field_size(field["type"])
-        low, high = field_range(field, schema)
-        if kind <= 1:
-            values.append(low + (high - low) * (i + 1) // (len(fields) + 1))
-        elif kind == 3:
-            values.append(field["name"][:size])
-        elif kind == 4:
-            values.append((1 << 34) + 12345)
-        elif field["name"] == "records":
-            values.append(bytes.fromhex("6b040100dc05016a040100de0501"))
-        else:
-            values.append(bytes((17 * i + k) & 255 for k in range(size)))
-    return values
-
-
-def vectors(schema: Table, *, write: bool) -> list[str]:
-    """Compare the golden frames with those recorded; append new ones if `write`. Returns complaints."""
-    if not (ROOT / "tests").is_dir():
-        return []
-    recorded: list[Table] = json.loads(VECTORS.read_text()) if VECTORS.exists() else []
-    known = {(row["name"], row["kind"]): row for row in recorded}
-    complaints = []
-    fresh = []
-    for row in golden(schema):
-        old = known.get((row["name"], row["kind"]))
-        if old is None:
-            fresh.append(row)
-        elif old != row:
-            complaints.append(
-                f"golden frame changed: {row['name']} {row['kind']}\n"
-                f"  recorded {old['hex']}\n  now      {row['hex']}\n"
-                "  Recorded frames are append-only: a changed frame is another major version of the protocol."
-            )
-    if fresh and write:
-        VECTORS.parent.mkdir(parents=True, exist_ok=True)
-        VECTORS.write_text(json.dumps(recorded + fresh, indent=1) + "\n")
-        print(f"appended {len(fresh)} golden frames")
-    elif fresh:
-        complaints += [f"no golden frame recorded: {row['name']} {row['kind']}" for row in fresh]
-    return complaints
 
 
 if __name__ == "__main__":

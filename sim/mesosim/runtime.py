@@ -29,7 +29,7 @@ class Device(Protocol):
     """A simulated device in virtual time."""
 
     def run(self, until_us: int, rx: bytes) -> tuple[int, bytes]:
-        """Hand over `rx`, advance to `until_us` or to the first bytes sent; the time reached, and the bytes."""
+        """Hand over `rx`, advance to `until_us` or to the first bytes sent; return the time and bytes."""
 
     def control(self, name: str, value: int = 0) -> Any:
         """Change or ask the world; see `mesosim.world.world.World.control`. Raises ValueError."""
@@ -75,7 +75,8 @@ class Piped:
             bufsize=0,
             start_new_session=True,
         )
-        assert self._process.stdin and self._process.stdout
+        assert self._process.stdin
+        assert self._process.stdout
         self._in, self._out = self._process.stdin, self._process.stdout
 
     def run(self, until_us: int, rx: bytes) -> tuple[int, bytes]:
@@ -99,7 +100,7 @@ class Piped:
         try:
             self._in.write(data)
         except (OSError, ValueError):
-            raise DeviceDied(self._last_words()) from None
+            raise DeviceDied(_last_words(self._process)) from None
 
     def _read(self, n: int) -> bytes:
         data = b""
@@ -107,18 +108,13 @@ class Piped:
             ready, _, _ = select.select([self._out], [], [], self.ANSWER_S)
             piece = self._out.read(n - len(data)) if ready else b""
             if not piece:
-                raise DeviceDied(self._last_words())
+                raise DeviceDied(_last_words(self._process))
             data += piece
         return data
 
-    def _last_words(self) -> str:
-        self._process.kill()
-        _, errors = self._process.communicate()
-        return f"the simulated device died (exit {self._process.returncode}): {errors.decode(errors='replace').strip()}"
-
 
 class Paced:
-    """The device as a process behind a bare pty, at `speed` times wall time: `path` opens like any serial port."""
+    """The device as a process behind a pty, at `speed` times wall time. `path` opens like a serial port."""
 
     def __init__(self, seed: int, runtime: str, speed: float = 1.0) -> None:
         self._master, self._slave = os.openpty()
@@ -155,9 +151,7 @@ class Paced:
         except OSError:
             answer = b""
         if not answer:
-            self._process.kill()
-            _, errors = self._process.communicate()
-            raise DeviceDied(f"the simulated device died: {errors.decode(errors='replace').strip()}")
+            raise DeviceDied(_last_words(self._process))
         return _result(answer)
 
     def unplug(self) -> None:
@@ -201,6 +195,17 @@ def _result(answer: bytes) -> Any:
     if error is not None:
         raise ValueError(error)
     return result
+
+
+def _last_words(process: subprocess.Popen[bytes]) -> str:
+    """Why a device does not answer: what it said on stderr, after it is certainly gone."""
+    try:
+        code = str(process.wait(timeout=1.0))
+    except subprocess.TimeoutExpired:
+        code = "none: it hung"
+        process.kill()
+    _, errors = process.communicate()
+    return f"the simulated device died, exit code {code}: {errors.decode(errors='replace').strip()}"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -18,7 +18,7 @@ PIECE = 4096
 def serve(
     runtime: str, seed: int, speed: float, pty: Path | None, tcp: str | None, on_ready: Callable[[str], None]
 ) -> None:
-    """Serve until interrupted or terminated. `on_ready` is told, once, where the device is. Raises ValueError, OSError."""
+    """Serve until interrupted or terminated; `on_ready` is told once where. Raises ValueError, OSError."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     listener = _listen(tcp) if tcp else None
     device = Paced(seed, runtime, speed)

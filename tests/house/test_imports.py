@@ -46,7 +46,11 @@ FORBIDDEN = [
     (DEVICE, "protocol/mesoprotocol/frame.py", "from mesoprotocol.messages import Hello"),
     (DEVICE, "protocol/mesoprotocol/frame.py", "import mesofirmware.nowhere"),
     (DEVICE, "firmware/mesofirmware/app.py", "from typing import Any"),
-    (DEVICE, "firmware/mesofirmware/app.py", "if TYPE_CHECKING:\n    pass\nelse:\n    from typing import Any"),
+    (
+        DEVICE,
+        "firmware/mesofirmware/app.py",
+        "if TYPE_CHECKING:\n    pass\nelse:\n    from typing import Any",
+    ),
     (DEVICE, "firmware/mesofirmware/app.py", "def step():\n    from typing import Any"),
     (DEVICE, "firmware/mesofirmware/app.py", "if TYPE_CHECKING:\n    from mesoinjector import launch"),
     (DEVICE, "firmware/mesofirmware/app.py", "def step():\n    import asyncio"),

@@ -7,7 +7,7 @@ from mesosim.world import parameters as p
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Callable
+    from typing import Callable
 
     from mesofirmware.boards import port
     from mesosim.world import arithmetic

@@ -7,7 +7,7 @@ CARRIAGE_UM = 6000.0
 UM_PER_DEPTH_STEP = 10.0
 """Reference handpiece."""
 DEPTH_AT_FIRST_BOOT = 37
-"""Steps of the depth stop from its switch when the device is new: any number; it is not known to the firmware."""
+"""Steps of the depth stop from its switch when the device is new: any number, unknown to it."""
 DEPTH_HOME_STEPS_PER_S = 2000
 """Speed of homing the depth stop; choice."""
 

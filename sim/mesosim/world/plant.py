@@ -156,7 +156,7 @@ class Plant:
             self.depth.feed(t, axis.Batch(words, 2, 1, False))
 
     def power(self, t: int, on: bool) -> None:
-        """Motor power. Without it nothing moves but the spring, which takes the needle home: the cam does not hold it."""
+        """Motor power. Without it only the spring moves: it takes the needle home past the loose cam."""
         self.advance(t)
         self.powered = on
         if not on:

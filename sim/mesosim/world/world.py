@@ -90,8 +90,8 @@ class World:
 
     def _boot(self) -> None:
         # the former boot's objects go first: the heap is a board's, and holds one firmware only
-        self.app = None
-        self.board = None
+        self.app: app.App = None  # type: ignore[assignment]
+        self.board: board.SimulatedBoard = None  # type: ignore[assignment]
         gc.collect()
         self.board = board.SimulatedBoard(self.plant, self._fram, self._random, self._t, self._on_light)
         self.log.blob(self._t, trace.BOOT, 0, self.board.boot_id)

@@ -1,0 +1,5 @@
+"""`python -m mesoinjector`: the command line."""
+
+from mesoinjector.cli import main
+
+main()

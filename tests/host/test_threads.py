@@ -1,0 +1,59 @@
+"""Many threads, one device: STOP overtakes, requests queue, nobody hangs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from mesoinjector import Delivered
+from mesoinjector.pump import FairLock
+from tests.bench_of_one import Bench, after_flow
+
+
+def test_stop_from_another_thread_ends_a_waiting_dose(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench()
+    injector = bench.ready()
+    stopped: list[int] = []
+
+    def stop_elsewhere() -> None:
+        thread = threading.Thread(target=lambda: stopped.append(injector.stop().stop_count))
+        thread.start()
+        thread.join(timeout=30)
+
+    injector.listen(after_flow(10_000, stop_elsewhere))
+    result = injector.dose(volume_ml=0.1, depth_mm=1.0, zone="cheek")
+    assert stopped == [1]
+    assert isinstance(result, Delivered) and result.reason == "stop"
+    assert bench.plant()["needle_home"]
+
+
+def test_status_from_many_threads(make_bench: Callable[..., Bench]) -> None:
+    injector = make_bench().connect()
+    seen: list[int] = []
+
+    def ask() -> None:
+        seen.extend(injector.status().next_n for _ in range(50))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert seen == [1] * 400
+
+
+def test_the_lock_serves_in_order() -> None:
+    lock = FairLock()
+    order: list[int] = []
+    threads = []
+    with lock:
+        for i in range(5):
+            entered = len(lock._queue)
+            thread = threading.Thread(target=lambda i=i: (lock.__enter__(), order.append(i), lock.__exit__()))
+            thread.start()
+            while len(lock._queue) == entered:
+                pass  # until it stands in the queue
+            threads.append(thread)
+    for thread in threads:
+        thread.join(timeout=10)
+    assert order == [0, 1, 2, 3, 4]
