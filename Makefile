@@ -60,6 +60,7 @@ imports: $(INSTALLED)
 
 generated: $(INSTALLED)
 	$(BIN)/python -m mesoprotocol.generate --check
+	$(BIN)/python -m tests.house.safety --check
 
 compile: $(INSTALLED)
 	files=$$($(BIN)/python -m tests.house.rooms device) && \

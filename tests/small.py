@@ -8,7 +8,7 @@ LOW, HIGH = -(1 << 30), (1 << 30) - 1
 
 
 class Small(int):
-    """An int whose every result of arithmetic is checked, whatever it is combined with."""
+    """An int that checks what it is combined with, and every result."""
 
     def __new__(cls, value: int) -> Small:
         if not LOW <= value <= HIGH:
@@ -20,6 +20,8 @@ def _checked(name: str) -> Callable[..., Small]:
     operation = getattr(int, name)
 
     def result(self: int, *others: int) -> Small:
+        for operand in others:
+            Small(operand)
         value = operation(self, *others)
         return value if value is NotImplemented else Small(value)
 

@@ -47,7 +47,7 @@ def plunger_interval(profile: tuple) -> int:
 
 
 def isqrt(n: int) -> int:
-    """Integer square root of 0 <= n < 2^30."""
+    """Integer square root of 0 <= n < 2^30 - 1."""
     x = n
     y = (x + 1) // 2
     while y < x:

@@ -25,24 +25,31 @@ class FairLock:
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._queue: deque[threading.Event] = deque()
-        self._held = False
+        self._queue: deque[tuple[threading.Event, int]] = deque()
+        self._owner = 0
 
     def __enter__(self) -> None:
+        me = threading.get_ident()
         with self._mutex:
-            if not self._held:
-                self._held = True
+            if self._owner == me:
+                raise RuntimeError("a link must not call back into its own pump")
+            if not self._owner:
+                self._owner = me
                 return
             turn = threading.Event()
-            self._queue.append(turn)
+            self._queue.append((turn, me))
         turn.wait()
+
+    def mine(self) -> bool:
+        """Whether this thread holds it."""
+        return self._owner == threading.get_ident()
 
     def __exit__(self, *_: object) -> None:
         with self._mutex:
+            self._owner = 0
             if self._queue:
-                self._queue.popleft().set()
-            else:
-                self._held = False
+                turn, self._owner = self._queue.popleft()
+                turn.set()
 
 
 class Pump:
@@ -68,18 +75,18 @@ class Pump:
         self.link.write(data)
 
     def until(self, deadline_us: int, ready: Callable[[], bool]) -> bool:
-        """Pump until `ready()` or the deadline; whether it became ready."""
-        while not ready():
-            if self.link.now_us() >= deadline_us:
-                return False
+        """Pump until `ready()` or the deadline; whether it became ready. Tells the listeners as it goes."""
+        while True:
             with self._step:
-                if ready():
-                    break
-                data = self.link.read(deadline_us)
-                if data:
-                    self.connection.receive(data, self.link.now_us())
+                done = ready()
+                if not done and self.link.now_us() < deadline_us:
+                    data = self.link.read(deadline_us)
+                    if data:
+                        self.connection.receive(data, self.link.now_us())
+                    done = ready()
             self._tell()
-        return True
+            if done or self.link.now_us() >= deadline_us:
+                return done
 
     def request(self, message: Any) -> Any:
         """Send a request until it is answered; the answer.
@@ -112,6 +119,9 @@ class Pump:
         )
 
     def _tell(self) -> None:
+        """Hand events to the listeners; not within a request, so that a listener may make one."""
+        if self._request.mine():
+            return
         while self.connection.events:
             try:
                 event = self.connection.events.popleft()

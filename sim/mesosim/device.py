@@ -94,7 +94,8 @@ def _paced(device: world.World, control_fd: int, per_mille: int) -> None:
                 continue
             wait_us = (device.next_us() - now_us) * 1000 // per_mille
             for item in poll.poll(max(0, min(1 if pending else _LONGEST_MS, wait_us // 1000))):
-                if item[0] is control or item[0] == control_fd:
+                # MicroPython names the object that was registered, CPython its number
+                if item[0] in (control, control_fd):
                     asked = True
                 else:
                     heard = True

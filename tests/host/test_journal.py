@@ -21,6 +21,7 @@ def delivered(dose_id: str = "aa", n: int = 1) -> Delivered:
     return Delivered(dose_id, n, True, True, "complete", 20_000, 19_990, 19_500, 20_400, True, False)
 
 
+@pytest.mark.requirement("SR-20")
 def test_what_was_written_is_read_by_another_program(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     writer = Journal(path)
@@ -62,6 +63,7 @@ def test_doses_of_another_device_are_not_ours(tmp_path: Path) -> None:
     assert not journal.knows(DEVICE, "aa")
 
 
+@pytest.mark.requirement("SR-20")
 @pytest.mark.parametrize("statement", ["DELETE FROM entry", "UPDATE entry SET data = '{}'"])
 def test_rows_stand(statement: str, tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal.sqlite")

@@ -18,6 +18,7 @@ def test_both_sides_come_to_the_same_steps(volume_nl: int) -> None:
     assert abs(device - planning.steps_for(volume_nl, int(profile[limits.PROFILE_BORE_UM]))) <= 1 + device / 5000
 
 
+@pytest.mark.requirement("SR-16")
 def test_a_step_too_many_per_dose_is_noticed() -> None:
     request = messages.Prepare(b"abcdefgh", 1, 20_000, 1_000, 1, 1, 6, 1)
     steps = round(planning.steps_for(20_000, 4_780))
@@ -26,6 +27,7 @@ def test_a_step_too_many_per_dose_is_noticed() -> None:
         planning.check_dose(request, plan)
 
 
+@pytest.mark.requirement("SR-16")
 def test_a_plan_of_another_request_is_noticed() -> None:
     request = messages.Prepare(b"abcdefgh", 1, 20_000, 1_000, 1, 1, 6, 1)
     plan = messages.PrepareReply(0, 1, round(planning.steps_for(20_000, 4_780)), 998, 1_000, b"crc.")
@@ -33,6 +35,7 @@ def test_a_plan_of_another_request_is_noticed() -> None:
         planning.check_dose(request, plan)
 
 
+@pytest.mark.requirement("SR-16")
 @pytest.mark.parametrize(("ticks", "remainder"), [(1_666_667, 600), (1_666_665, 1500), (1_666_666, 599)])
 def test_a_cadence_off_by_one_tick_is_noticed(ticks: int, remainder: int) -> None:
     request = messages.PrepareRun(b"abcdefgh", 1, 100, 1_000, 900, 6, 16, 4_000, 60)

@@ -27,6 +27,15 @@ def test_stop_from_another_thread_ends_a_waiting_dose(make_bench: Callable[..., 
     assert bench.plant()["needle_home"]
 
 
+def test_a_listener_may_ask_the_device(make_bench: Callable[..., Bench]) -> None:
+    """Events that come while a request is under way are told after it: no thread waits for itself."""
+    injector = make_bench().ready()
+    seen: list[int] = []
+    injector.listen(lambda _: seen.append(injector.status().state))
+    injector.dose(volume_ml=0.02, depth_mm=1.0, zone="cheek")
+    assert len(seen) > 20
+
+
 def test_status_from_many_threads(make_bench: Callable[..., Bench]) -> None:
     injector = make_bench().connect()
     seen: list[int] = []

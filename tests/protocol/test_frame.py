@@ -132,6 +132,12 @@ def test_only_one_encoding_of_a_body_is_taken():
     assert received(b"\0\xff" + cobs.encode(body) + b"\0") == ([], 1)
 
 
+def test_a_frame_that_lost_its_last_byte_is_not_mended_from_the_one_before():
+    good = built(b"abc")
+    found, bad = received(good + good[:-2] + b"\0")
+    assert (len(found), bad) == (1, 1)
+
+
 def test_memory_is_bounded_and_the_next_frame_is_read():
     found, bad = received(b"\x55" * 5000 + b"\0" + built(b"next"))
     assert ([row[frame.HEADER :] for row in found], bad) == ([b"next"], 1)

@@ -70,6 +70,7 @@ def test_each_message_has_its_frames():
         assert {(msg_id, "event"), (msg_id, "stream")} & names
 
 
+@pytest.mark.requirement("SR-27")
 def test_stop_is_one_constant_byte_string():
     (stop,) = (row["hex"] for row in FRAMES if (row["name"], row["kind"]) == ("STOP", "request"))
     assert stop == "0002010203010101010101052953487200"

@@ -148,6 +148,7 @@ def device_of_another_release(folder: Path, old: str, new: str, file: str, monke
     return Piped(1, "cpython")
 
 
+@pytest.mark.requirement("SR-23")
 @pytest.mark.parametrize(
     ("old", "new", "file", "words"),
     [

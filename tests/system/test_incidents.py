@@ -32,6 +32,7 @@ def assert_bounds_hold(result: Delivered, bench: Bench, tip_before: int) -> None
     assert result.delivered_nl == pytest.approx(given, rel=0.05)
 
 
+@pytest.mark.requirement("SR-25", "SR-26", "SR-29", "SR-30")
 def test_cable_pulled_in_mid_dose(bench: Bench) -> None:
     injector = bench.ready()
     before = bench.plant()["tip_nl"]
@@ -53,6 +54,7 @@ def test_cable_pulled_in_mid_dose(bench: Bench) -> None:
     assert bench.plant()["plunger_steps"] == at_rest["plunger_steps"]
 
 
+@pytest.mark.requirement("SR-26", "SR-29", "SR-30")
 def test_cable_pulled_with_much_left_ends_the_dose(bench: Bench) -> None:
     injector = bench.ready()
     before = bench.plant()["tip_nl"]
@@ -66,6 +68,7 @@ def test_cable_pulled_with_much_left_ends_the_dose(bench: Bench) -> None:
     assert_at_rest(bench)
 
 
+@pytest.mark.requirement("SR-25", "SR-26", "SR-29")
 def test_host_killed_in_mid_dose_and_restarted(bench: Bench) -> None:
     injector = bench.ready()
     before = bench.plant()["tip_nl"]
@@ -86,6 +89,7 @@ def test_host_killed_in_mid_dose_and_restarted(bench: Bench) -> None:
     assert bench.plant()["plunger_steps"] == steps
 
 
+@pytest.mark.requirement("SR-26", "SR-29")
 def test_host_restarted_while_the_dose_runs_ends_it(bench: Bench) -> None:
     """A new session ends what is running, with its OUTCOME, before it is answered."""
     injector = bench.ready()
@@ -100,6 +104,7 @@ def test_host_restarted_while_the_dose_runs_ends_it(bench: Bench) -> None:
     assert_at_rest(bench)
 
 
+@pytest.mark.requirement("SR-25")
 def test_host_killed_before_commit_moved_nothing(bench: Bench) -> None:
     injector = bench.ready()
     steps = bench.plant()["plunger_steps"]
@@ -117,6 +122,7 @@ def test_host_killed_before_commit_moved_nothing(bench: Bench) -> None:
     assert bench.plant()["plunger_steps"] == steps
 
 
+@pytest.mark.requirement("SR-11", "SR-26", "SR-27", "SR-29")
 def test_stop_in_mid_dose(bench: Bench) -> None:
     injector = bench.ready()
     before = bench.plant()["tip_nl"]
@@ -133,6 +139,7 @@ def test_stop_in_mid_dose(bench: Bench) -> None:
     assert isinstance(injector.dose(**DOSE), Delivered)
 
 
+@pytest.mark.requirement("SR-26", "SR-29")
 def test_trigger_dropped_in_mid_dose(bench: Bench) -> None:
     injector = bench.ready()
     before = bench.plant()["tip_nl"]
@@ -147,6 +154,7 @@ def test_trigger_dropped_in_mid_dose(bench: Bench) -> None:
     assert bench.plant()["plunger_steps"] == steps
 
 
+@pytest.mark.requirement("SR-26", "SR-29")
 def test_contact_lost_in_mid_dose(bench: Bench) -> None:
     injector = bench.ready()
     before = bench.plant()["tip_nl"]
@@ -158,6 +166,7 @@ def test_contact_lost_in_mid_dose(bench: Bench) -> None:
     assert_at_rest(bench)
 
 
+@pytest.mark.requirement("SR-11", "SR-26", "SR-29")
 def test_emergency_stop_in_mid_dose(bench: Bench) -> None:
     injector = bench.ready()
     before = bench.plant()["tip_nl"]
@@ -173,6 +182,7 @@ def test_emergency_stop_in_mid_dose(bench: Bench) -> None:
     assert injector.clear() == 0
 
 
+@pytest.mark.requirement("SR-06", "SR-07")
 def test_blocked_needle_delivers_nothing_while_the_plunger_moves(bench: Bench) -> None:
     injector = bench.ready()
     before = bench.plant()
@@ -190,6 +200,7 @@ def test_blocked_needle_delivers_nothing_while_the_plunger_moves(bench: Bench) -
     assert after["pressure_pa"] < 10_000  # relieved
 
 
+@pytest.mark.requirement("SR-25", "SR-26", "SR-29")
 def test_reset_in_mid_dose_is_interrupted_with_bounds(bench: Bench) -> None:
     injector = bench.ready()
     before = bench.plant()["tip_nl"]
@@ -223,6 +234,7 @@ def test_nobody_presses(bench: Bench) -> None:
     assert bench.plant()["plunger_steps"] == steps
 
 
+@pytest.mark.requirement("SR-17")
 def test_one_trigger_line_is_not_enough(bench: Bench) -> None:
     injector = bench.ready()
     steps = bench.plant()["plunger_steps"]
@@ -263,6 +275,7 @@ def test_fractional_released_for_good(bench: Bench) -> None:
     assert_at_rest(bench)
 
 
+@pytest.mark.requirement("SR-29", "SR-30")
 def test_fractional_cable_pulled(bench: Bench) -> None:
     injector = bench.connect()
     injector.begin_treatment()
@@ -276,6 +289,7 @@ def test_fractional_cable_pulled(bench: Bench) -> None:
     assert_at_rest(bench)
 
 
+@pytest.mark.requirement("SR-27", "SR-29")
 def test_fractional_stop(bench: Bench) -> None:
     injector = bench.connect()
     injector.begin_treatment()
@@ -286,6 +300,7 @@ def test_fractional_stop(bench: Bench) -> None:
     assert_at_rest(bench)
 
 
+@pytest.mark.requirement("SR-14", "SR-31")
 @pytest.mark.parametrize(
     ("control", "value", "reason"), [("depth_offset_um", 250, "strokes"), ("index_dead", 1, "needle_not_home")]
 )
@@ -302,6 +317,7 @@ def test_fractional_bad_strokes_end_the_run(
     assert_at_rest(bench)
 
 
+@pytest.mark.requirement("SR-31")
 def test_fractional_deeper_than_the_zone_allows_stops_at_once(make_bench: Callable[..., Bench]) -> None:
     bench = make_bench()
     injector = bench.connect()

@@ -1,0 +1,234 @@
+"""Hazards, requirements and evidence: `python -m tests.house.safety` writes docs/SAFETY.md, `--check` looks.
+
+Requirements stand in tests/requirements.toml, evidence is what tests say of themselves, by
+`@pytest.mark.requirement("SR-25", ...)`. Both modes exit 1 when the two do not fit: see `findings`.
+"""
+
+import ast
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tests.house import rooms
+
+DATA = Path("tests") / "requirements.toml"
+PAGE = Path("docs") / "SAFETY.md"
+STATES = ("met", "partly", "open")
+KEYS = {"id", "text", "hazard", "code", "state", "note"}
+
+Table = dict[str, Any]
+
+
+class Marker(NamedTuple):
+    """One test that says which requirements it holds."""
+
+    file: str
+    line: int
+    test: str
+    ids: tuple[str, ...]
+    fault: str
+
+
+def load(root: Path) -> Table:
+    """The data file."""
+    return tomllib.loads((root / DATA).read_text(encoding="utf-8"))
+
+
+def markers(root: Path) -> list[Marker]:
+    """Every requirement marker under tests/, read without importing anything."""
+    found = []
+    for file in sorted((root / "tests").rglob("*.py")):
+        tree = ast.parse(file.read_bytes())
+        decorating = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                for decorator in node.decorator_list:
+                    if _is_marker(decorator):
+                        decorating.add(decorator)
+                        found.append(_marker(file.relative_to(root), node, decorator))
+        # a marker in a list or behind a name is not seen by pytest as evidence of one test
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and _is_marker(node) and node not in decorating:
+                found.append(Marker(str(file.relative_to(root)), node.lineno, "", (), "decorates no test"))
+    return found
+
+
+def _is_marker(node: ast.expr) -> bool:
+    match node:
+        case ast.Call(func=func):
+            return _is_marker(func)
+        case ast.Attribute(value=ast.Attribute(value=ast.Name(id="pytest"), attr="mark"), attr="requirement"):
+            return True
+    return False
+
+
+def _marker(
+    file: Path, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, decorator: ast.expr
+) -> Marker:
+    args = decorator.args if isinstance(decorator, ast.Call) else []
+    ids = tuple(arg.value for arg in args if isinstance(arg, ast.Constant) and isinstance(arg.value, str))
+    fault = ""
+    if (
+        isinstance(node, ast.ClassDef)
+        or not node.name.startswith("test_")
+        or not file.name.startswith("test_")
+    ):
+        fault = "decorates no test"
+    elif not ids or len(ids) != len(args):
+        fault = "names no requirement, or not as a string"
+    return Marker(str(file), decorator.lineno, node.name, ids, fault)
+
+
+def findings(root: Path) -> list[str]:
+    """What does not fit between requirements, code and tests."""
+    data, marked = load(root), markers(root)
+    ids = [row["id"] for row in data["requirement"]]
+    hazards = {row["id"] for row in data["hazard"]}
+    tested = {name for marker in marked if not marker.fault for name in marker.ids}
+    found = [f"{m.file}:{m.line}: the marker {m.fault}" for m in marked if m.fault]
+    for m in marked:
+        found += [f"{m.file}:{m.line}: there is no requirement {name}" for name in m.ids if name not in ids]
+    for row in data["requirement"]:
+        found += [f"{DATA}: {row['id']}: {fault}" for fault in _faults(root, row, hazards, tested)]
+    found += [f"{DATA}: {name}: twice" for name in sorted({name for name in ids if ids.count(name) > 1})]
+    named = {name for row in data["requirement"] for name in row["hazard"]}
+    found += [f"{DATA}: {name}: no requirement guards against it" for name in sorted(hazards - named)]
+    return found
+
+
+def _faults(root: Path, row: Table, hazards: set[str], tested: set[str]) -> Iterator[str]:
+    if row.keys() != KEYS:
+        yield f"keys must be {', '.join(sorted(KEYS))}"
+        return
+    if row["state"] not in STATES:
+        yield f"state {row['state']!r} must be one of {', '.join(STATES)}"
+    elif row["state"] != "open" and row["id"] not in tested:
+        yield f'is "{row["state"]}", and no test is marked with it'
+    elif row["state"] != "open" and not row["code"]:
+        yield f'is "{row["state"]}", and names no code'
+    elif row["state"] == "partly" and not row["note"]:
+        yield 'is "partly", and does not say what is missing'
+    yield from (f"there is no hazard {name}" for name in row["hazard"] if name not in hazards)
+    if not row["hazard"]:
+        yield "names no hazard"
+    yield from (f"there is no {name}" for name in row["code"] if not exists(root, name))
+
+
+def exists(root: Path, name: str) -> bool:
+    """Whether `package.module[.Class[.method]]` is defined in this tree."""
+    return where(root, name) is not None
+
+
+def where(root: Path, name: str) -> Path | None:
+    """The file that defines `package.module[.Class[.method]]`, relative to the root; None if none does."""
+    package, *parts = name.split(".")
+    if package not in rooms.PACKAGES:
+        return None
+    path = Path(rooms.PACKAGES[package])
+    while parts and (root / path / parts[0]).is_dir():
+        path /= parts.pop(0)
+    if not parts:
+        return None
+    path /= f"{parts.pop(0)}.py"
+    if not (root / path).is_file():
+        return None
+    body: list[ast.stmt] = ast.parse((root / path).read_bytes()).body
+    for part in parts:
+        named = [n for n in body if isinstance(n, ast.FunctionDef | ast.ClassDef) and n.name == part]
+        if not named:
+            return None
+        body = named[0].body
+    return path
+
+
+def page(root: Path) -> str:
+    """docs/SAFETY.md."""
+    data = load(root)
+    tests: dict[str, list[Marker]] = {}
+    for marker in markers(root):
+        for name in marker.ids:
+            tests.setdefault(name, []).append(marker)
+    rows = data["requirement"]
+    count = {state: sum(row["state"] == state for row in rows) for state in STATES}
+    lines = [
+        "# Safety: hazards, requirements, evidence",
+        "",
+        "For whoever judges what this software may be trusted with. Generated from",
+        "`tests/requirements.toml` and from the tests' own markers by",
+        "`python -m tests.house.safety`; do not edit.",
+        "",
+        "This is a first cut and no medical device. All evidence is from the simulated board. A",
+        "requirement is *met* when the code does it there and a named test fails when that code is broken,",
+        "*partly* when something of it is missing, and *open* when it is not there or nothing shows it.",
+        "",
+        f"{len(rows)} requirements: {count['met']} met, {count['partly']} partly, {count['open']} open.",
+        "",
+        "## Hazards",
+        "",
+        "| id | hazard | requirements |",
+        "|---|---|---|",
+    ]
+    for hazard in data["hazard"]:
+        named = ", ".join(_link(row["id"]) for row in rows if hazard["id"] in row["hazard"])
+        lines.append(f"| {hazard['id']} | {hazard['text']} | {named} |")
+    lines += ["", "## Requirements at a glance", "", "| id | state | hazards | tests |", "|---|---|---|---|"]
+    for row in rows:
+        number = len(tests.get(row["id"], []))
+        lines.append(
+            f"| {_link(row['id'])} | {row['state']} | {', '.join(row['hazard'])} | {number or '-'} |"
+        )
+    lines += ["", "## Requirements and evidence"]
+    for row in rows:
+        lines += [
+            "",
+            f"### {row['id']}",
+            "",
+            f"{row['text']}",
+            "",
+            f"**{row['state'].capitalize()}.** {row['note']}".rstrip(),
+        ]
+        if row["code"]:
+            lines += ["", "Code: " + ", ".join(_code(root, name) for name in row["code"]) + "."]
+        if row["id"] in tests:
+            lines += ["", "Tests:", ""]
+            lines += [f"- [`{m.test}`](../{m.file})" for m in tests[row["id"]]]
+    lines += ["", "## Residual risks", "", *(f"- {row['text']}" for row in data["residual"])]
+    lines += [
+        "",
+        "## What the simulator's plant does not model yet",
+        "",
+        "A test on the plant can show nothing about these:",
+        "",
+        *(f"- {row['text']}" for row in data["unmodelled"]),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _link(name: str) -> str:
+    return f"[{name}](#{name.lower()})"
+
+
+def _code(root: Path, name: str) -> str:
+    file = where(root, name)
+    return f"[`{name}`](../{file.as_posix()})" if file else f"`{name}`"
+
+
+def main(argv: list[str], root: Path = rooms.ROOT) -> int:
+    """Write or check the page; the exit code."""
+    faults = findings(root)
+    text = page(root)
+    path = root / PAGE
+    if "--check" not in argv:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    elif not path.exists() or path.read_text(encoding="utf-8") != text:
+        faults.append(f"{PAGE}: stale; run `python -m tests.house.safety` and commit what it writes")
+    print(*faults, sep="\n", end="\n" if faults else "", file=sys.stderr)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
