@@ -70,6 +70,7 @@ class App:
         if waiting >= _STROKES_A_FRAME or (waiting and not running):
             self._tell_strokes(min(waiting, _STROKES_A_FRAME))
         if not running:
+            self._sampled_at = now
             return clock.FOREVER
         period = _TELEMETRY_RUN_US if self._transaction.plan.is_run else _TELEMETRY_DOSE_US
         past = tick.diff(now, self._sampled_at)

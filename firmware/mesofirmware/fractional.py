@@ -6,13 +6,13 @@ any moment. The remainder of a cycle's ticks is carried from batch to batch: the
 """
 
 from mesofirmware import clock, motion
-from mesofirmware.metered import move_depth
 from mesofirmware.strokes import Strokes
 from mesoprotocol import limits, tick, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mesofirmware.boards.port import Board
+    from mesofirmware.depth import DepthStop
     from mesofirmware.ledger import Ledger
     from mesofirmware.plan import Plan
 
@@ -25,11 +25,11 @@ _BATCH = limits.CHUNK_STROKES // 2
 class Fractional:
     """One run at a time. After `phase` is FINISHED, the counts stand in `strokes`."""
 
-    def __init__(self, board: "Board", ledger: "Ledger") -> None:
+    def __init__(self, board: "Board", ledger: "Ledger", stop: "DepthStop") -> None:
         self._board = board
+        self._stop = stop
         self._ledger = ledger
         self._tables = (motion.Table(40), motion.Table(40))
-        self._depth_table = motion.Table(1)
         self._table_at = 0
         self.strokes = Strokes()
         self.phase = OFF
@@ -45,10 +45,12 @@ class Fractional:
         self._set_us = 0
         self._depth_um = 0
         self._deepest_um = 0
-        self._depth_known = False
         self._index_seen = 0
         self._index_at = 0
         self._first_of_leg = 0
+        self._in_leg = False
+        self.turns = 0
+        """Revolutions of the drive by its odometer: what the strokes that the index saw are held against."""
         self._drive_at = 0
         self._progress_at = 0
         self._resume = False
@@ -72,15 +74,15 @@ class Fractional:
         self.home = False
         self.strokes.clear()
         board.enable(True)
-        move_depth(board, self._depth_table, self._depth_um, self._depth_known)
-        self._depth_known = True
+        self.turns = 0
+        self._stop.move(self._depth_um)
         self.phase = DEPTH
 
     def step(self, now: int) -> int:
         """Do what is due; return microseconds until the next look: the index and a batch's end wake it."""
         board = self._board
         if self.phase == DEPTH:
-            if board.depth.busy():
+            if self._stop.busy():
                 return clock.FOREVER
             self._begin_leg(now)
         if self.phase in (STROKING, PARKING):
@@ -102,8 +104,12 @@ class Fractional:
                     return left
                 if self.reason == wire.REASON_COMPLETE:
                     self.reason = wire.REASON_NEEDLE_NOT_HOME
+                self._resume = False
             # a stroke begun before the park counts
             self._take_strokes(now)
+            if self._in_leg:
+                self._in_leg = False
+                self.turns += (board.drive.position() - self._drive_at) // motion.STEPS_PER_REV
             if self._resume and self.strokes.count < self._asked:
                 self._resume = False
                 self._fed = self.strokes.count
@@ -113,25 +119,23 @@ class Fractional:
             self.phase = FINISHED
         return clock.FOREVER
 
+    def period_us(self) -> int:
+        """Time of one stroke at the set rate."""
+        return self._set_us
+
     def hold(self, now: int) -> None:
         """The trigger was released: finish the stroke, needle home, wait."""
         if self.phase in (DEPTH, STROKING):
             self._resume = True
             self._board.drive.park()
-            if self.phase == DEPTH:
-                self._board.depth.stop()
-                self._depth_known = False
+            self._stop.stop()
             self._enter(PARKING, now)
 
     def resume(self, now: int) -> None:
         """The trigger was pressed again: go on with what is left."""
         if self.phase == HELD:
-            if self._depth_known:
-                self._begin_leg(now)
-            else:
-                move_depth(self._board, self._depth_table, self._depth_um, False)
-                self._depth_known = True
-                self.phase = DEPTH
+            self._stop.move(self._depth_um)
+            self.phase = DEPTH
 
     def abort(self, now: int, reason: int) -> None:
         """End the run: finish the stroke, needle home. The first reason stands."""
@@ -145,9 +149,7 @@ class Fractional:
             self.phase = FINISHED
         elif self.phase != PARKING:
             self._board.drive.park()
-            if self.phase == DEPTH:
-                self._board.depth.stop()
-                self._depth_known = False
+            self._stop.stop()
             self._enter(PARKING, now)
 
     def _enter(self, phase: int, now: int) -> None:
@@ -160,6 +162,7 @@ class Fractional:
         self._index_seen = board.index_count()
         self._drive_at = board.drive.position()
         self._first_of_leg = self.strokes.count
+        self._in_leg = True
         self._progress_at = now
         self._enter(STROKING, now)
         self._feed()
@@ -209,8 +212,7 @@ class Fractional:
         misplaced = abs(board.index_position() - expected) > limits.INDEX_TOLERANCE_STEPS
         while new > 0:
             # two at once only after a late look: the interval is shared, the depth is the last one's
-            number = strokes.count - self._first_of_leg
-            steady = number >= 1 and strokes.count < self._asked - 1
+            steady = not first and strokes.count < self._asked - 1
             interval = 0 if first else elapsed // new
             if steady:
                 strokes.worst_interval_us = max(strokes.worst_interval_us, abs(interval - self._set_us))

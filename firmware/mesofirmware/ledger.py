@@ -25,6 +25,8 @@ _SLOTS_AT = 128
 _SLOT = 104
 _INTENT, _START, _OUTCOME, _ACK = 0, 36, 44, 92
 
+UNREADABLE, OPEN, CLOSED = range(3)
+
 _U8, _U16, _U24, _U30 = (0, 1, 0, 255), (0, 2, 0, 0xFFFF), (0, 3, 0, 0xFFFFFF), (0, 4, 0, 0x3FFFFFFF)
 _ID, _BOOT = (2, 8, 0, 0), (2, 4, 0, 0)
 
@@ -69,28 +71,40 @@ class Ledger:
         """Whether entry n is still in the ring."""
         return 0 < n < self.next_n and n > self.next_n - limits.LEDGER_DOSES
 
-    def load(self, n: int) -> bool:
-        """Read entry n into `intent` and `outcome`; False if its OUTCOME is missing."""
+    def load(self, n: int) -> int:
+        """Read entry n into `intent` and `outcome`: UNREADABLE, OPEN (no OUTCOME) or CLOSED."""
         at = _slot(n)
-        if self._records.read(at + _INTENT, INTENT, self.intent) != records.VALID:
-            return False
-        return self._records.read(at + _OUTCOME, OUTCOME, self.outcome) == records.VALID
+        if self._records.read(at + _INTENT, INTENT, self.intent) != records.VALID or self.intent[I_N] != n:
+            return UNREADABLE
+        if self._records.read(at + _OUTCOME, OUTCOME, self.outcome) != records.VALID or self.outcome[O_N] != n:
+            return OPEN
+        return CLOSED
 
     # --- Writing --------------------------------------------------------------------------------------
 
     def begin_session(self) -> int:
-        """A session number never used before on this device; durable before it is given out."""
+        """A session number not used before on this device; durable before it is given out.
+
+        A corrupt ledger is never written again: its sessions begin anywhere, and therapy is refused in them.
+        """
         self.session = self.session % 0xFFFF + 1
-        self._write_header()
+        if not self.corrupt:
+            self._write_header()
         return self.session
 
     def start_treatment(self, treatment: int) -> None:
         """Reset the treatment's totals if `treatment` is another one than the present."""
-        if treatment != self.treatment:
-            self.treatment = treatment
-            self.delivered_nl = 0
-            self.counted_nl = 0
+        if treatment == self.treatment:
+            return
+        former = self.treatment
+        self.treatment = treatment
+        try:
             self._write_header()
+        except records.StoreFailed:
+            self.treatment = former
+            raise
+        self.delivered_nl = 0
+        self.counted_nl = 0
 
     def write_intent(self) -> None:
         """Record `intent` (filled by the caller but for number, treatment and boot) as entry `next_n`."""
@@ -152,17 +166,18 @@ class Ledger:
         header = self._newer(_HEADER_AT, _HEADER, self._header)
         if header == records.DAMAGED:
             self.corrupt = True
+            self.session = (self._boot_id[0] | self._boot_id[1] << 8) % 0xFFFF
             return
         self.session = self._header[1]
         self.treatment = self._header[2]
         progress = self._newer(_PROGRESS_AT, _PROGRESS, self._progress)
         last = self._last_entry()
         self.next_n = last + 1
-        if last and header == records.BLANK:
+        if (last and header == records.BLANK) or not self._is_unused(last + 1):
             self.corrupt = True
         n = max(1, self.next_n - limits.LEDGER_DOSES + 1)
         while n < last:
-            if not self.load(n) or self.intent[I_N] != n or self.outcome[O_N] != n:
+            if self.load(n) != CLOSED:
                 self.corrupt = True
             n += 1
         if last > 1 and not self.corrupt:
@@ -192,6 +207,18 @@ class Ledger:
                 last = self.intent[I_N]
         return last
 
+    def _is_unused(self, n: int) -> bool:
+        """Whether entry n, whose INTENT does not read, was really never begun: a cut spoils one record, not two."""
+        at = _slot(n)
+        spoilt = 1 if self._records.read(at + _INTENT, INTENT, self.intent) == records.DAMAGED else 0
+        start = self._records.read(at + _START, _MARK, self._mark)
+        end = self._records.read(at + _OUTCOME, OUTCOME, self.outcome)
+        if (start == records.VALID and self._mark[0] == n) or (end == records.VALID and self.outcome[O_N] == n):
+            return False
+        spoilt += 1 if start == records.DAMAGED else 0
+        spoilt += 1 if end == records.DAMAGED else 0
+        return spoilt <= 1
+
     def _take_totals(self) -> None:
         """Totals as the last closed entry but one left them; 0 for a treatment that began since."""
         self.total_nl = self.outcome[O_TOTAL]
@@ -202,7 +229,7 @@ class Ledger:
     def _close_last(self, n: int, progress_is_valid: bool) -> None:
         """The last entry may have been cut off by the reset: give it its OUTCOME."""
         at = _slot(n)
-        if self.load(n):
+        if self.load(n) == CLOSED:
             self._take_totals()
             if self.outcome[O_STATE] == wire.DOSE_INTERRUPTED:
                 if self._records.read(at + _ACK, _MARK, self._mark) != records.VALID:

@@ -61,8 +61,8 @@ class Link:
                 return True
 
     def is_stop(self) -> bool:
-        """Whether the request is STOP's constant byte string."""
-        return self.msg_id == wire.STOP and self.seq == 0 and self.session == 0 and self.length == 0
+        """Whether the request is STOP. Its bytes are constant, but any frame that says STOP is taken as one."""
+        return self.msg_id == wire.STOP
 
     def reply(self, session: int, status: int, state: int, fields: tuple, values: list) -> None:
         """Answer the present request; the answer is kept for `repeat`. A refusal has no fields."""
@@ -101,6 +101,10 @@ class Link:
         n = builder.build(frame.REPLY, self.msg_id, self.seq, 0, end - at)
         if not self._board.send(builder.wire, n):
             self.dropped += 1
+
+    def forget(self) -> None:
+        """A new session begins: nothing is to be repeated."""
+        self._cached_n = 0
 
     def repeat(self) -> None:
         """Send the last cached answer again."""

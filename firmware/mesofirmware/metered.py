@@ -14,6 +14,7 @@ from mesoprotocol import limits, tick, wire
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mesofirmware.boards.port import Board
+    from mesofirmware.depth import DepthStop
     from mesofirmware.ledger import Ledger
     from mesofirmware.plan import Plan
 
@@ -24,6 +25,8 @@ _CHUNKS = 2 * 100 // limits.CHUNK_PERCENT
 _PRIME_CHUNK_STEPS = 90
 _LOOK_US = 20_000
 """How often pressure is looked at while it settles."""
+_WAY_IN_MS = 700
+"""Homing the depth stop over 4 mm (200 ms), setting it (200 ms), and inserting, at most."""
 _SIGMA_PA = 1_000
 """Pressure noise that profiles are judged by (A-23)."""
 
@@ -31,12 +34,12 @@ _SIGMA_PA = 1_000
 class Metered:
     """One dose at a time. After `phase` is FINISHED, the amounts stand in the attributes."""
 
-    def __init__(self, board: "Board", ledger: "Ledger") -> None:
+    def __init__(self, board: "Board", ledger: "Ledger", stop: "DepthStop") -> None:
         self._board = board
+        self._stop = stop
         self._ledger = ledger
         self._insert = motion.Table(40)
         self._retract = motion.Table(40)
-        self._depth_table = motion.Table(1)
         self._chunks = (motion.Table(1), motion.Table(1))
         self._chunk_at = 0
         self.phase = OFF
@@ -52,10 +55,11 @@ class Metered:
         self._prime = False
         self._n = 0
         self._depth_um = 0
-        self._depth_known = False
         self._asked_steps = 0
         self._steps_left = 0
+        self._steps_fed = 0
         self._flush_steps = 0
+        self._flushed = False
         self._chunk_steps = 0
         self._interval = 0
         self._steps_at_start = 0
@@ -81,9 +85,11 @@ class Metered:
         self.home = False
         self.worst_depth_um = 0
         self._steps_left = self._asked_steps
+        self._steps_fed = 0
         self._interval = motion.plunger_interval(profile)
         self._chunk_steps = _PRIME_CHUNK_STEPS if prime else (self._steps_left + _CHUNKS - 1) // _CHUNKS
         self._flush_steps = -1
+        self._flushed = False
         self._steps_at_start = board.plunger.position()
         self._encoder_at_start = board.encoder()
         self._encoder_at_flow = self._encoder_at_start
@@ -97,14 +103,13 @@ class Metered:
             self._feed_plunger()
             return
         self._enter(DEPTH, now)
-        move_depth(board, self._depth_table, self._depth_um, self._depth_known)
-        self._depth_known = True
+        self._stop.move(self._depth_um)
 
     def step(self, now: int) -> int:
         """Do what is due; return microseconds until the next look (a batch's end wakes earlier)."""
         board = self._board
         if self.phase == DEPTH:
-            if board.depth.busy():
+            if self._stop.busy():
                 return clock.FOREVER
             motion.insertion(self._insert)
             motion.retraction(self._retract)
@@ -115,7 +120,8 @@ class Metered:
             # the held way out keeps the drive busy; room for one more means that the way in has ended
             if board.drive.room() == 0:
                 return clock.FOREVER
-            self.worst_depth_um = abs(board.protrusion_um() - self._depth_um)
+            # where the carrier is now: a sample of an earlier stroke would hide a drive that does not turn
+            self.worst_depth_um = min(abs(board.needle_um() - self._depth_um), 0xFFFF)
             if self.worst_depth_um > limits.DEPTH_TOLERANCE_UM:
                 self.abort(now, wire.REASON_DEPTH)
             else:
@@ -143,9 +149,12 @@ class Metered:
         return clock.FOREVER
 
     def remaining_ms(self) -> int:
-        """Time that dispensing still needs, at most."""
-        per_step_us = self._interval // motion.TICKS_PER_US
-        return self._steps_left * per_step_us // 1000 if self.phase <= DISPENSE else 0
+        """Time until the last step of dispensing, at most."""
+        if self.phase > DISPENSE:
+            return 0
+        made = self._board.plunger.position() - self._steps_at_start
+        left_us = (self._asked_steps - made) * (self._interval // motion.TICKS_PER_US)
+        return left_us // 1000 + (0 if self.phase == DISPENSE else _WAY_IN_MS)
 
     def abort(self, now: int, reason: int) -> None:
         """End early: plunger stops, needle goes home, amounts are measured. The first reason stands."""
@@ -153,9 +162,7 @@ class Metered:
             return
         self.reason = reason
         self._board.plunger.stop()
-        if self.phase == DEPTH:
-            self._board.depth.stop()
-            self._depth_known = False
+        self._stop.stop()
         self._leave(now)
 
     def stored_nl(self) -> int:
@@ -185,8 +192,8 @@ class Metered:
         while axis.room() and self._steps_left:
             steps = min(self._chunk_steps, self._steps_left)
             self._steps_left -= steps
-            planned = self._asked_steps - self._steps_left
-            upper = planned * self._profile[limits.PROFILE_PL_PER_STEP] // 1000
+            self._steps_fed += steps
+            upper = self._steps_fed * self._profile[limits.PROFILE_PL_PER_STEP] // 1000
             upper += upper * self._profile[limits.PROFILE_TOLERANCE_PERMILLE] // 1000
             lower = max(0, self._swept_nl(self._encoder_at_start) - self.stored_nl())
             lower -= lower * self._profile[limits.PROFILE_TOLERANCE_PERMILLE] // 1000
@@ -213,7 +220,7 @@ class Metered:
         if self._steps_left:
             self._feed_plunger()
         elif not board.plunger.busy():
-            if self._prime and self._flush_steps < 0:
+            if self._prime and not self._flushed:
                 self.reason = wire.REASON_NO_FLOW
             self._enter(SETTLE, now)
 
@@ -223,6 +230,7 @@ class Metered:
             self._encoder_at_flow = self._board.encoder()
             self._stored_at_flow = self.stored_nl()
             self._flush_steps = motion.plunger_steps(limits.PRIME_FLUSH_NL, self._profile)
+            self._flushed = self._steps_left >= self._flush_steps
             self._steps_left = min(self._steps_left, self._flush_steps)
 
     def _encoder_agrees(self) -> bool:
@@ -249,7 +257,7 @@ class Metered:
         board = self._board
         self._exit_stored_nl = self.stored_nl()
         board.drive.release()
-        if self.reason == wire.REASON_OCCLUSION:
+        if self.reason == wire.REASON_OCCLUSION and board.inputs() & wire.INPUT_PERMIT_PLUNGER:
             steps = motion.plunger_steps(self._exit_stored_nl, self._profile)
             if steps:
                 table = self._chunks[self._chunk_at]
@@ -268,7 +276,9 @@ class Metered:
             if self.reason == wire.REASON_COMPLETE:
                 self.reason = wire.REASON_NEEDLE_NOT_HOME
         if board.plunger.busy():
-            return _LOOK_US
+            if tick.diff(now, self._since) < limits.SETTLE_MAX_MS * 1000:
+                return _LOOK_US
+            board.plunger.stop()
         self._enter(REST, now)
         return 0
 
@@ -298,13 +308,3 @@ class Metered:
         if self.steps == 0 and swept <= 0:
             self.delivered_nl = self.lower_nl = self.upper_nl = 0
         self.phase = FINISHED
-
-
-def move_depth(board: "Board", table: motion.Table, depth_um: int, known: bool) -> None:
-    """Set the depth stop; home it first if its position is not known. The needle is at home."""
-    if not known:
-        board.depth.home()
-    steps = depth_um // motion.UM_PER_DEPTH_STEP - (board.depth.position() if known else 0)
-    if steps:
-        motion.straight(table, steps, motion.DEPTH_INTERVAL)
-        board.depth.feed(table.words, table.n, 1, False)

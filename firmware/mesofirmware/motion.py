@@ -17,11 +17,11 @@ DEPTH_INTERVAL = 12_500
 _RAMP_SEGMENTS = 16
 _CYCLE_STEPS = 800
 """Steps of a ramp within a revolution: 33 ms up to 48,000 steps/s (start ramps take at least 14 ms)."""
-_CRUISE = 625
-"""Ticks a step at 40,000 steps/s: half strokes and slow rates; a half stroke takes 60 ms, a whole one 120."""
-_SLOW_CYCLE = 3_250_000
-"""Cycles longer than this (130 ms) are a fast stroke after a dwell at top dead centre, so that every stop
-finds the needle home within 150 ms."""
+_CRUISE = 521
+"""Ticks a step at 48,000 steps/s: half strokes and slow rates; a half stroke takes 50 ms, a whole one 100 ms."""
+_SLOW_CYCLE = 2_500_000
+"""Cycles longer than this (100 ms) are a fast stroke after a dwell at top dead centre, so that every stop
+finds the needle home within 150 ms, ramps included."""
 
 
 def cycle_ticks(rate_per_min: int) -> int:
@@ -91,7 +91,7 @@ class Table:
 
 
 def insertion(table: Table) -> None:
-    """From top to bottom dead centre, from rest to rest, in 60 ms."""
+    """From top to bottom dead centre, from rest to rest, in 50 ms."""
     table.clear()
     table.add_ramp(400, _CRUISE, True)
     table.add(800, _CRUISE, True)
@@ -105,7 +105,7 @@ retraction = insertion
 def stroke(table: Table, ticks: int, from_rest: bool, to_rest: bool) -> None:
     """One revolution. In steady state it takes exactly `ticks`; a cycle with a ramp takes longer.
 
-    Slow strokes (over 130 ms) start and end at rest by themselves and always take exactly `ticks`.
+    Slow strokes (over 100 ms) start and end at rest by themselves and always take exactly `ticks`.
     """
     table.clear()
     if ticks > _SLOW_CYCLE:

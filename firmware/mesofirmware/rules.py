@@ -26,8 +26,8 @@ def profile(profile_id: int) -> "tuple | None":
     return None
 
 
-def dose(args: list, inputs: int, ledger: "Ledger", primed: bool, primed_nl: int, swept_nl: int) -> int:
-    """A single dose or a prime. `primed_nl`: primed so far; `swept_nl`: plunger travel so far, as volume."""
+def dose(args: list, inputs: int, ledger: "Ledger", primed: bool, primed_nl: int, swept: int) -> int:
+    """A single dose or a prime. `primed_nl`: primed so far; `swept`: steps made with this syringe."""
     if not ledger.treatment:
         return wire.S_NO_TREATMENT
     row = profile(args[wire.PREPARE_PROFILE])
@@ -35,7 +35,7 @@ def dose(args: list, inputs: int, ledger: "Ledger", primed: bool, primed_nl: int
         return wire.S_RANGE
     volume = args[wire.PREPARE_VOLUME_NL]
     depth = args[wire.PREPARE_DEPTH_UM]
-    if swept_nl + volume > row[limits.PROFILE_CAPACITY_NL]:
+    if swept * row[limits.PROFILE_PL_PER_STEP] // 1000 + volume > row[limits.PROFILE_CAPACITY_NL]:
         return wire.S_SYRINGE_EMPTY
     if args[wire.PREPARE_MODE] == wire.MODE_PRIME:
         if depth != 0 or args[wire.PREPARE_ZONE] != 0:
@@ -52,13 +52,14 @@ def dose(args: list, inputs: int, ledger: "Ledger", primed: bool, primed_nl: int
         area = zone(args[wire.PREPARE_ZONE])
         if area is None or depth > area[2] or volume > area[4]:
             return wire.S_ZONE_LIMIT
-        if not primed:
-            return wire.S_NOT_PRIMED
     # the upper bound of a dose may exceed what is asked by the profile's tolerance
     most = volume + volume * row[limits.PROFILE_TOLERANCE_PERMILLE] // 1000
     if ledger.counted_nl + most > limits.TREATMENT_MAX_NL:
         return wire.S_TREATMENT_LIMIT
-    return interlock(inputs, wire.INPUT_SYRINGE)
+    status = interlock(inputs, wire.INPUT_SYRINGE)
+    if status == wire.S_OK and not primed and args[wire.PREPARE_MODE] == wire.MODE_SINGLE:
+        return wire.S_NOT_PRIMED
+    return status
 
 
 def run(args: list, inputs: int, ledger: "Ledger") -> int:

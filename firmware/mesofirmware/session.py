@@ -115,6 +115,7 @@ class Session:
                 return
             self._last_seq = 0
             self._last_beat = 0
+            self._link.forget()
             self._board.nonce(self._device_nonce)
             self._answer_hello(self._hello_seq)
 
@@ -272,29 +273,37 @@ class Session:
         n = self._args[wire.QUERY_N]
         body = self._link.body
         at = self._args[wire.QUERY_DOSE_ID]
-        if transaction.plan.names(body, at) and transaction.state != wire.STATE_IDLE:
+        named = transaction.plan.names(body, at)
+        if named and transaction.state != wire.STATE_IDLE:
             self._tell_bare(body, at, n, transaction.dose_state())
-        elif n >= book.next_n:
-            known = transaction.plan.names(body, at)
-            self._tell_bare(body, at, n, wire.DOSE_EXPIRED if known else wire.DOSE_NOT_FOUND)
+        elif n >= book.next_n and not book.corrupt:
+            # never armed under this number; an id that is known by another number proves nothing
+            if not named:
+                self._tell_bare(body, at, n, wire.DOSE_NOT_FOUND)
+            else:
+                self._tell_bare(body, at, n, wire.DOSE_EXPIRED if n == transaction.plan.n else wire.DOSE_FORGOTTEN)
         elif not book.remembers(n):
             self._tell_bare(body, at, n, wire.DOSE_FORGOTTEN)
         else:
-            closed = book.load(n)
-            if not codec.same(body, at, book.intent[ledger.I_ID], 0, 8):
-                self._tell_bare(body, at, n, wire.DOSE_NOT_FOUND)
-            elif closed:
+            found = book.load(n)
+            same = codec.same(body, at, book.intent[ledger.I_ID], 0, 8)
+            if found == ledger.CLOSED and same:
                 self.fill_outcome()
                 self._accept(wire.OUTCOME_FIELDS, self._outcome)
             else:
-                self._refuse(wire.S_STORE_FAILED)
+                # what cannot be read, or has no end, proves nothing either
+                proven = found != ledger.UNREADABLE and not same
+                self._tell_bare(body, at, n, wire.DOSE_NOT_FOUND if proven else wire.DOSE_FORGOTTEN)
 
     def _tell_entry(self, n: int) -> None:
-        if self._ledger.remembers(n) and self._ledger.load(n):
+        transaction = self._transaction
+        if transaction.state >= wire.STATE_ARMED and n == transaction.plan.n:
+            self._tell_bare(transaction.plan.dose_id, 0, n, transaction.dose_state())
+        elif self._ledger.remembers(n) and self._ledger.load(n) == ledger.CLOSED:
             self.fill_outcome()
             self._accept(wire.OUTCOME_FIELDS, self._outcome)
         else:
-            known = 0 < n < self._ledger.next_n
+            known = 0 < n < self._ledger.next_n or self._ledger.corrupt
             self._tell_bare(self._no_id, 0, n, wire.DOSE_FORGOTTEN if known else wire.DOSE_NOT_FOUND)
 
     def _tell_bare(self, body: "bytearray | bytes", at: int, n: int, dose_state: int) -> None:

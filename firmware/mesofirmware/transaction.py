@@ -5,7 +5,7 @@ START before the first step, OUTCOME once everything rests, at every end. What s
 contact, the emergency stop, STOP, a silent host, a new session, a fault; each ends with the needle at home.
 """
 
-from mesofirmware import clock, fractional, gate, ledger, metered, plan, rules, signals
+from mesofirmware import clock, depth, fractional, gate, ledger, metered, plan, rules, signals
 from mesofirmware.records import StoreFailed
 from mesoprotocol import codec, limits, tick, wire
 
@@ -38,8 +38,9 @@ class Transaction:
         self._ledger = book
         self._latches = latches
         self._gate = gate.Gate()
-        self.metered = metered.Metered(board, book)
-        self.fractional = fractional.Fractional(board, book)
+        stop = depth.DepthStop(board)
+        self.metered = metered.Metered(board, book, stop)
+        self.fractional = fractional.Fractional(board, book, stop)
         self.plan = plan.Plan()
         self.state = wire.STATE_IDLE
         self._prepared_at = 0
@@ -49,6 +50,8 @@ class Transaction:
         self._started_ms = 0
         self._heard_at = 0
         self._finishing = False
+        self._contact_lost_at = -1
+        self._syringe_at = board.plunger.position()
         self.primed = False
         self._primed_nl = 0
         self.on_change = _ignore
@@ -79,7 +82,7 @@ class Transaction:
         if is_run:
             status = rules.run(args, inputs, book)
         else:
-            swept = self._board.plunger.position() * mine.profile[limits.PROFILE_PL_PER_STEP] // 1000
+            swept = self._board.plunger.position() - self._syringe_at
             status = rules.dose(args, inputs, book, self.primed, self._primed_nl, swept)
         if status != wire.S_OK:
             return status
@@ -146,6 +149,10 @@ class Transaction:
         board = self._board
         inputs = board.inputs()
         self._gate.look(inputs)
+        if not inputs & wire.INPUT_SYRINGE:
+            # what is mounted next is another syringe: full, with slack, and not primed
+            self.primed = False
+            self._syringe_at = board.plunger.position()
         if inputs & wire.INPUT_ESTOP and not self._latches.bits & wire.LATCH_ESTOP:
             self._latches.up(wire.LATCH_ESTOP)
             self.abort(now, wire.REASON_ESTOP)
@@ -211,10 +218,15 @@ class Transaction:
             return clock.FOREVER
         self._board.feed_deadman()
         self._to(wire.STATE_RUNNING)
-        if self.plan.is_run:
-            self.fractional.begin(self.plan)
-        else:
-            self.metered.begin(now, self.plan)
+        self._contact_lost_at = -1
+        try:
+            if self.plan.is_run:
+                self.fractional.begin(self.plan)
+            else:
+                self.metered.begin(now, self.plan)
+        except StoreFailed:
+            self._latches.up(wire.LATCH_FAULT)
+            self.abort(now, wire.REASON_STORE)
         return 0
 
     def _step_running(self, now: int, inputs: int) -> int:
@@ -224,6 +236,8 @@ class Transaction:
         if reason != wire.REASON_COMPLETE:
             self.metered.abort(now, reason)
         wait = self.metered.step(now)
+        if self.metered.phase >= metered.REST and not self.metered.home:
+            self._not_home()
         if self.metered.phase == metered.FINISHED:
             done = self.metered.reason == wire.REASON_COMPLETE
             self._close(wire.DOSE_DONE if done else wire.DOSE_ABORTED, self.metered.reason, True)
@@ -233,10 +247,14 @@ class Transaction:
         run = self.fractional
         if tick.diff(self._now_ms, self._started_ms) >= self.plan.args[wire.PREPARE_RUN_DURATION_S] * 1000:
             run.abort(now, wire.REASON_TIME)
-        if reason in (wire.REASON_TRIGGER, wire.REASON_CONTACT):
+        if reason == wire.REASON_TRIGGER or (reason == wire.REASON_CONTACT and self._contact_gone(now)):
             run.hold(now)
+        elif reason == wire.REASON_CONTACT:
+            pass  # a bounce of the handpiece; the index wakes us with each stroke
         elif reason != wire.REASON_COMPLETE:
             run.abort(now, reason)
+        if reason != wire.REASON_CONTACT:
+            self._contact_lost_at = -1
         wait = run.step(now)
         if run.phase == fractional.HELD and self.state == wire.STATE_RUNNING:
             self._held_at = now
@@ -248,6 +266,16 @@ class Transaction:
             done = run.reason == wire.REASON_COMPLETE
             self._close(wire.DOSE_DONE if done else wire.DOSE_ABORTED, run.reason, True)
         return wait
+
+    def _contact_gone(self, now: int) -> bool:
+        """Whether contact has been open for two strokes."""
+        if self._contact_lost_at < 0:
+            self._contact_lost_at = now
+        return tick.diff(now, self._contact_lost_at) >= 2 * self.fractional.period_us()
+
+    def _not_home(self) -> None:
+        if not self._latches.bits & wire.LATCH_NEEDLE_NOT_HOME:
+            self._latches.up(wire.LATCH_NEEDLE_NOT_HOME)
 
     def _step_held(self, now: int, inputs: int) -> int:
         seen = self._gate.step(now, inputs)
@@ -299,13 +327,14 @@ class Transaction:
             home = self._take_run(o) if self.plan.is_run else self._take_dose(o)
             if not home:
                 o[ledger.O_FLAGS] &= ~wire.FLAG_NEEDLE_HOME
-                self._latches.up(wire.LATCH_NEEDLE_NOT_HOME)
+                self._not_home()
         if reason in _FAULTS:
             self._latches.up(wire.LATCH_FAULT)
         try:
             book.write_outcome(self.plan.n)
         except StoreFailed:
-            self._latches.up(wire.LATCH_FAULT)
+            # the entry stays without an end: no therapy before the next boot has made it INTERRUPTED
+            self._latches.up(wire.LATCH_LEDGER_CORRUPT)
             self._to(wire.STATE_IDLE)
             return
         self.on_outcome()
@@ -329,7 +358,9 @@ class Transaction:
 
     def _take_run(self, o: list) -> bool:
         s = self.fractional.strokes
-        o[ledger.O_STROKES] = s.count
+        o[ledger.O_STROKES] = max(s.count, self.fractional.turns)
+        if s.count != self.fractional.turns:
+            o[ledger.O_FLAGS] &= ~wire.FLAG_EXACT
         o[ledger.O_BAD] = s.bad
         o[ledger.O_INTERVAL] = min(s.worst_interval_us, 0xFFFF)
         o[ledger.O_DEPTH] = min(s.worst_depth_um, 0xFFFF)
@@ -344,7 +375,9 @@ class Transaction:
         self.state = state
         light = signals.LIGHT_IDLE + state
         if state == wire.STATE_ARMED:
-            light = signals.LIGHT_ARMED_AWAY if self.plan.is_prime else signals.LIGHT_ARMED_SKIN
+            light = signals.LIGHT_ARMED_CARTRIDGE if self.plan.is_run else signals.LIGHT_ARMED_SKIN
+            if self.plan.is_prime:
+                light = signals.LIGHT_ARMED_AWAY
         elif state > wire.STATE_ARMED:
             light += 1
         elif state == wire.STATE_IDLE and self._latches.bits:

@@ -585,7 +585,6 @@ STATUS_NAMES = {
     4001: "INTERLOCK",
     4002: "NOT_PRIMED",
     4003: "SKIN_CONTACT",
-    6001: "LEDGER_FULL",
     6002: "STORE_FAILED",
 }
 REASON_ABOUT = {
@@ -609,7 +608,7 @@ REASON_ABOUT = {
     17: "a motor driver reported a fault",
     18: "the run's time limit was reached",
     19: "the plunger's permit fell while trigger, contact and emergency stop were in order: the dead-man",
-    20: "the prime volume moved and no pressure rose: no fluid, or no syringe engaged",
+    20: "the prime volume ended before fluid was seen to flow and the needle was flushed",
     21: "the ledger could not be written",
     22: "no COMMIT came within 5 s of PREPARE",
 }
@@ -665,7 +664,6 @@ STATUS_CAUSES = {
     4001: ("actuator", "syringe or cartridge missing, needle not home, emergency stop pressed, or driver fault", "look at the handpiece; STATUS names the inputs"),
     4002: ("actuator", "the syringe was not primed since the device started", "prime away from the skin"),
     4003: ("actuator", "the handpiece touches skin where it must not: before priming", "hold the handpiece away from the skin"),
-    6001: ("storage", "the entry to be replaced was not acknowledged", "ACK the interrupted dose"),
     6002: ("storage", "the ledger did not read back what was written", "service: the non-volatile memory is defective"),
 }
 FINAL_DOSE_STATES = frozenset(

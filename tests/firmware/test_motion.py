@@ -71,7 +71,7 @@ def test_every_segment_goes_forward_and_is_a_segment():
 def test_a_ramp_is_monotonous_and_ends_at_speed():
     for rate in RATES:
         cycle = motion.cycle_ticks(rate)
-        if cycle > 130 * TICKS_PER_MS:
+        if cycle > 100 * TICKS_PER_MS:
             continue
         up = [interval for _, _, interval in segments(stroke(cycle, from_rest=True))]
         down = [interval for _, _, interval in segments(stroke(cycle, to_rest=True))]
@@ -88,11 +88,21 @@ def test_in_and_out_are_half_a_turn_each_within_150_ms(half):
     assert ticks(table) < 150 * TICKS_PER_MS
 
 
+def test_no_stroke_keeps_the_needle_out_for_longer_than_a_stop_may_take():
+    """Also the first, the last and the only one: 150 ms after a stop the motor power is gone."""
+    for rate in RATES:
+        cycle = motion.cycle_ticks(rate)
+        for from_rest, to_rest in ((False, False), (True, False), (False, True), (True, True)):
+            table = stroke(cycle, from_rest, to_rest)
+            dwell = segments(table)[0][2] if cycle > 100 * TICKS_PER_MS else 0
+            assert ticks(table) - dwell < 150 * TICKS_PER_MS
+
+
 def test_a_slow_stroke_is_quick_after_its_dwell():
     """Wherever it is stopped, the needle is home within 150 ms: the dwell stands before the first step."""
     for rate in RATES:
         cycle = motion.cycle_ticks(rate)
-        if cycle <= 130 * TICKS_PER_MS:
+        if cycle <= 100 * TICKS_PER_MS:
             continue
         for from_rest, to_rest in ((False, False), (True, False), (False, True), (True, True)):
             table = stroke(cycle, from_rest, to_rest)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mesofirmware import metered
+from mesofirmware import motion
 from mesoinjector import PlanError, planning
 from mesoprotocol import limits, messages
 
@@ -14,7 +14,7 @@ from mesoprotocol import limits, messages
 @given(st.integers(1, limits.PRIME_MAX_NL))
 def test_both_sides_come_to_the_same_steps(volume_nl: int) -> None:
     profile = limits.PROFILES[0]
-    device = metered.plan_steps(volume_nl, profile)
+    device = motion.plunger_steps(volume_nl, profile)
     assert abs(device - planning.steps_for(volume_nl, int(profile[limits.PROFILE_BORE_UM]))) <= 1 + device / 5000
 
 

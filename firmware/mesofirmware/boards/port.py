@@ -15,7 +15,7 @@ arrived, when an input of `inputs()` has changed, when a batch of an axis has en
   needs no firmware.
 - The emergency stop makes the drive park at the end of its revolution and takes motor power away 150 ms
   later.
-- A reset drops PERMIT_PLUNGER and parks the drive.
+- A reset drops PERMIT_PLUNGER and motor power; the spring takes the needle home.
 """
 
 TYPE_CHECKING = False

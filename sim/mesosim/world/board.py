@@ -209,7 +209,7 @@ class SimulatedBoard:
     def encoder(self) -> int:
         """See the port."""
         steps = self.plant.plunger.position(self.t) - self._plunger_at_boot
-        return self._note(trace.ENCODER, steps * 5 // 8)
+        return self._note(trace.ENCODER, steps * 5 // 8 - self.plant.encoder_slip)
 
     def battery_mv(self) -> int:
         """See the port."""

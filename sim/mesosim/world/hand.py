@@ -22,18 +22,21 @@ class Hand:
         """Lose skin contact this long after pressing, once."""
         self.press_again_us = 0
         """Press again this long after a run is held; 0: never."""
+        self.hollow = True
+        """Whether the needle that leads to the syringe is mounted; a cartridge's needles are solid."""
         self._todo: list[tuple[int, int, bool]] = []
 
     def see(self, t_us: int, light: int) -> None:
         """The light has changed."""
         if not self.present:
             return
-        if light in (signals.LIGHT_ARMED_SKIN, signals.LIGHT_ARMED_AWAY):
+        if light in (signals.LIGHT_ARMED_SKIN, signals.LIGHT_ARMED_AWAY, signals.LIGHT_ARMED_CARTRIDGE):
             # let go and lift off first: the hand may still be where the last dose has left it
             self._todo = []
             self._release(t_us + 150_000)
             self._plan(t_us + 200_000, wire.INPUT_CONTACT, False)
-            if light == signals.LIGHT_ARMED_SKIN:
+            self.hollow = light != signals.LIGHT_ARMED_CARTRIDGE
+            if light != signals.LIGHT_ARMED_AWAY:
                 self._plan(t_us + 500_000, wire.INPUT_CONTACT, True)
             self._press(t_us + 750_000)
         elif light == signals.LIGHT_HELD:

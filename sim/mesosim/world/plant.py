@@ -28,6 +28,10 @@ class Plant:
         self.permitted = False
         self.away = False
         self.powered = False
+        self.hollow = True
+        """Whether the needle leads to the syringe."""
+        self.encoder_slip = 0
+        """Counts that the encoder lacks: a fault."""
         self.depth_offset_um = 0
         """What the depth stop is off by: a fault."""
         self.deadman_at = -1
@@ -296,7 +300,7 @@ class Plant:
         """Whether the tip is in skin now."""
         place = self.drive.position(t) % p.STEPS_PER_TURN
         inside = self._skin_steps <= place < p.STEPS_PER_TURN - self._skin_steps
-        in_skin = inside and bool(self.levels & wire.INPUT_CONTACT) and place > 0
+        in_skin = self.hollow and inside and bool(self.levels & wire.INPUT_CONTACT) and place > 0
         if in_skin != self.fluid.in_skin:
             self.fluid.advance(t)
             self.fluid.in_skin = in_skin

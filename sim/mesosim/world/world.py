@@ -101,6 +101,7 @@ class World:
 
     def _on_light(self, code: int) -> None:
         self.hand.see(self._t // US, code)
+        self.plant.hollow = self.hand.hollow
 
     # --- Control: what a person or a fault does to the world --------------------------------------------
 
@@ -109,7 +110,7 @@ class World:
 
         `present`, `one_line`, `release_after_us`, `lift_after_us`, `press_again_us`: the hand's settings.
         `blocked`: the needle. `estop`, `syringe`, `cartridge`, `drive_fault`: inputs. `index_dead`: no index
-        pulses. `depth_offset_um`: the depth stop is off. `reset`: the board restarts. `account`: the plant's
+        pulses. `depth_offset_um`: the depth stop is off. `encoder_slip`: counts that the encoder lacks. `reset`: the board restarts. `account`: the plant's
         account. `trace`: records and hash; ends the trace.
         """
         if name == "account":
@@ -125,7 +126,7 @@ class World:
         }
         if name in ("present", "one_line", "release_after_us", "lift_after_us", "press_again_us"):
             setattr(self.hand, name, value)
-        elif name in ("index_dead", "depth_offset_um"):
+        elif name in ("index_dead", "depth_offset_um", "encoder_slip"):
             setattr(self.plant, name, value)
         elif name == "blocked":
             self.plant.advance(self._t)

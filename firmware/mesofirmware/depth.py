@@ -1,0 +1,39 @@
+"""The depth stop: it limits the needle by mechanics, and is set only while the needle is at home."""
+
+from mesofirmware import motion
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mesofirmware.boards.port import Board
+
+
+class DepthStop:
+    """Shared by all modes. Its position is not known before homing, nor after it was stopped on the way."""
+
+    def __init__(self, board: "Board") -> None:
+        self._axis = board.depth
+        self._table = motion.Table(1)
+        self._known = False
+
+    def move(self, depth_um: int) -> None:
+        """Start to set the stop; home it first if its position is not known."""
+        at = 0
+        if self._known:
+            at = self._axis.position()
+        else:
+            self._axis.home()
+        self._known = True
+        steps = depth_um // motion.UM_PER_DEPTH_STEP - at
+        if steps:
+            motion.straight(self._table, steps, motion.DEPTH_INTERVAL)
+            self._axis.feed(self._table.words, self._table.n, 1, False)
+
+    def busy(self) -> bool:
+        """Whether it is on its way."""
+        return self._axis.busy()
+
+    def stop(self) -> None:
+        """Stop on the way."""
+        if self._axis.busy():
+            self._axis.stop()
+            self._known = False
