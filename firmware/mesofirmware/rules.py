@@ -77,12 +77,12 @@ def run(args: list, inputs: int, ledger: "Ledger") -> int:
     if rate < limits.RATE_MIN_PER_MIN or rate > limits.RATE_MAX_PER_MIN or strokes > limits.STROKES_MAX:
         return wire.S_RANGE
     needles = args[wire.PREPARE_RUN_NEEDLES]
-    area_mm2 = args[wire.PREPARE_RUN_AREA_MM2]
+    area_cm2 = args[wire.PREPARE_RUN_AREA_CM2]
     if needles < limits.NEEDLES_MIN or needles > limits.NEEDLES_MAX:
         return wire.S_RANGE
-    if area_mm2 < limits.AREA_MIN_MM2 or area_mm2 > limits.AREA_MAX_MM2:
+    if area_cm2 < limits.AREA_MIN_CM2 or area_cm2 > limits.AREA_MAX_CM2:
         return wire.S_RANGE
-    if strokes * needles * limits.NEEDLE_AREA_X1000_MM2 > area_mm2 * 10 * limits.COVERAGE_MAX_PERCENT:
+    if strokes * needles * limits.NEEDLE_AREA_X1000_MM2 > area_cm2 * 1000 * limits.COVERAGE_MAX_PERCENT:
         return wire.S_COVERAGE
     if args[wire.PREPARE_RUN_DURATION_S] > limits.RUN_MAX_S:
         return wire.S_RANGE

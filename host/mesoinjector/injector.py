@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mesoinjector import errors, planning, results
+from mesoinjector.arguments import in_range, micrometres, nanolitres
 from mesoinjector.connection import STOP_BYTES
 from mesoinjector.journal import Intended, Journal
 from mesoinjector.links import Link, open_link
@@ -122,7 +123,7 @@ class Injector:
         strokes: int,
         depth_mm: float,
         zone: str,
-        area_cm2: float,
+        area_cm2: int,
         rate_per_min: int = 900,
         needles: int = 16,
         duration_s: int | None = None,
@@ -130,6 +131,7 @@ class Injector:
         """Puncture an area; the trigger held drives, released holds, pressed again within 10 s goes on.
 
         strokes: 1 .. 27000; depth_mm: 0.4 .. 4.0 and within the zone; rate_per_min: 60 .. 1800; needles: 12 .. 20;
+        area_cm2: whole, 1 .. 1500, of which at most 20 % may be punctured;
         duration_s: at most 1800, by default twice the time of the strokes and 30 s. Raises as `dose` does.
         """
         area = planning.zone_row(zone)
@@ -138,19 +140,18 @@ class Injector:
         in_range("strokes", strokes, 1, limits.STROKES_MAX)
         in_range("rate_per_min", rate_per_min, limits.RATE_MIN_PER_MIN, limits.RATE_MAX_PER_MIN)
         in_range("needles", needles, limits.NEEDLES_MIN, limits.NEEDLES_MAX)
-        area_mm2 = round(area_cm2 * 100)
-        in_range("area_cm2", area_cm2, limits.AREA_MIN_MM2 / 100, limits.AREA_MAX_MM2 / 100)
-        covered = strokes * needles * limits.NEEDLE_AREA_X1000_MM2 / (area_mm2 * 1000)
+        in_range("area_cm2", area_cm2, limits.AREA_MIN_CM2, limits.AREA_MAX_CM2)
+        covered = strokes * needles * limits.NEEDLE_AREA_X1000_MM2 / (area_cm2 * 100_000)
         if covered * 100 > limits.COVERAGE_MAX_PERCENT:
             raise errors.PlanError(
-                f"{strokes} strokes of {needles} needles puncture {covered:.1%} of {area_cm2:g} cm2; at most "
+                f"{strokes} strokes of {needles} needles puncture {covered:.1%} of {area_cm2} cm2; at most "
                 f"{limits.COVERAGE_MAX_PERCENT} % is allowed. Fewer strokes, or a larger area."
             )
         least_s = -(-strokes * 60 // rate_per_min)
         seconds = min(2 * least_s + 30, limits.RUN_MAX_S) if duration_s is None else duration_s
         in_range("duration_s", seconds, least_s, limits.RUN_MAX_S)
         request = messages.PrepareRun(
-            self._new_id(), self._next_n, strokes, depth_um, rate_per_min, area[0], needles, area_mm2, seconds
+            self._new_id(), self._next_n, strokes, depth_um, rate_per_min, area[0], needles, area_cm2, seconds
         )
         return self._give(request, "fractional", zone)
 
@@ -401,23 +402,3 @@ class Injector:
             self._outcomes[event.dose_id] = event
             while len(self._outcomes) > 16:
                 self._outcomes.pop(next(iter(self._outcomes)))
-
-
-def nanolitres(volume_ml: float, name: str, low_nl: int, high_nl: int, zone: str = "") -> int:
-    """A volume as integer nl. Raises `PlanError` outside low_nl .. high_nl."""
-    in_range(name, volume_ml, low_nl / 1e6, high_nl / 1e6, "ml", zone)
-    return round(volume_ml * 1e6)
-
-
-def micrometres(depth_mm: float, low_um: int, high_um: int, zone: str) -> int:
-    """A depth as integer um. Raises `PlanError` outside low_um .. high_um."""
-    in_range("depth_mm", depth_mm, low_um / 1000, high_um / 1000, "mm", zone)
-    return round(depth_mm * 1000)
-
-
-def in_range(name: str, value: float, low: float, high: float, unit: str = "", zone: str = "") -> None:
-    """Raises `PlanError` naming key, value and range, also for what is no number."""
-    if not low <= value <= high:
-        place = f" in zone {zone}" if zone else ""
-        span = f"{low:g} to {high:g} {unit}".rstrip()
-        raise errors.PlanError(f"{name} = {value!r}: must be {span}{place}. Nothing was sent.")

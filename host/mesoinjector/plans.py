@@ -51,7 +51,7 @@ class FractionalZone(_Table):
     name: Name
     depth_mm: Number
     strokes: Count
-    area_cm2: Number
+    area_cm2: Count
 
 
 class _MeteredHead(_Table):
@@ -204,7 +204,7 @@ def _fractional_faults(file: _FractionalFile) -> list[str]:
         faults += _range(
             f"{key}.depth_mm", zone.depth_mm, limits.FRACTIONAL_DEPTH_MIN_UM / 1e3, deepest / 1e3, "mm", where
         )
-        faults += _range(f"{key}.area_cm2", zone.area_cm2, limits.AREA_MIN_MM2 / 100, limits.AREA_MAX_MM2 / 100, "cm2")
+        faults += _range(f"{key}.area_cm2", zone.area_cm2, limits.AREA_MIN_CM2, limits.AREA_MAX_CM2, "cm2")
         most = min(limits.STROKES_MAX, limits.RUN_MAX_S * head.rate_per_min // 60)
         faults += _range(f"{key}.strokes", zone.strokes, 1, most, "")
         punctured_mm2 = zone.strokes * head.needles * limits.NEEDLE_AREA_X1000_MM2 / 1000
@@ -212,7 +212,7 @@ def _fractional_faults(file: _FractionalFile) -> list[str]:
         if not faults and punctured_mm2 > allowed_mm2:
             fit = int(allowed_mm2 * 1000 / head.needles / limits.NEEDLE_AREA_X1000_MM2)
             faults.append(
-                f"{key}.strokes = {zone.strokes}: must be 1 to {fit} on {zone.area_cm2:g} cm2 with {head.needles} needles: "
+                f"{key}.strokes = {zone.strokes}: must be 1 to {fit} on {zone.area_cm2} cm2 with {head.needles} needles: "
                 f"at most {limits.COVERAGE_MAX_PERCENT} % of the area may be punctured"
             )
     return faults + _sum("plan.strokes", head.strokes, sum(zone.strokes for zone in file.zone))

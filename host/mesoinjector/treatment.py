@@ -130,7 +130,7 @@ class Treatment:
             depth_um=round(zone.depth_mm * 1000),
             set_per_min=plan.rate_per_min,
             needles=plan.needles,
-            area_mm2=round(zone.area_cm2 * 100),
+            area_mm2=zone.area_cm2 * 100,
             asked_strokes=zone.strokes,
             strokes=made,
             result=type(result).__name__,

@@ -34,9 +34,9 @@ NEEDLES_MIN = 12
 # reference handpiece: cartridges of 12-20 needles
 NEEDLES_MAX = 20
 # choice: about the footprint of one cartridge
-AREA_MIN_MM2 = 100
-# choice: 600 cm2 in one run
-AREA_MAX_MM2 = 60000
+AREA_MIN_CM2 = 1
+# choice: about the back of an adult
+AREA_MAX_CM2 = 1500
 # reference handpiece: at most 20 % of the area punctured
 COVERAGE_MAX_PERCENT = 20
 # 0.25 mm needle: pi/4 * 0.25^2 = 0.049 mm2; estimate of the cartridge's needle
@@ -137,8 +137,8 @@ NAMES = (
     "RUN_MAX_S",
     "NEEDLES_MIN",
     "NEEDLES_MAX",
-    "AREA_MIN_MM2",
-    "AREA_MAX_MM2",
+    "AREA_MIN_CM2",
+    "AREA_MAX_CM2",
     "COVERAGE_MAX_PERCENT",
     "NEEDLE_AREA_X1000_MM2",
     "HEARTBEAT_PERIOD_MS",

@@ -236,8 +236,8 @@ class PrepareRun(NamedTuple):
     """zone of the body"""
     needles: int
     """needles of the cartridge"""
-    area_mm2: int
-    """area treated [mm2]"""
+    area_cm2: int
+    """area treated [cm2]"""
     duration_s: int
     """time limit, holds included [s]"""
 

@@ -38,6 +38,6 @@ def test_a_plan_of_another_request_is_noticed() -> None:
 @pytest.mark.requirement("SR-16")
 @pytest.mark.parametrize(("ticks", "remainder"), [(1_666_667, 600), (1_666_665, 1500), (1_666_666, 599)])
 def test_a_cadence_off_by_one_tick_is_noticed(ticks: int, remainder: int) -> None:
-    request = messages.PrepareRun(b"abcdefgh", 1, 100, 1_000, 900, 6, 16, 4_000, 60)
+    request = messages.PrepareRun(b"abcdefgh", 1, 100, 1_000, 900, 6, 16, 40, 60)
     with pytest.raises(PlanError, match="ticks a minute"):
         planning.check_run(request, messages.PrepareRunReply(0, 1, ticks, remainder, 1_000, b"crc."))

@@ -43,7 +43,7 @@ BAD_PLANS = [
     ("empty", "", "plan: missing"),
     ("rate", FRACTIONAL.replace("= 900", "= 9000", 1), "plan.rate_per_min = 9000: must be 60 to 1800 a minute"),
     ("needles", FRACTIONAL.replace("= 16", "= 40"), "plan.needles = 40: must be 12 to 20"),
-    ("coverage", FRACTIONAL.replace("area_cm2 = 80.0", "area_cm2 = 20.0"), "zone[2].strokes = 900: must be 1 to 510 on 20 cm2"),
+    ("coverage", FRACTIONAL.replace("area_cm2 = 80", "area_cm2 = 20"), "zone[2].strokes = 900: must be 1 to 510 on 20 cm2"),
     ("fractional depth", FRACTIONAL.replace("depth_mm = 0.5", "depth_mm = 0.3"), "zone[0].depth_mm = 0.3: must be 0.4 to 0.75 mm"),
 ]  # fmt: skip
 

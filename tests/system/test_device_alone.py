@@ -50,7 +50,7 @@ def prepare(injector: Injector, dose_id: bytes = b"abcdefgh", **changes: int) ->
 
 def prepare_run(injector: Injector, **changes: int) -> Any:
     n = injector.status().next_n
-    request = messages.PrepareRun(b"abcdefgh", n, 100, 1_000, 900, CHEEK, 16, 4_000, 60)
+    request = messages.PrepareRun(b"abcdefgh", n, 100, 1_000, 900, CHEEK, 16, 40, 60)
     return injector._pump.request(request._replace(**changes))
 
 

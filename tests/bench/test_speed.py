@@ -1,0 +1,82 @@
+"""How fast it is: figures with their unit, ratios in one run. Nothing here is judged; it is printed."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+import tty
+from pathlib import Path
+
+import pytest
+
+from mesoinjector import Injector
+from mesosim import runtime as simulator
+from mesosim.runtime import Paced
+from tests.bench_of_one import Bench
+
+HALF_AN_HOUR_S = 1800
+
+
+@pytest.mark.parametrize("runtime", simulator.RUNTIMES)
+def test_half_an_hour_of_punctures(runtime: str, tmp_path: Path) -> None:
+    """30 minutes at 900 a minute, every stroke checked by the firmware and recorded by a connected host."""
+    bench = Bench(simulator.start(runtime, 1), tmp_path / "journal.sqlite")
+    injector = bench.connect()
+    injector.begin_treatment()
+    start = time.perf_counter()
+    result = injector.fractional(strokes=26_950, duration_s=1800, depth_mm=1.0, zone="body", area_cm2=1200, needles=12)
+    wall = time.perf_counter() - start
+    bench.device.close()
+    assert getattr(result, "strokes", 0) == 26_950
+    print(f"\n{runtime}: 26,950 strokes in {wall:.2f} s of wall time, {HALF_AN_HOUR_S / wall:,.0f} times real time")
+
+
+ECHO = """
+import sys
+source, sink = open(0, "rb", buffering=0), open(1, "wb", buffering=0)
+import select
+poll = select.poll(); poll.register(source, select.POLLIN)
+while True:
+    poll.poll()
+    data = source.read(512)
+    if data: sink.write(data)
+"""
+
+
+def test_round_trip_against_a_bare_echo(tmp_path: Path) -> None:
+    """STATUS, host to MicroPython firmware over a pty, against MicroPython echoing as many bytes over a pty."""
+    device = Paced(1, "micropython")
+    with Injector.open(device.path, tmp_path / "journal.sqlite") as injector:
+        injector.status()
+        ours = [_timed(injector.status) for _ in range(500)]
+    device.close()
+
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    os.set_blocking(master, False)
+    command = [sys.executable, "-m", "micropython_unix", "-c", ECHO]
+    echo = subprocess.Popen(command, stdin=master, stdout=master, start_new_session=True)
+    request = bytes(range(1, 61))
+
+    def exchange() -> None:
+        os.write(slave, request)
+        got = 0
+        while got < len(request):
+            got += len(os.read(slave, 512))
+
+    exchange()
+    bare = [_timed(exchange) for _ in range(500)]
+    echo.kill()
+    echo.wait()
+    a, b = statistics.median(ours), statistics.median(bare)
+    print(f"\nround trip over a pty: {a * 1e6:.0f} us; bare echo {b * 1e6:.0f} us; ratio {a / b:.1f}")
+
+
+def _timed(call: object) -> float:
+    assert callable(call)
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
