@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from pathlib import Path
 
@@ -10,7 +11,19 @@ from mesoinjector.connection import STOP_BYTES
 from mesosim import runtime as simulator
 from tests.bench_of_one import Bench, Killed
 
-INCIDENTS = ("cut", "kill", "stop", "reset", "estop", "syringe", "drive_fault", "blocked", "release", "lift", "absent")
+INCIDENTS = (
+    "cut",
+    "kill",
+    "stop",
+    "reset",
+    "estop",
+    "syringe",
+    "drive_fault",
+    "blocked",
+    "release",
+    "lift",
+    "absent",
+)
 SPAN_US = 13_000_000
 """The incident falls within this time of the dose's start: 0.75 s to the press, at most 10 s of dispensing."""
 OVERHEAD_NL = 250
@@ -54,10 +67,8 @@ def _check(rng: random.Random, bench: Bench) -> str:
     before = bench.plant()
     link.at(link.now_us() + at_us, act)
     result: Result | None = None
-    try:
+    with contextlib.suppress(Killed, MesoError):
         result = injector.dose(volume_nl / 1e6, 1.0, "body")
-    except (Killed, MesoError):
-        pass
     bench.rest()
     rested = bench.plant()
     again = bench.connect()
@@ -71,7 +82,9 @@ def _check(rng: random.Random, bench: Bench) -> str:
         assert not moved and given < OVERHEAD_NL, f"the plant gave {given} nl: {story}"
     else:
         assert isinstance(final, Delivered | Unknown)
-        assert final.lower_nl - OVERHEAD_NL <= given <= final.upper_nl + OVERHEAD_NL, f"the plant gave {given} nl: {story}"
+        assert final.lower_nl - OVERHEAD_NL <= given <= final.upper_nl + OVERHEAD_NL, (
+            f"the plant gave {given} nl: {story}"
+        )
         if isinstance(final, Unknown):
             assert final.reason == "interrupted", story
             assert final.upper_nl - final.lower_nl < volume_nl * 0.15 + 8_000, story

@@ -27,9 +27,7 @@ class App:
         self._ledger = ledger.Ledger(board.store, board.boot_id)
         self._link = link.Link(board)
         self._transaction = transaction.Transaction(board, self._ledger, self._latches)
-        self._session = session.Session(
-            board, self._clock, self._link, self._ledger, self._latches, self._transaction
-        )
+        self._session = session.Session(board, self._clock, self._link, self._ledger, self._latches, self._transaction)
         self._transaction.on_change = self._tell_phase
         self._transaction.on_outcome = self._tell_outcome
         self._phase: list = [self._clock.pair, 0, 0, self._transaction.plan.dose_id]

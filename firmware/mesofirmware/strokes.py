@@ -55,10 +55,7 @@ class Strokes:
 
     def too_many_bad(self) -> bool:
         """SR-31: three in a row, or more than three of the last 300."""
-        return (
-            self.bad_in_a_row >= limits.BAD_STROKES_IN_A_ROW
-            or self._bad_in_window > limits.BAD_STROKES_PER_300
-        )
+        return self.bad_in_a_row >= limits.BAD_STROKES_IN_A_ROW or self._bad_in_window > limits.BAD_STROKES_PER_300
 
     def oldest(self) -> int:
         """Index of the oldest record still in the ring."""

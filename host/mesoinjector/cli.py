@@ -322,7 +322,7 @@ def _delivered(record: TreatmentRecord) -> str:
 
 
 def _ended_unknown(record: TreatmentRecord) -> bool:
-    return any(item.result == "Unknown" for item in [*record.doses, *record.runs])
+    return "Unknown" in {dose.result for dose in record.doses} | {run.result for run in record.runs}
 
 
 def _bits(value: int, names: dict[int, str]) -> list[str]:
@@ -343,9 +343,7 @@ def _best_runtime() -> str:
     try:
         from mesosim import micropython
     except ImportError:
-        raise errors.DeviceNotFound(
-            "the simulator is not installed. Next: pip install 'mesoinjector[sim]'."
-        ) from None
+        raise errors.DeviceNotFound("the simulator is not installed. Next: pip install 'mesoinjector[sim]'.") from None
     try:
         micropython.command([])
     except micropython.NoMicroPython as error:

@@ -66,7 +66,8 @@ class Connection:
 
     def device_tick(self, now_us: int) -> int:
         """The device's tick now, as far as it is known: the last one seen plus the time since. Never ahead by
-        more than the drift of two crystals, behind by the line's delay."""
+        more than the drift of two crystals, behind by the line's delay.
+        """
         if self._tick is None:
             raise ValueError("no device time was seen yet")
         return (self._tick + now_us - self._tick_at) & 0x3FFFFFFF

@@ -36,7 +36,10 @@ class Demo:
 def run(link: Link, on_progress: Callable[[Progress], None]) -> Demo:
     """Run both example plans on a simulated device; the journal is a temporary one. Closes the link."""
     start = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder, Injector(link, Journal(Path(folder) / "journal.sqlite")) as injector:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Injector(link, Journal(Path(folder) / "journal.sqlite")) as injector,
+    ):
         treatments = []
         as_asked = True
         for name in PLANS:

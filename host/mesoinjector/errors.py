@@ -1,24 +1,24 @@
 """Everything that can go wrong, as one tree. Each message ends with what to do next.
 
-    MesoError
-    +-- LinkError
-    |   +-- DeviceNotFound        no such port, or nothing on it that answers as a mesoinjector
-    |   +-- PortBusy              another program holds the port
-    |   +-- PermissionDenied      the port may not be opened by this user
-    |   +-- LinkLost              the line broke
-    |   +-- ReplyTimeout          no answer in time (also a TimeoutError)
-    |   +-- SessionLost           the device restarted, or another program has taken it over
-    +-- ProtocolError
-    |   +-- VersionMismatch       the sides speak different versions, or have different limits
-    |   +-- FirmwareNotRunning    a MicroPython prompt or a traceback answers instead
-    +-- DeviceError               the device said no, with its status
-    |   +-- Refused               not now: state, latch, session
-    |   +-- LimitExceeded         never: a limit
-    |   +-- Fault                 hardware or storage
-    |   +-- DeviceBusy            a dose is under way
-    +-- DoseUncertain             a dose before this one is unknown; nothing more is given before it is resolved
-    |   +-- UnaccountedDose       the ledger has grown by something that this journal does not know
-    +-- PlanError                 a plan, or an argument, is outside what is allowed
+MesoError
++-- LinkError
+|   +-- DeviceNotFound        no such port, or nothing on it that answers as a mesoinjector
+|   +-- PortBusy              another program holds the port
+|   +-- PermissionDenied      the port may not be opened by this user
+|   +-- LinkLost              the line broke
+|   +-- ReplyTimeout          no answer in time (also a TimeoutError)
+|   +-- SessionLost           the device restarted, or another program has taken it over
++-- ProtocolError
+|   +-- VersionMismatch       the sides speak different versions, or have different limits
+|   +-- FirmwareNotRunning    a MicroPython prompt or a traceback answers instead
++-- DeviceError               the device said no, with its status
+|   +-- Refused               not now: state, latch, session
+|   +-- LimitExceeded         never: a limit
+|   +-- Fault                 hardware or storage
+|   +-- DeviceBusy            a dose is under way
++-- DoseUncertain             a dose before this one is unknown; nothing more is given before it is resolved
+|   +-- UnaccountedDose       the ledger has grown by something that this journal does not know
++-- PlanError                 a plan, or an argument, is outside what is allowed
 """
 
 from __future__ import annotations
@@ -112,8 +112,8 @@ def refusal(status: int, request: str) -> MesoError:
     """The exception for a refused request."""
     if status == wire.S_NO_SESSION:
         return SessionLost(
-            "the device restarted, or another program has taken it over. Next: look at the handpiece, then open it again: "
-            "doses that were under way are asked for by their ids."
+            "the device restarted, or another program has taken it over. Next: look at the handpiece, then open it "
+            "again: doses that were under way are asked for by their ids."
         )
     name = messages.STATUS_NAMES.get(status, "")
     family = messages.STATUS_CAUSES.get(status, ("", "", ""))[0]

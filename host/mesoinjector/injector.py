@@ -6,6 +6,7 @@ ledger and from nothing else. While one dose is Unknown, every new one is refuse
 
 from __future__ import annotations
 
+import contextlib
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -164,8 +165,7 @@ class Injector:
         before = self._pump.connection.stop_answer
         known = before.stop_count if before else self.hello.stop_count
         for _ in range(8):
-            self._pump.send(STOP_BYTES)
-            self._stops += 1
+            self._send_stop()
             status: messages.StatusReply = self._pump.request(messages.Status())
             if status.latches & wire.LATCH_STOPPED and status.stop_count != known:
                 return status
@@ -225,7 +225,16 @@ class Injector:
             asked_nl, strokes, rate, point = 0, request.strokes, request.rate_per_min, 0
         dose_id = request.dose_id
         dose = Intended(
-            dose_id.hex(), request.n, kind, self._treatment, zone, point, asked_nl, request.depth_um, strokes, rate
+            dose_id.hex(),
+            request.n,
+            kind,
+            self._treatment,
+            zone,
+            point,
+            asked_nl,
+            request.depth_um,
+            strokes,
+            rate,
         )
         self.journal.intend(self.uid, dose)
         try:
@@ -243,85 +252,86 @@ class Injector:
                 ) from None
             raise
         not_after = (self._pump.connection.device_tick(self.link.now_us()) + NOT_AFTER_US) & 0x3FFFFFFF
+        commit = messages.Commit(dose_id, plan.plan_crc, self.hello.boot_id, not_after)
         self.journal.commit(self.uid, dose.dose_id)
-        stops = self._stops
         try:
-            return self._commit_and_wait(dose, messages.Commit(dose_id, plan.plan_crc, self.hello.boot_id, not_after), stops)
-        except errors.LinkError as error:
+            result, used = self._commit_and_wait(dose, commit)
+        except (errors.LinkError, errors.DeviceError) as error:
             result = results.Unknown(dose.dose_id, dose.n, str(error), asked_nl, 0, asked_nl)
             self.journal.close_dose(self.uid, result)
             return result
         except BaseException:
-            # Ctrl-C and whatever else: stop first, then find out what was delivered
-            self._pump.send(STOP_BYTES)
-            self._stops += 1
-            self._wait_for_outcome(dose, self.link.now_us() + HELLO_BUSY_US)
+            # Ctrl-C and whatever else: stop first, then find out what was delivered; if that fails the dose stays
+            # open in the journal, and is asked for when the device is opened again
+            with contextlib.suppress(errors.MesoError):
+                self._send_stop()
+                self._wait_for_outcome(dose, self.link.now_us() + HELLO_BUSY_US)
             raise
-
-    def _commit_and_wait(self, dose: Intended, commit: messages.Commit, stops: int) -> results.Result:
-        try:
-            self._pump.request(commit)
-        except errors.DeviceError:
-            # a refused COMMIT is not an answer to what became of the dose: QUERY is
-            pass
-        longest_ms = limits.ARMED_MS + limits.SETTLE_MAX_MS * 2 + 15_000
-        longest_ms += limits.RUN_MAX_S * 1000 if dose.strokes else 30_000
-        deadline = self.link.now_us() + longest_ms * 1000
-        result = self._wait_for_outcome(dose, deadline)
-        if result is None:
-            self._pump.send(STOP_BYTES)
-            self._stops += 1
-            result = self._wait_for_outcome(dose, self.link.now_us() + HELLO_BUSY_US)
-        if result is None:
-            result = results.Unknown(dose.dose_id, dose.n, "no end in time", dose.asked_nl, 0, dose.asked_nl)
-            self.journal.close_dose(self.uid, result)
+        self._check_growth(result, used)
         return result
 
-    def _wait_for_outcome(self, dose: Intended, deadline_us: int) -> results.Result | None:
-        """Heartbeats, events and queries until the dose has its OUTCOME; None at the deadline."""
+    def _commit_and_wait(self, dose: Intended, commit: messages.Commit) -> tuple[results.Result, bool]:
+        """The end of a dose, and whether it has used its ledger number."""
+        with self._pump.beating(commit.dose_id):
+            # a refused COMMIT is not an answer to what became of the dose: QUERY is
+            with contextlib.suppress(errors.DeviceError):
+                self._pump.request(commit)
+            longest_ms = limits.ARMED_MS + limits.SETTLE_MAX_MS * 2 + 15_000
+            longest_ms += limits.RUN_MAX_S * 1000 if dose.strokes else 30_000
+            ended = self._wait_for_outcome(dose, self.link.now_us() + longest_ms * 1000)
+            if ended is None:
+                self._send_stop()
+                ended = self._wait_for_outcome(dose, self.link.now_us() + HELLO_BUSY_US)
+        if ended is None:
+            raise errors.ReplyTimeout(
+                "the dose has no end in time. Next: look at the handpiece; open the device again."
+            )
+        return ended
+
+    def _wait_for_outcome(self, dose: Intended, deadline_us: int) -> tuple[results.Result, bool] | None:
+        """Events and queries until the dose has its OUTCOME; None at the deadline."""
         dose_id = bytes.fromhex(dose.dose_id)
-        beat_at = self.link.now_us()
-        query_at = beat_at + QUERY_US
-        stops = self._stops
+        query_at = self.link.now_us() + QUERY_US
+        asked_after = self._stops
+
+        def something_came() -> bool:
+            return dose_id in self._outcomes or asked_after != self._stops
+
         while self.link.now_us() < deadline_us:
-            now = self.link.now_us()
-            if now >= beat_at:
-                self._pump.send(self._pump.connection.heartbeat(dose_id))
-                beat_at = now + limits.HEARTBEAT_PERIOD_MS * 1000
-            if now >= query_at or stops != self._stops:
-                stops = self._stops
-                query_at = now + QUERY_US
+            self._pump.until(query_at, something_came)
+            outcome: messages.OutcomeEvent | messages.OutcomeReply | None = self._outcomes.pop(dose_id, None)
+            if outcome is None:
+                asked_after = self._stops
+                query_at = self.link.now_us() + QUERY_US
                 outcome = self._pump.request(messages.Query(dose_id, dose.n))
-                result = results.from_outcome(outcome, dose.asked_nl)
-                if result is not None:
-                    return self._closed(result)
-            self._pump.until(min(beat_at, query_at), lambda: dose_id in self._outcomes or stops != self._stops)
-            event = self._outcomes.pop(dose_id, None)
-            if event is not None:
-                result = results.from_outcome(event, dose.asked_nl)
-                if result is not None:
-                    return self._closed(result)
+            result = results.from_outcome(outcome, dose.asked_nl)
+            if result is not None:
+                self.journal.close_dose(self.uid, result)
+                return result, outcome.dose_state not in (wire.DOSE_NOT_FOUND, wire.DOSE_EXPIRED)
         return None
 
-    def _closed(self, result: results.Result) -> results.Result:
-        """Journal the end, and see that the ledger has grown by this dose alone."""
-        self.journal.close_dose(self.uid, result)
-        next_n = self.status().next_n
-        used = isinstance(result, results.Delivered) or next_n == result.n + 1
-        if next_n != result.n + 1 if used else next_n != result.n:
-            raise errors.UnaccountedDose(
-                f"the device's ledger stands at {next_n} after dose number {result.n}: something else was given. "
-                "Next: stop, open the device again, read its ledger."
-            )
-        self._next_n = next_n
-        return result
+    def _check_growth(self, result: results.Result, used: bool) -> None:
+        """The ledger must have grown by this dose alone. A line that broke just now is found out by the next call."""
+        expected = result.n + 1 if used else result.n
+        self._next_n = expected
+        with contextlib.suppress(errors.LinkError):
+            next_n = self.status().next_n
+            if next_n != expected:
+                raise errors.UnaccountedDose(
+                    f"the device's ledger stands at {next_n} after dose number {result.n}, not at {expected}: "
+                    "something else was given. Next: stop, open the device again, read its ledger."
+                )
+
+    def _send_stop(self) -> None:
+        self._pump.send(STOP_BYTES)
+        self._stops += 1
 
     def _refuse_while_unknown(self) -> None:
         open_doses = self.journal.open_doses(self.uid)
         if open_doses:
             raise errors.DoseUncertain(
-                f"dose {open_doses[0].dose_id} is not resolved: nobody knows yet what it delivered. Next: open the device "
-                "again (it asks by the id), or acknowledge it if it was interrupted."
+                f"dose {open_doses[0].dose_id} is not resolved: nobody knows yet what it delivered. Next: open the "
+                "device again (it asks by the id), or acknowledge it if it was interrupted."
             )
 
     def _new_id(self) -> bytes:
@@ -342,10 +352,14 @@ class Injector:
                 raise self._no_answer(connection.junk)
         hello: messages.HelloReply = connection.hello
         if hello.status == wire.S_VERSION:
-            theirs = f"{hello.major_min} to {hello.major_max}" if hello.major_min != hello.major_max else hello.major_max
-            side = "this host: pip install -U mesoinjector" if hello.major_min > wire.MAJOR else "the device's firmware"
+            theirs = (
+                f"{hello.major_min} to {hello.major_max}" if hello.major_min != hello.major_max else hello.major_max
+            )
+            newer = hello.major_min > wire.MAJOR
+            side = "this host: pip install -U mesoinjector" if newer else "the device's firmware"
             raise errors.VersionMismatch(
-                f"{self.link.url} speaks protocol version {theirs}, this host version {wire.MAJOR}. Next: update {side}."
+                f"{self.link.url} speaks protocol version {theirs}, this host version {wire.MAJOR}. "
+                f"Next: update {side}."
             )
         if hello.limits_crc != limits.fingerprint():
             raise errors.VersionMismatch(

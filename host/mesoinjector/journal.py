@@ -70,7 +70,8 @@ class Journal:
             self._begin()
         except (OSError, sqlite3.Error) as error:
             raise JournalError(
-                f"journal {self.path}: {error}. Next: check the folder and the free space, or name another with --journal."
+                f"journal {self.path}: {error}. Next: check the folder and the free space, or name another with "
+                "--journal."
             ) from None
 
     def _begin(self) -> None:
@@ -123,9 +124,7 @@ class Journal:
 
     def intended(self, dose_id: str) -> Intended | None:
         """A dose as it was asked for."""
-        row = self._db.execute(
-            "SELECT data FROM entry WHERE dose_id = ? AND kind = 'intended'", (dose_id,)
-        ).fetchone()
+        row = self._db.execute("SELECT data FROM entry WHERE dose_id = ? AND kind = 'intended'", (dose_id,)).fetchone()
         return Intended(**json.loads(row[0])) if row else None
 
     def committed(self, dose_id: str) -> bool:
@@ -136,13 +135,15 @@ class Journal:
     def result(self, dose_id: str) -> Result | None:
         """The newest result of a dose; None if it has none."""
         row = self._db.execute(
-            "SELECT data FROM entry WHERE dose_id = ? AND kind = 'outcome' ORDER BY id DESC LIMIT 1", (dose_id,)
+            "SELECT data FROM entry WHERE dose_id = ? AND kind = 'outcome' ORDER BY id DESC LIMIT 1",
+            (dose_id,),
         ).fetchone()
         if row is None:
             return None
         data = json.loads(row[0])
         cls = {"Delivered": Delivered, "NotDelivered": NotDelivered, "Unknown": Unknown}[data.pop("result")]
-        return cls(**data)
+        result: Result = cls(**data)
+        return result
 
     def open_doses(self, device: str) -> list[Intended]:
         """Doses of a device that have no result yet, or an Unknown one; oldest first."""

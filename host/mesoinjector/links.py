@@ -7,6 +7,7 @@ The simulator is imported only when one of its addresses is opened.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import secrets
 import time
@@ -104,10 +105,8 @@ class SerialLink:
 
     def close(self) -> None:
         """See `Link`."""
-        try:
+        with contextlib.suppress(OSError):  # the device may be gone; then there is nothing left to close
             self._port.close()
-        except OSError:
-            pass  # the device is gone; there is nothing left to close
 
 
 class SimulatedLink:
@@ -224,7 +223,8 @@ def _cannot_open(url: str, error: Exception) -> errors.LinkError:
     text = str(error)
     if number == errno.EACCES or "Permission denied" in text:
         return errors.PermissionDenied(
-            f"{url} may not be opened by this user. Next: add yourself to the port's group (often dialout) and log in again."
+            f"{url} may not be opened by this user. Next: add yourself to the port's group (often dialout), then log "
+            "in again."
         )
     if number in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in text or "busy" in text:
         return errors.PortBusy(f"{url} is held by another program. Next: close it, then try again.")

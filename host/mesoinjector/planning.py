@@ -11,7 +11,7 @@ import struct
 import zlib
 
 from mesoinjector.errors import PlanError
-from mesoprotocol import limits, messages, typed, wire
+from mesoprotocol import codec, limits, messages, typed, wire
 
 STEP_UM = 0.3125
 """Plunger travel a step: 1 mm pitch, 200 x 16 microsteps; reference handpiece."""
@@ -71,7 +71,7 @@ def check_run(request: messages.PrepareRun, plan: messages.PrepareRunReply) -> N
 def _check_crc(request: messages.Prepare | messages.PrepareRun, reply: bytes, plan_crc: bytes) -> None:
     payload = bytearray(64)
     fields = wire.REQUESTS[messages.REQUESTS[type(request)][0]][0]
-    n = typed.codec.write(fields, typed.raw_values(fields, request), payload, 0)
+    n = codec.write(fields, typed.raw_values(fields, request), payload, 0)
     crc = zlib.crc32(bytes(payload[:n]) + reply, zlib.crc32(b"PLAN"))
     if crc.to_bytes(4, "little") != plan_crc:
         raise _differs("the plan's check sum", int.from_bytes(plan_crc, "little"), crc)

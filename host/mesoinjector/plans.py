@@ -134,25 +134,23 @@ def parse(text: str, origin: str) -> Plan:
         raise PlanError(f"{origin}: not a whole TOML file: {error}. Next: mend or fetch it again.") from None
     mode = data.get("plan", {}).get("mode") if isinstance(data.get("plan"), dict) else None
     try:
-        if mode == "fractional":
-            fractional = _FractionalFile.model_validate(data)
-            faults = _fractional_faults(fractional)
-        else:
-            metered = _MeteredFile.model_validate(data)
-            faults = _metered_faults(metered)
+        file = _FractionalFile.model_validate(data) if mode == "fractional" else _MeteredFile.model_validate(data)
     except pydantic.ValidationError as error:
         raise _refused(origin, [_sentence(item) for item in error.errors(include_url=False)]) from None
+    faults = _metered_faults(file) if isinstance(file, _MeteredFile) else _fractional_faults(file)
     if faults:
         raise _refused(origin, faults)
-    if mode == "fractional":
-        head = fractional.plan
-        return FractionalPlan(head.name, text, head.rate_per_min, head.needles, tuple(fractional.zone))
-    return MeteredPlan(metered.plan.name, text, metered.plan.profile, metered.plan.prime_ml, tuple(metered.zone))
+    head = file.plan
+    if isinstance(file, _FractionalFile):
+        return FractionalPlan(head.name, text, file.plan.rate_per_min, file.plan.needles, tuple(file.zone))
+    return MeteredPlan(head.name, text, file.plan.profile, file.plan.prime_ml, tuple(file.zone))
 
 
 def _refused(origin: str, faults: list[str]) -> PlanError:
     lines = "\n  ".join(faults)
-    return PlanError(f"{origin}: the plan is refused, nothing was sent:\n  {lines}\nNext: correct the plan and run it again.")
+    return PlanError(
+        f"{origin}: the plan is refused, nothing was sent:\n  {lines}\nNext: correct the plan and run it again."
+    )
 
 
 def _metered_faults(file: _MeteredFile) -> list[str]:
@@ -171,7 +169,9 @@ def _metered_faults(file: _MeteredFile) -> list[str]:
             continue
         deepest, most = min(row[2], limits.METERED_DEPTH_MAX_UM), min(row[4], limits.DOSE_MAX_NL)
         where = f"in zone {zone.name}"
-        faults += _range(f"{key}.depth_mm", zone.depth_mm, limits.METERED_DEPTH_MIN_UM / 1e3, deepest / 1e3, "mm", where)
+        faults += _range(
+            f"{key}.depth_mm", zone.depth_mm, limits.METERED_DEPTH_MIN_UM / 1e3, deepest / 1e3, "mm", where
+        )
         faults += _range(f"{key}.volume_ml", zone.volume_ml, limits.DOSE_MIN_NL / 1e6, most / 1e6, "ml", where)
     faults += _sum("plan.points", head.points, sum(zone.points for zone in file.zone))
     if faults:
@@ -191,7 +191,9 @@ def _metered_faults(file: _MeteredFile) -> list[str]:
 
 def _fractional_faults(file: _FractionalFile) -> list[str]:
     head = file.plan
-    faults = _range("plan.rate_per_min", head.rate_per_min, limits.RATE_MIN_PER_MIN, limits.RATE_MAX_PER_MIN, "a minute")
+    faults = _range(
+        "plan.rate_per_min", head.rate_per_min, limits.RATE_MIN_PER_MIN, limits.RATE_MAX_PER_MIN, "a minute"
+    )
     faults += _range("plan.needles", head.needles, limits.NEEDLES_MIN, limits.NEEDLES_MAX, "")
     for i, zone in enumerate(file.zone):
         key = f"zone[{i}]"
@@ -212,8 +214,8 @@ def _fractional_faults(file: _FractionalFile) -> list[str]:
         if not faults and punctured_mm2 > allowed_mm2:
             fit = int(allowed_mm2 * 1000 / head.needles / limits.NEEDLE_AREA_X1000_MM2)
             faults.append(
-                f"{key}.strokes = {zone.strokes}: must be 1 to {fit} on {zone.area_cm2} cm2 with {head.needles} needles: "
-                f"at most {limits.COVERAGE_MAX_PERCENT} % of the area may be punctured"
+                f"{key}.strokes = {zone.strokes}: must be 1 to {fit} on {zone.area_cm2} cm2 with {head.needles} "
+                f"needles: at most {limits.COVERAGE_MAX_PERCENT} % of the area may be punctured"
             )
     return faults + _sum("plan.strokes", head.strokes, sum(zone.strokes for zone in file.zone))
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from mesoinjector import connection, errors
 from mesoinjector.links import Link
-from mesoprotocol import messages
+from mesoprotocol import limits, messages
 
 TRIES = 4
 """Times that a request is sent with the same seq before the line counts as dead."""
@@ -60,6 +61,8 @@ class Pump:
         self.connection = connection.Connection()
         self._step = FairLock()
         self._request = FairLock()
+        self._beating_for = b""
+        self._beat_at = 0
         self._listeners: list[Callable[[Any], None]] = []
 
     def listen(self, listener: Callable[[Any], None]) -> Callable[[], None]:
@@ -69,6 +72,15 @@ class Pump:
         """
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    @contextmanager
+    def beating(self, dose_id: bytes) -> Iterator[None]:
+        """Within this block every wait, of whichever thread, sends the heartbeats of a dose."""
+        self._beating_for, self._beat_at = dose_id, self.link.now_us()
+        try:
+            yield
+        finally:
+            self._beating_for = b""
 
     def send(self, data: bytes) -> None:
         """Write bytes at once."""
@@ -80,13 +92,23 @@ class Pump:
             with self._step:
                 done = ready()
                 if not done and self.link.now_us() < deadline_us:
-                    data = self.link.read(deadline_us)
+                    data = self.link.read(self._beat(deadline_us))
                     if data:
                         self.connection.receive(data, self.link.now_us())
                     done = ready()
             self._tell()
             if done or self.link.now_us() >= deadline_us:
                 return done
+
+    def _beat(self, deadline_us: int) -> int:
+        """Send a heartbeat if one is due; how long may be waited before the next."""
+        if not self._beating_for:
+            return deadline_us
+        now = self.link.now_us()
+        if now >= self._beat_at:
+            self.link.write(self.connection.heartbeat(self._beating_for))
+            self._beat_at = now + limits.HEARTBEAT_PERIOD_MS * 1000
+        return min(deadline_us, self._beat_at)
 
     def request(self, message: Any) -> Any:
         """Send a request until it is answered; the answer.

@@ -65,8 +65,7 @@ def outputs(schema: Table) -> Iterator[tuple[Path, str]]:
 def _fields(name: str, fields: list[Table], schema: Table) -> Iterator[str]:
     """The wire table of one payload, and the index of each field."""
     rows = ", ".join(
-        f"({field_kind(f)}, {field_size(f['type'])}, {', '.join(map(str, field_range(f, schema)))})"
-        for f in fields
+        f"({field_kind(f)}, {field_size(f['type'])}, {', '.join(map(str, field_range(f, schema)))})" for f in fields
     )
     comma = "," if len(fields) == 1 else ""
     yield f"{name}_FIELDS = ({rows}{comma})"

@@ -34,9 +34,7 @@ def _frame(name: str, kind: str, seq: int, session: int, values: list[Any]) -> T
     # imported here, because these modules import what this one writes
     from mesoprotocol import codec, frame, messages, typed, wire
 
-    number = {"request": frame.REQUEST, "reply": frame.REPLY, "event": frame.EVENT, "stream": frame.STREAM}[
-        kind
-    ]
+    number = {"request": frame.REQUEST, "reply": frame.REPLY, "event": frame.EVENT, "stream": frame.STREAM}[kind]
     msg_id = getattr(wire, name if number <= frame.REPLY else "EVENT_" + name)
     if number == frame.REQUEST:
         fields = wire.REQUESTS[msg_id][0]

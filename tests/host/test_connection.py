@@ -14,7 +14,9 @@ from mesoprotocol import codec, frame, messages, typed, wire
 NONCE = b"12345678"
 
 
-def reply(message: int, seq: int, session: int, fields: tuple[tuple[int, int, int, int], ...], values: list[object]) -> bytes:
+def reply(
+    message: int, seq: int, session: int, fields: tuple[tuple[int, int, int, int], ...], values: list[object]
+) -> bytes:
     builder = frame.Builder(wire.MAJOR)
     end = codec.write(typed.REPLY_HEAD + fields, [0, 0, *values], builder.body, frame.HEADER)
     n = builder.build(frame.REPLY, message, seq, session, end - frame.HEADER)

@@ -18,9 +18,7 @@ from mesoinjector.report.metered import DOSES_PER_FIGURE, representative
 
 Write = Callable[[TreatmentRecord], str]
 
-PULSE = tuple(
-    Sample(10_000 * i, 1000 * min(i, 9 - i), 2_000 * i, 900 if 1 < i < 8 else -500) for i in range(10)
-)
+PULSE = tuple(Sample(10_000 * i, 1000 * min(i, 9 - i), 2_000 * i, 900 if 1 < i < 8 else -500) for i in range(10))
 
 DOSE = DoseRecord(
     dose_id="00000000000000a1",
@@ -40,20 +38,15 @@ DOSE = DoseRecord(
 )
 PRIME = replace(DOSE, dose_id="00000000000000a0", kind="prime", zone="off skin", asked_nl=300_000)
 PARTIAL = replace(DOSE, reason="TRIGGER", delivered_nl=7_310, lower_nl=7_200, upper_nl=7_400)
-NOT_DELIVERED = replace(
-    DOSE, result="NotDelivered", reason="ARM_TIMEOUT", delivered_nl=0, lower_nl=0, upper_nl=0
-)
-UNKNOWN = replace(
-    DOSE, result="Unknown", reason="INTERRUPTED", delivered_nl=4_444, lower_nl=4_000, upper_nl=9_000
-)
+NOT_DELIVERED = replace(DOSE, result="NotDelivered", reason="ARM_TIMEOUT", delivered_nl=0, lower_nl=0, upper_nl=0)
+UNKNOWN = replace(DOSE, result="Unknown", reason="INTERRUPTED", delivered_nl=4_444, lower_nl=4_000, upper_nl=9_000)
 
 
 def strokes(intervals_us: list[int], depth_um: int = 800) -> tuple[Stroke, ...]:
     """Strokes with these intervals; the first and the last belong to the ramps."""
     last = len(intervals_us) - 1
     return tuple(
-        Stroke(i, interval, depth_um, steady=0 < i < last, bad=False)
-        for i, interval in enumerate(intervals_us)
+        Stroke(i, interval, depth_um, steady=0 < i < last, bad=False) for i, interval in enumerate(intervals_us)
     )
 
 
@@ -347,8 +340,7 @@ def test_a_failed_write_leaves_the_older_report(tmp_path: Path, monkeypatch: pyt
 
 def test_half_an_hour_of_strokes_stays_small_and_quick(tmp_path: Path) -> None:
     scattered = tuple(
-        Stroke(i, 66_647 + i * 7919 % 41, 700 + i * 104_729 % 200, steady=True, bad=False)
-        for i in range(27_000)
+        Stroke(i, 66_647 + i * 7919 % 41, 700 + i * 104_729 % 200, steady=True, bad=False) for i in range(27_000)
     )
     path = tmp_path / "report.html"
     start = time.perf_counter()

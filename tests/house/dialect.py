@@ -29,9 +29,7 @@ def device_order(root: Path) -> list[str]:
     return _findings(root, rooms.device_files(root), _unordered_loops)
 
 
-def _findings(
-    root: Path, files: list[Path], check: Callable[[ast.Module], Iterator[tuple[int, str]]]
-) -> list[str]:
+def _findings(root: Path, files: list[Path], check: Callable[[ast.Module], Iterator[tuple[int, str]]]) -> list[str]:
     return [
         f"{file.relative_to(root)}:{line}: {what}"
         for file in files

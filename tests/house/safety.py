@@ -64,17 +64,11 @@ def _is_marker(node: ast.expr) -> bool:
     return False
 
 
-def _marker(
-    file: Path, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, decorator: ast.expr
-) -> Marker:
+def _marker(file: Path, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, decorator: ast.expr) -> Marker:
     args = decorator.args if isinstance(decorator, ast.Call) else []
     ids = tuple(arg.value for arg in args if isinstance(arg, ast.Constant) and isinstance(arg.value, str))
     fault = ""
-    if (
-        isinstance(node, ast.ClassDef)
-        or not node.name.startswith("test_")
-        or not file.name.startswith("test_")
-    ):
+    if isinstance(node, ast.ClassDef) or not node.name.startswith("test_") or not file.name.startswith("test_"):
         fault = "decorates no test"
     elif not ids or len(ids) != len(args):
         fault = "names no requirement, or not as a string"
@@ -176,9 +170,7 @@ def page(root: Path) -> str:
     lines += ["", "## Requirements at a glance", "", "| id | state | hazards | tests |", "|---|---|---|---|"]
     for row in rows:
         number = len(tests.get(row["id"], []))
-        lines.append(
-            f"| {_link(row['id'])} | {row['state']} | {', '.join(row['hazard'])} | {number or '-'} |"
-        )
+        lines.append(f"| {_link(row['id'])} | {row['state']} | {', '.join(row['hazard'])} | {number or '-'} |")
     lines += ["", "## Requirements and evidence"]
     for row in rows:
         lines += [

@@ -101,9 +101,7 @@ def test_what_is_planted_is_found(tree: Path, file: str, old: str, new: str, fou
     assert any(found in line for line in safety.findings(tree)), safety.findings(tree)
 
 
-def test_the_check_writes_nothing_and_finds_a_stale_page(
-    tree: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_check_writes_nothing_and_finds_a_stale_page(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert safety.main(["--check"], tree) == 1
     assert "stale" in capsys.readouterr().err
     assert not (tree / safety.PAGE).exists()

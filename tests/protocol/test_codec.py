@@ -59,29 +59,21 @@ def test_what_is_written_is_read_back(name: str, data: st.DataObject, dirt: int)
     assert set(buf[:LEFT]) | set(buf[end:]) == {dirt}
 
 
-NUMBERS = [
-    (name, i) for name, fields in TABLES.items() for i, (kind, *_) in enumerate(fields) if kind <= codec.INT
-]
+NUMBERS = [(name, i) for name, fields in TABLES.items() for i, (kind, *_) in enumerate(fields) if kind <= codec.INT]
 
 
 @pytest.mark.parametrize(("name", "i"), NUMBERS)
 def test_a_number_outside_its_range_is_neither_written_nor_read(name: str, i: int):
     fields = TABLES[name]
     kind, size, low, high = fields[i]
-    values: list[Any] = [
-        [0, 0] if k == codec.TIME else b"" if k >= codec.BYTES else least for k, _, least, _ in fields
-    ]
+    values: list[Any] = [[0, 0] if k == codec.TIME else b"" if k >= codec.BYTES else least for k, _, least, _ in fields]
     buf = bytearray(300)
     codec.write(fields, values, buf, LEFT)
     offset = LEFT + codec.size(fields[:i])
     for wrong in (low - 1, high + 1):
         with pytest.raises(ValueError, match=f"field {i}"):
             codec.write(fields, [*values[:i], wrong, *values[i + 1 :]], buf, LEFT)
-        if (
-            not (-(1 << 8 * size - 1) if kind == codec.INT else 0)
-            <= wrong
-            < 1 << 8 * size - (kind == codec.INT)
-        ):
+        if not (-(1 << 8 * size - 1) if kind == codec.INT else 0) <= wrong < 1 << 8 * size - (kind == codec.INT):
             continue  # the wire cannot even say it
         said = bytearray(buf)
         said[offset : offset + size] = wrong.to_bytes(size, "little", signed=kind == codec.INT)
@@ -100,9 +92,7 @@ def test_shorter_text_is_padded_with_zeros():
     assert buf[10:26] == b"me".ljust(16, b"\0")
 
 
-@given(
-    st.binary(max_size=30), st.binary(max_size=30), st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)
-)
+@given(st.binary(max_size=30), st.binary(max_size=30), st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
 def test_same_compares_as_slices_do(a: bytes, b: bytes, a_at: int, b_at: int, n: int):
     if len(a) >= a_at + n and len(b) >= b_at + n:
         assert codec.same(a, a_at, b, b_at, n) == (a[a_at : a_at + n] == b[b_at : b_at + n])

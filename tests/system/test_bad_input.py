@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from mesoinjector import DeviceNotFound, FirmwareNotRunning, Injector, PortBusy, VersionMismatch, cli
+from mesoinjector.journal import Journal
 from mesoinjector.links import SimulatedLink
 from mesosim.runtime import Paced, Piped
 from tests.house import rooms
@@ -56,12 +57,25 @@ def meso(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Compl
 
 @pytest.mark.parametrize(("name", "text", "message"), BAD_PLANS, ids=[row[0] for row in BAD_PLANS])
 def test_bad_plans(
-    name: str, text: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    name: str,
+    text: str,
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plan = tmp_path / "plan.toml"
     plan.write_text(text)
     # a device that does not exist: had anything been sent, the message would be about that
-    arguments = ["mesoinjector", "run", str(plan), "--device", "/dev/none", "--journal", str(tmp_path / "j.sqlite")]
+    arguments = [
+        "mesoinjector",
+        "run",
+        str(plan),
+        "--device",
+        "/dev/none",
+        "--journal",
+        str(tmp_path / "j.sqlite"),
+    ]
     monkeypatch.setattr(sys, "argv", arguments)
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -161,10 +175,9 @@ def test_another_release(
 ) -> None:
     device = device_of_another_release(tmp_path, old, new, file, monkeypatch)
     try:
+        link, journal = SimulatedLink("sim://other", device, 1), Journal(tmp_path / "j.sqlite")
         with pytest.raises(VersionMismatch, match=words) as raised:
-            from mesoinjector.journal import Journal
-
-            Injector(SimulatedLink("sim://other", device, 1), Journal(tmp_path / "j.sqlite"))
+            Injector(link, journal)
         assert "Next:" in str(raised.value)
         assert device.control("account")["plunger_steps"] == 0
     finally:

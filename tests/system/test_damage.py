@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -51,7 +52,9 @@ def test_a_dose_whose_entry_cannot_be_read_is_not_said_to_be_unseen(section: int
 
 
 @pytest.mark.requirement("SR-34")
-@pytest.mark.parametrize("places", [(0, 32), (SLOTS_AT + 2 * SLOT,), (SLOTS_AT + 3 * SLOT,), (SLOTS_AT + 2 * SLOT + OUTCOME,)])
+@pytest.mark.parametrize(
+    "places", [(0, 32), (SLOTS_AT + 2 * SLOT,), (SLOTS_AT + 3 * SLOT,), (SLOTS_AT + 2 * SLOT + OUTCOME,)]
+)
 def test_corruption_is_said_and_stays(places: tuple[int, ...], here: Bench) -> None:
     """Headers; an entry in the middle; the INTENT of the last entry; an OUTCOME in the middle."""
     injector = here.ready()
@@ -89,10 +92,8 @@ def test_a_write_that_the_memory_forgets(lost: int, here: Bench) -> None:
 
     store.write = forgetful
     result: object = None
-    try:
+    with contextlib.suppress(MesoError):
         result = injector.dose(**DOSE)
-    except MesoError:
-        pass
     rested = here.rest()
     assert rested["needle_home"] and not rested["moving"]
     assert not world(here).plant.permitted and not world(here).plant.powered
@@ -110,7 +111,7 @@ def test_a_write_that_the_memory_forgets(lost: int, here: Bench) -> None:
     assert again.status().next_n >= injector._next_n
 
 
-@pytest.mark.requirement("SR-26")
+@pytest.mark.requirement("SR-18", "SR-21")
 def test_another_syringe_must_be_primed(here: Bench) -> None:
     injector = here.ready()
     assert isinstance(injector.dose(**DOSE), Delivered)
@@ -131,6 +132,7 @@ def test_a_drive_that_does_not_turn_dispenses_nothing(here: Bench) -> None:
     assert abs(here.plant()["tip_nl"] - before) < 500
 
 
+@pytest.mark.requirement("SR-05")
 def test_an_encoder_that_disagrees_ends_the_dose(here: Bench) -> None:
     injector = here.ready()
     before = here.plant()["tip_nl"]
@@ -150,6 +152,7 @@ def test_strokes_that_the_index_did_not_see_are_counted_by_the_odometer(here: Be
     assert result.strokes == here.plant()["punctures"]
 
 
+@pytest.mark.requirement("SR-21")
 def test_a_prime_that_ends_before_the_flush_does_not_prime(here: Bench) -> None:
     injector = here.connect()
     injector.begin_treatment()

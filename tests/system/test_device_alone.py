@@ -135,9 +135,7 @@ def test_an_id_never_moves_the_plunger_again(bench: Bench) -> None:
     with pytest.raises(Refused, match="ID_CONFLICT"):
         prepare(injector, volume_nl=30_000)
     tick = injector._pump.connection.device_tick(injector.link.now_us())
-    commit = messages.Commit(
-        b"abcdefgh", plan.plan_crc, injector.hello.boot_id, (tick + 2_000_000) & 0x3FFFFFFF
-    )
+    commit = messages.Commit(b"abcdefgh", plan.plan_crc, injector.hello.boot_id, (tick + 2_000_000) & 0x3FFFFFFF)
     n = injector.status().next_n
     injector._pump.request(commit)
     injector._pump.request(commit)  # twice: it is armed once
@@ -230,9 +228,7 @@ def test_syringe_taken_out_in_mid_dose(bench: Bench) -> None:
 def test_a_blocked_needle_is_found_within_ten_microlitres(bench: Bench) -> None:
     injector = bench.ready()
     swept: list[int] = []
-    injector.listen(
-        lambda event: swept.append(event.plunger_nl) if isinstance(event, messages.Telemetry) else None
-    )
+    injector.listen(lambda event: swept.append(event.plunger_nl) if isinstance(event, messages.Telemetry) else None)
     bench.device.control("blocked", 1)
     assert injector.dose(**BIG).reason == "occlusion"
     assert max(swept) - swept[0] < 10_000
@@ -269,9 +265,7 @@ def hang(bench: Bench) -> None:
 
 
 @pytest.mark.requirement("SR-28", "SR-29")
-@pytest.mark.parametrize(
-    "lost", [wire.INPUT_TRIGGER_A, wire.INPUT_TRIGGER_B, wire.INPUT_CONTACT, wire.INPUT_ESTOP]
-)
+@pytest.mark.parametrize("lost", [wire.INPUT_TRIGGER_A, wire.INPUT_TRIGGER_B, wire.INPUT_CONTACT, wire.INPUT_ESTOP])
 def test_the_plunger_stops_and_the_needle_leaves_with_no_firmware(here: Bench, lost: int) -> None:
     injector = here.ready()
 

@@ -302,7 +302,8 @@ def test_fractional_stop(bench: Bench) -> None:
 
 @pytest.mark.requirement("SR-14", "SR-31")
 @pytest.mark.parametrize(
-    ("control", "value", "reason"), [("depth_offset_um", 250, "strokes"), ("index_dead", 1, "needle_not_home")]
+    ("control", "value", "reason"),
+    [("depth_offset_um", 250, "strokes"), ("index_dead", 1, "needle_not_home")],
 )
 def test_fractional_bad_strokes_end_the_run(
     make_bench: Callable[..., Bench], control: str, value: int, reason: str

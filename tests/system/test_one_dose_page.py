@@ -63,6 +63,4 @@ def test_it_names_each_package_on_the_way() -> None:
 def test_one_dose_calls_what_the_page_says_in_its_order(make_bench: Callable[..., Bench]) -> None:
     made = iter(calls_of_one_dose(make_bench()))
     out_of_order = next((call for call in named() if call not in made), None)
-    assert out_of_order is None, (
-        f"after what stands before it on the page, one dose does not call {out_of_order}"
-    )
+    assert out_of_order is None, f"after what stands before it on the page, one dose does not call {out_of_order}"

@@ -226,8 +226,7 @@ def account(record: TreatmentRecord) -> Account:
         total=volumes(doses),
         primed=volumes(primes),
         zones=[
-            (zone, depth, volumes([d for d in doses if (d.zone, d.depth_um) == (zone, depth)]))
-            for zone, depth in sites
+            (zone, depth, volumes([d for d in doses if (d.zone, d.depth_um) == (zone, depth)])) for zone, depth in sites
         ],
         unknown=[e for e in entries if standing(e) is Standing.UNKNOWN],
         unfinished=[e for e in entries if standing(e) in (Standing.PARTIAL, Standing.NOT_DELIVERED)],

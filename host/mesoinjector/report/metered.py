@@ -91,9 +91,7 @@ def _draw_doses(volume: Axes, error: Axes, chosen: list[tuple[int, DoseRecord]],
     shape, colour = MARKS[kind]
     label = f"{kind.value}, by the device"
     x = np.array([x for x, _ in chosen])
-    lower, middle, upper = (
-        np.array([[dose.lower_nl, dose.delivered_nl, dose.upper_nl] for _, dose in chosen]).T / 1000
-    )
+    lower, middle, upper = np.array([[dose.lower_nl, dose.delivered_nl, dose.upper_nl] for _, dose in chosen]).T / 1000
     bar_width = 1.6 if shape else 5.0
     bars = volume.vlines(x, lower, upper, color=colour, linewidth=bar_width)
     if shape:
@@ -128,9 +126,7 @@ def _draw_plant(volume: Axes, error: Axes, doses: Sequence[DoseRecord]) -> None:
         _mark_error(error, x, relative_error(plant_nl, dose), "D", INK, hollow=True)
 
 
-def _mark_error(
-    error: Axes, x: int, value: float | None, shape: str, colour: str, *, hollow: bool = False
-) -> None:
+def _mark_error(error: Axes, x: int, value: float | None, shape: str, colour: str, *, hollow: bool = False) -> None:
     """One point on the error axis, or an arrow at its edge if it lies beyond."""
     if value is None:
         return
@@ -218,7 +214,5 @@ def _draw_trace(pressure: Axes, plunger: Axes, needle: Axes, dose: DoseRecord) -
     needle.axhline(dose.depth_um / 1000, color=MUTED, linewidth=1, linestyle="--")
     for axes in (pressure, plunger, needle):
         whole_height = axes.get_xaxis_transform()
-        axes.fill_between(
-            t_s, 0, 1, where=out_mm > 0, transform=whole_height, color=NEEDLE_OUT, linewidth=0, zorder=0
-        )
+        axes.fill_between(t_s, 0, 1, where=out_mm > 0, transform=whole_height, color=NEEDLE_OUT, linewidth=0, zorder=0)
         axes.margins(x=0)

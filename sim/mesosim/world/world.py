@@ -110,14 +110,14 @@ class World:
 
         `present`, `one_line`, `release_after_us`, `lift_after_us`, `press_again_us`: the hand's settings.
         `blocked`: the needle. `estop`, `syringe`, `cartridge`, `drive_fault`: inputs. `index_dead`: no index
-        pulses. `depth_offset_um`: the depth stop is off. `encoder_slip`: counts that the encoder lacks. `reset`: the board restarts. `account`: the plant's
-        account. `trace`: records and hash; ends the trace.
+        pulses. `depth_offset_um`: the depth stop is off. `encoder_slip`: counts that the encoder lacks. `reset`:
+        the board restarts. `account`: the plant's account. `trace`: records and hash; ends the trace.
         """
         if name == "account":
             return self._account()
         if name == "trace":
             return {"records": self.log.records, "sha256": self.log.digest()}
-        self.log.add(self._t, trace.CONTROL, len(name), value, 0)
+        self.log.blob(self._t, trace.CONTROL, value, name.encode())
         inputs = {
             "estop": wire.INPUT_ESTOP,
             "syringe": wire.INPUT_SYRINGE,
