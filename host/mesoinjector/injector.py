@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from mesoinjector import errors, planning, results
+from mesoinjector import errors, opening, planning, results
 from mesoinjector.arguments import in_range, micrometres, nanolitres
 from mesoinjector.connection import STOP_BYTES
 from mesoinjector.journal import Intended, Journal
@@ -20,11 +20,6 @@ from mesoinjector.links import Link, open_link
 from mesoinjector.pump import Pump
 from mesoprotocol import limits, messages, wire
 
-CLIENT = "mesoinjector 0.1"
-HELLO_US = 3_000_000
-"""Wait for an answer to HELLO from something that has sent no frame yet."""
-HELLO_BUSY_US = 15_000_000
-"""Wait while the device ends a dose first: dispensing, settling (5 s) and coming to rest (5 s)."""
 QUERY_US = 500_000
 """How often a dose under way is asked for, besides listening to its events."""
 NOT_AFTER_US = 2_000_000
@@ -42,7 +37,7 @@ class Injector:
         self._stops = 0
         self._treatment = 0
         self._pump.listen(self._take_event)
-        self.hello = self._greet()
+        self.hello = opening.greet(self._pump)
         self.uid = self.hello.uid.hex()
         self._next_n = self.hello.next_n
         self.resolved = self._resolve_all()
@@ -265,7 +260,7 @@ class Injector:
             # open in the journal, and is asked for when the device is opened again
             with contextlib.suppress(errors.MesoError):
                 self._send_stop()
-                self._wait_for_outcome(dose, self.link.now_us() + HELLO_BUSY_US)
+                self._wait_for_outcome(dose, self.link.now_us() + opening.BUSY_US)
             raise
         self._check_growth(result, used)
         return result
@@ -281,7 +276,7 @@ class Injector:
             ended = self._wait_for_outcome(dose, self.link.now_us() + longest_ms * 1000)
             if ended is None:
                 self._send_stop()
-                ended = self._wait_for_outcome(dose, self.link.now_us() + HELLO_BUSY_US)
+                ended = self._wait_for_outcome(dose, self.link.now_us() + opening.BUSY_US)
         if ended is None:
             raise errors.ReplyTimeout(
                 "the dose has no end in time. Next: look at the handpiece; open the device again."
@@ -338,48 +333,6 @@ class Injector:
         return self.link.token(8)
 
     # --- Opening ----------------------------------------------------------------------------------------
-
-    def _greet(self) -> messages.HelloReply:
-        pump = self._pump
-        connection = pump.connection
-        data = connection.greet(self.link.token(8), CLIENT)
-        start = self.link.now_us()
-        while connection.hello is None:
-            pump.send(data)
-            pump.until(self.link.now_us() + 600_000, lambda: connection.hello is not None)
-            waited = self.link.now_us() - start
-            if waited > (HELLO_BUSY_US if connection.frames else HELLO_US) and connection.hello is None:
-                raise self._no_answer(connection.junk)
-        hello: messages.HelloReply = connection.hello
-        if hello.status == wire.S_VERSION:
-            theirs = (
-                f"{hello.major_min} to {hello.major_max}" if hello.major_min != hello.major_max else hello.major_max
-            )
-            newer = hello.major_min > wire.MAJOR
-            side = "this host: pip install -U mesoinjector" if newer else "the device's firmware"
-            raise errors.VersionMismatch(
-                f"{self.link.url} speaks protocol version {theirs}, this host version {wire.MAJOR}. "
-                f"Next: update {side}."
-            )
-        if hello.limits_crc != limits.fingerprint():
-            raise errors.VersionMismatch(
-                f"{self.link.url} (firmware {hello.firmware}) enforces other limits than this host knows. Next: bring "
-                "firmware and host to the same release."
-            )
-        return hello
-
-    def _no_answer(self, junk: str) -> errors.MesoError:
-        url = self.link.url
-        if "Traceback" in junk or ">>>" in junk or "MicroPython" in junk:
-            return errors.FirmwareNotRunning(
-                f"{url}: MicroPython answers, but the firmware does not run. It said: {junk.strip()[-200:]!r}. Next: "
-                "restart the device; if it comes back, flash the firmware again."
-            )
-        said = f"; it sent {junk[:60]!r}" if junk else ""
-        return errors.DeviceNotFound(
-            f"{url}: what is connected there does not answer as a mesoinjector{said}. Next: check that it is the "
-            "right port."
-        )
 
     def _resolve_all(self) -> list[results.Result]:
         return [self._resolve(dose) for dose in self.journal.open_doses(self.uid)]
