@@ -10,7 +10,7 @@ from mesoinjector import Injector
 from mesoinjector.journal import Journal
 from mesoinjector.links import SimulatedLink
 from mesoprotocol import messages
-from mesosim.runtime import Device
+from mesosim.runtime import Device, InProcess
 
 REST_US = 20_000_000
 """Longer than any dose needs to end by itself."""
@@ -86,6 +86,12 @@ class Bench:
         """The link of a host made here."""
         assert isinstance(injector.link, MortalLink)
         return injector.link
+
+
+def world(bench: Bench) -> Any:
+    """The world of a device in this process, for what no control does."""
+    assert isinstance(bench.device, InProcess)
+    return bench.device.world
 
 
 def after_flow(nl: int, act: Callable[[], None]) -> Callable[[Any], None]:

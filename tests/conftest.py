@@ -36,3 +36,9 @@ def make_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
 def bench(make_bench: Callable[..., Bench], runtime: str) -> Bench:
     """One device in virtual time, on each runtime in turn."""
     return make_bench(runtime)
+
+
+@pytest.fixture
+def here(make_bench: Callable[..., Bench]) -> Bench:
+    """A device in this process: its world is open to the test."""
+    return make_bench()

@@ -66,13 +66,7 @@ class Link:
 
     def reply(self, session: int, status: int, state: int, fields: tuple, values: list) -> None:
         """Answer the present request; the answer is kept for `repeat`. A refusal has no fields."""
-        body = self._builder.body
-        at = frame.HEADER
-        body[at] = status & 255
-        body[at + 1] = status >> 8
-        body[at + 2] = state
-        end = codec.write(fields, values, body, at + 3)
-        n = self._builder.build(frame.REPLY, self.msg_id, self.seq, session, end - at)
+        n = self._answer(self._builder, session, status, state, fields, values)
         self._put(n)
         i = 0
         while i < n:
@@ -82,25 +76,26 @@ class Link:
 
     def reply_uncached(self, state: int, status: int, fields: tuple, values: list) -> None:
         """Answer HELLO, STOP, HEARTBEAT or a foreign session, which stand outside the order of requests."""
-        body = self._builder.body
+        self._put(self._answer(self._builder, self.session, status, state, fields, values))
+
+    def reply_foreign(self, status: int, state: int, fields: tuple, values: list) -> None:
+        """Answer a HELLO of another major, in its own major. Allocates."""
+        builder = frame.Builder(self.major)
+        n = self._answer(builder, 0, status, state, fields, values)
+        if not self._board.send(builder.wire, n):
+            self.dropped += 1
+
+    def _answer(
+        self, builder: frame.Builder, session: int, status: int, state: int, fields: tuple, values: list
+    ) -> int:
+        """Frame an answer to the present request; the number of bytes in the builder's `wire`."""
+        body = builder.body
         at = frame.HEADER
         body[at] = status & 255
         body[at + 1] = status >> 8
         body[at + 2] = state
         end = codec.write(fields, values, body, at + 3)
-        self._put(self._builder.build(frame.REPLY, self.msg_id, self.seq, self.session, end - at))
-
-    def reply_foreign(self, status: int, state: int, fields: tuple, values: list) -> None:
-        """Answer a HELLO of another major, in its own major. Allocates."""
-        builder = frame.Builder(self.major)
-        at = frame.HEADER
-        builder.body[at] = status & 255
-        builder.body[at + 1] = status >> 8
-        builder.body[at + 2] = state
-        end = codec.write(fields, values, builder.body, at + 3)
-        n = builder.build(frame.REPLY, self.msg_id, self.seq, 0, end - at)
-        if not self._board.send(builder.wire, n):
-            self.dropped += 1
+        return builder.build(frame.REPLY, self.msg_id, self.seq, session, end - at)
 
     def forget(self) -> None:
         """A new session begins: nothing is to be repeated."""

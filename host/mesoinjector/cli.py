@@ -7,6 +7,7 @@ device or its line; 4 the treatment ended early, with the amounts known; 5 a dos
 from __future__ import annotations
 
 import json
+import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,9 +21,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mesoinjector import demo as demonstration
-from mesoinjector import errors, links, plans
+from mesoinjector import errors, links, plans, summary
 from mesoinjector.injector import Injector
-from mesoinjector.journal import Journal
 from mesoinjector.record import DoseRecord, TreatmentRecord
 from mesoinjector.report import write_report
 from mesoinjector.treatment import Progress as Step
@@ -40,7 +40,10 @@ Device = Annotated[
     str,
     typer.Option(help="/dev/ttyACM0, socket://host:port, sim:// or sim://micropython"),
 ]
-JournalPath = Annotated[Path | None, typer.Option("--journal", help="Journal file; by default this user's own.")]
+JournalPath = Annotated[
+    Path | None,
+    typer.Option("--journal", help="Journal file; by default this user's own, for a simulated device none that lasts."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
@@ -75,7 +78,7 @@ def run(
     """
     checked = plans.load(plan)
     _check_report(report)
-    with Injector.open(device, Journal(journal)) as injector:
+    with Injector.open(device, journal) as injector:
         for result in injector.resolved:
             screen.print(f"dose {result.dose_id} of before: {type(result).__name__}, {result.reason}")
         with _bar() as (on_progress, bar):
@@ -92,7 +95,7 @@ def run(
                 raise
     write_report(treatment.record, report)
     if as_json:
-        print(json.dumps(_summary(treatment.record)))
+        print(json.dumps(_facts(treatment.record)))
     else:
         _show(treatment.record)
         screen.print(f"Report: {report}")
@@ -121,10 +124,10 @@ def demo(
         result = demonstration.run(link, on_progress)
     write_report(result.record, out)
     if as_json:
-        print(json.dumps(result.summary))
+        print(json.dumps(result.figures))
     else:
         _show(result.record)
-        _show_demo(result.summary)
+        _show_demo(result.figures)
         screen.print(f"Report: {out}")
     if not result.as_asked:
         raise typer.Exit(ENDED_EARLY)
@@ -133,7 +136,7 @@ def demo(
 @app.command()
 def info(device: Device, journal: JournalPath = None, as_json: AsJson = False) -> None:
     """Say what the device is and where it stands. Moves nothing."""
-    with Injector.open(device, Journal(journal)) as injector:
+    with Injector.open(device, journal) as injector:
         status = injector.status()
         facts: dict[str, Any] = {
             "uid": injector.uid,
@@ -157,7 +160,7 @@ def info(device: Device, journal: JournalPath = None, as_json: AsJson = False) -
 @app.command()
 def stop(device: Device, journal: JournalPath = None) -> None:
     """Stop whatever moves. Therapy stays refused until `clear`."""
-    with Injector.open(device, Journal(journal)) as injector:
+    with Injector.open(device, journal) as injector:
         injector.stop()
     print("stopped; clear it with `mesoinjector clear` after looking at the handpiece")
 
@@ -165,7 +168,7 @@ def stop(device: Device, journal: JournalPath = None) -> None:
 @app.command()
 def clear(device: Device, journal: JournalPath = None) -> None:
     """Clear the latches that stand, after somebody has looked at the handpiece. Moves nothing."""
-    with Injector.open(device, Journal(journal)) as injector:
+    with Injector.open(device, journal) as injector:
         left = _bits(injector.clear(), messages.LATCH_BITS)
     print(f"still latched: {', '.join(left)}" if left else "nothing is latched")
 
@@ -178,7 +181,7 @@ def acknowledge(
     journal: JournalPath = None,
 ) -> None:
     """Take note of an interrupted dose: it is counted within its bounds. Moves nothing."""
-    with Injector.open(device, Journal(journal)) as injector:
+    with Injector.open(device, journal) as injector:
         result = injector.acknowledge(dose_id, operator)
     print(f"{dose_id}: {type(result).__name__}, {result.reason}")
 
@@ -189,7 +192,9 @@ def serve(
     tcp: Annotated[str | None, typer.Option(help="HOST:PORT to listen on, for socket:// addresses.")] = None,
     runtime: Annotated[str | None, typer.Option(help="micropython or cpython.")] = None,
     speed: Annotated[float, typer.Option(min=0.01, max=100.0, help="Times real time.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Seed of the simulated device.")] = 1,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the simulated device; by default another each time.")
+    ] = None,
 ) -> None:
     """Run a simulated device in real time behind a pty or a TCP port, until Ctrl-C."""
     from mesosim import serve as server
@@ -197,7 +202,8 @@ def serve(
     if pty is None and tcp is None:
         raise errors.PlanError("sim serve: name a --pty, a --tcp address, or both.")
     try:
-        server.serve(runtime or _best_runtime(), seed, speed, pty, tcp, on_ready=lambda line: print(line, flush=True))
+        chosen = secrets.randbelow(1 << 30) if seed is None else seed
+        server.serve(runtime or _best_runtime(), chosen, speed, pty, tcp, on_ready=lambda line: print(line, flush=True))
     except (OSError, ValueError) as error:
         raise errors.PlanError(f"sim serve: {error}") from None
     except KeyboardInterrupt:
@@ -223,7 +229,8 @@ def _show(record: TreatmentRecord) -> None:
     """The table a person understands."""
     out = Console()
     if record.doses:
-        table = _table(record.plan_name, "doses, ul", "n", "asked", "firmware", "plant", "in skin")
+        out.print(f"\n{record.plan_name}", style="bold", highlight=False)
+        table = _table("doses, ul", "n", "asked", "firmware", "plant", "in skin")
         zones: dict[str, list[DoseRecord]] = {}
         for dose in record.doses:
             zones.setdefault(dose.zone if dose.kind == "dose" else "prime (air)", []).append(dose)
@@ -233,8 +240,8 @@ def _show(record: TreatmentRecord) -> None:
         table.add_row("patient", *_totals([dose for dose in record.doses if dose.kind == "dose"]))
         out.print(table)
     if record.runs:
-        figures = demonstration.cadence(record.runs)
-        table = _table("", "punctures", "asked", "made", "set/min", "mean/min", "worst us", "worst um")
+        figures = summary.cadence(record.runs)
+        table = _table("punctures", "asked", "made", "set/min", "mean/min", "worst us", "worst um")
         for run in figures["runs"]:
             table.add_row(
                 run["zone"],
@@ -244,14 +251,14 @@ def _show(record: TreatmentRecord) -> None:
                 f"{run['mean_per_min']:.4f}" if run["mean_per_min"] else "-",
                 f"{run['worst_interval_error_us']:.2f}",
                 f"{run['worst_depth_error_um']}",
-                _ending(run["result"], run["reason"]),
+                _ending(run["result"], run["reason"], "fractional"),
             )
         out.print(table)
 
 
-def _table(title: str, *columns: str) -> Table:
+def _table(*columns: str) -> Table:
     """A table of figures: what they are about first, how it ended last."""
-    table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column(columns[0], no_wrap=True)
     for name in columns[1:]:
         table.add_column(name, justify="right", no_wrap=True)
@@ -259,9 +266,11 @@ def _table(title: str, *columns: str) -> Table:
     return table
 
 
-def _ending(result: str, reason: str) -> str:
+def _ending(result: str, reason: str, kind: str) -> str:
+    if result == "Delivered" and reason == "complete":
+        return "fluid flows" if kind == "prime" else "as asked"
     if result == "Delivered":
-        return "as asked" if reason == "complete" else f"early: {reason}"
+        return f"early: {reason}"
     return "nothing given" if result == "NotDelivered" else "UNKNOWN"
 
 
@@ -274,43 +283,29 @@ def _totals(doses: list[DoseRecord]) -> list[str]:
         f"{sum(dose.delivered_nl for dose in doses) / 1000:.2f}",
         f"{sum(plant) / 1000:.2f}" if plant else "-",
         f"{sum(skin) / 1000:.2f}" if skin else "-",
-        ", ".join(sorted({_ending(dose.result, dose.reason) for dose in doses})),
+        ", ".join(sorted({_ending(dose.result, dose.reason, dose.kind) for dose in doses})),
     ]
 
 
-def _show_demo(summary: dict[str, Any]) -> None:
-    ledger, plant = summary["ledger_total_nl"], summary["plant_total_nl"]
+def _show_demo(figures: dict[str, Any]) -> None:
+    ledger, plant = figures["ledger_total_nl"], figures["plant_total_nl"]
     print(
         f"Ledger in all {_ul(ledger)}, plant in all {_ul(plant)} (priming included): "
-        f"{(ledger - plant) / plant:+.2%}. Firmware on {summary['runtime']}."
+        f"{(ledger - plant) / plant:+.2%}. Firmware on {figures['runtime']}."
     )
     print(
-        f"{summary['virtual_s']:.0f} s of treatment in {summary['wall_s']:.1f} s; "
-        f"trace of {summary['trace_records']:,} records, SHA-256 {summary['trace_sha256'][:16]}."
+        f"{figures['virtual_s']:.0f} s of treatment in {figures['wall_s']:.1f} s; "
+        f"trace of {figures['trace_records']:,} records, SHA-256 {figures['trace_sha256'][:16]}."
     )
 
 
-def _summary(record: TreatmentRecord) -> dict[str, Any]:
+def _facts(record: TreatmentRecord) -> dict[str, Any]:
     return {
         "plan": record.plan_name,
         "device": record.device_uid,
         "runtime": record.runtime,
-        "doses": [
-            {
-                "id": dose.dose_id,
-                "kind": dose.kind,
-                "zone": dose.zone,
-                "point": dose.point,
-                "asked_nl": dose.asked_nl,
-                "delivered_nl": dose.delivered_nl,
-                "lower_nl": dose.lower_nl,
-                "upper_nl": dose.upper_nl,
-                "result": dose.result,
-                "reason": dose.reason,
-            }
-            for dose in record.doses
-        ],
-        "fractional": demonstration.cadence(record.runs),
+        "doses": [summary.dose(dose) for dose in record.doses],
+        "fractional": summary.cadence(record.runs),
     }
 
 

@@ -14,11 +14,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from mesoinjector import plans
+from mesoinjector import plans, summary
 from mesoinjector.injector import Injector
 from mesoinjector.journal import Journal
 from mesoinjector.links import Link
-from mesoinjector.record import FractionalRecord, TreatmentRecord
+from mesoinjector.record import TreatmentRecord
 from mesoinjector.treatment import Progress, Treatment
 
 PLANS = ("face-30-points.toml", "fractional-900.toml")
@@ -26,10 +26,10 @@ PLANS = ("face-30-points.toml", "fractional-900.toml")
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What the demo found out: `record` for the report, `summary` for `--json`."""
+    """What the demo found out: `record` for the report, `figures` for `--json`."""
 
     record: TreatmentRecord
-    summary: dict[str, Any]
+    figures: dict[str, Any]
     as_asked: bool
 
 
@@ -51,10 +51,10 @@ def run(link: Link, on_progress: Callable[[Progress], None]) -> Demo:
         record.plan_name = " + ".join(each.plan_name for each in treatments)
         record.runs = treatments[1].runs
         last_n = injector.status().next_n - 1
-        summary = {
+        figures = {
             "runtime": injector.runtime,
-            "doses": _doses(record),
-            "fractional": cadence(record.runs),
+            "doses": [summary.dose(each) for each in record.doses if each.kind == "dose"],
+            "fractional": summary.cadence(record.runs),
             "ledger_total_nl": injector.ledger(last_n).total_nl,
             "plant_total_nl": link.control("account")["tip_nl"],
             "prime_nl": sum(dose.delivered_nl for dose in record.doses if dose.kind == "prime"),
@@ -62,55 +62,5 @@ def run(link: Link, on_progress: Callable[[Progress], None]) -> Demo:
             "wall_s": round(time.monotonic() - start, 3),
         }
         trace = link.control("trace")
-        summary["trace_records"], summary["trace_sha256"] = trace["records"], trace["sha256"]
-    return Demo(record, summary, as_asked)
-
-
-def _doses(record: TreatmentRecord) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": dose.dose_id,
-            "zone": dose.zone,
-            "point": dose.point,
-            "asked_nl": dose.asked_nl,
-            "delivered_nl": dose.delivered_nl,
-            "lower_nl": dose.lower_nl,
-            "upper_nl": dose.upper_nl,
-            "plant_nl": dose.plant_nl,
-            "plant_skin_nl": dose.plant_skin_nl,
-            "result": dose.result,
-            "reason": dose.reason,
-        }
-        for dose in record.doses
-        if dose.kind == "dose"
-    ]
-
-
-def cadence(runs: list[FractionalRecord]) -> dict[str, Any]:
-    """Strokes and their cadence over all runs, by the device's index pulses; strokes in ramps are left out."""
-    figures = [_cadence_of(run) for run in runs]
-    steady = [stroke.interval_us for run in runs for stroke in run.records if stroke.steady]
-    return {
-        "set_per_min": runs[0].set_per_min if runs else 0,
-        "strokes": sum(run.strokes for run in runs),
-        "mean_per_min": round(60e6 * len(steady) / sum(steady), 6) if steady else None,
-        "worst_interval_error_us": max((f["worst_interval_error_us"] for f in figures), default=None),
-        "worst_depth_error_um": max((f["worst_depth_error_um"] for f in figures), default=None),
-        "runs": figures,
-    }
-
-
-def _cadence_of(run: FractionalRecord) -> dict[str, Any]:
-    steady = [stroke.interval_us for stroke in run.records if stroke.steady]
-    return {
-        "zone": run.zone,
-        "result": run.result,
-        "reason": run.reason,
-        "set_per_min": run.set_per_min,
-        "asked_strokes": run.asked_strokes,
-        "strokes": run.strokes,
-        "records": len(run.records),
-        "mean_per_min": round(60e6 * len(steady) / sum(steady), 6) if steady else None,
-        "worst_interval_error_us": round(max((abs(us - run.set_interval_us) for us in steady), default=0.0), 3),
-        "worst_depth_error_um": max((abs(stroke.depth_um - run.depth_um) for stroke in run.records), default=0),
-    }
+        figures["trace_records"], figures["trace_sha256"] = trace["records"], trace["sha256"]
+    return Demo(record, figures, as_asked)

@@ -48,9 +48,12 @@ class Injector:
     def open(cls, url: str, journal: Path | str | Journal | None = None) -> Self:
         """Open the device at `url` (`/dev/ttyACM0`, `socket://host:port`, `sim://`, `sim://micropython`).
 
+        Without a journal of its own choosing, a real device gets this user's, a simulated one none that lasts.
         Nothing moves. Doses that were under way are asked for by their ids; see `resolved`. Raises
         `LinkError`, `ProtocolError`, `JournalError`.
         """
+        if journal is None and url.startswith("sim:"):
+            journal = ":memory:"
         book = journal if isinstance(journal, Journal) else Journal(journal)
         link = open_link(url)
         try:

@@ -1,7 +1,8 @@
 """Lines to a device, each with its own clock: serial port, TCP, or the simulator in virtual time.
 
 `open_link` takes `/dev/ttyACM0` (or any port name), `socket://host:port`, `sim://` (firmware on CPython, in
-process) and `sim://micropython` (the whole device in a MicroPython process); `sim://?seed=7` chooses the seed.
+process) and `sim://micropython` (the whole device in a MicroPython process). Each `sim://` is a new device with a
+seed of its own; `sim://?seed=7` is always the same one.
 The simulator is imported only when one of its addresses is opened.
 """
 
@@ -197,7 +198,7 @@ def open_link(url: str) -> Link:
     runtime = parts.netloc or "cpython"
     query = parse_qs(parts.query)
     try:
-        seed = int(query.pop("seed", ["1"])[0])
+        seed = int(query.pop("seed", [str(secrets.randbelow(1 << 30))])[0])
         trace = query.pop("trace", [""])[0]
     except ValueError:
         raise errors.DeviceNotFound(f"{url}: seed must be a whole number, as in sim://?seed=7.") from None

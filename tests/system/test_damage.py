@@ -3,30 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from mesoinjector import Delivered, DeviceError, Injector, MesoError, NotDelivered, UnaccountedDose, Unknown
 from mesoprotocol import messages, wire
-from mesosim.runtime import InProcess
-from tests.bench_of_one import Bench, after_flow, after_strokes
+from tests.bench_of_one import Bench, after_flow, after_strokes, world
 
 DOSE = {"volume_ml": 0.02, "depth_mm": 1.0, "zone": "cheek"}
 BIG = {"volume_ml": 0.1, "depth_mm": 1.0, "zone": "cheek"}
 SLOTS_AT, SLOT, START, OUTCOME = 128, 104, 36, 44
-
-
-@pytest.fixture
-def here(make_bench: Callable[..., Bench]) -> Bench:
-    """A device in this process: its world is open to the test."""
-    return make_bench()
-
-
-def world(bench: Bench) -> Any:
-    assert isinstance(bench.device, InProcess)
-    return bench.device.world
 
 
 def spoil(bench: Bench, at: int) -> None:

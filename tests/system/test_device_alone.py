@@ -23,22 +23,11 @@ from mesoinjector.journal import Journal
 from mesoinjector.links import SimulatedLink
 from mesoprotocol import limits, messages, wire
 from mesosim.runtime import InProcess
-from tests.bench_of_one import Bench, after_flow, after_strokes
+from tests.bench_of_one import Bench, after_flow, after_strokes, world
 
 CHEEK, BODY = 6, 11
 DOSE = {"volume_ml": 0.02, "depth_mm": 1.0, "zone": "cheek"}
 BIG = {"volume_ml": 0.1, "depth_mm": 1.0, "zone": "cheek"}
-
-
-@pytest.fixture
-def here(make_bench: Callable[..., Bench]) -> Bench:
-    """A device in this process: its world is open to the test."""
-    return make_bench()
-
-
-def world(bench: Bench) -> Any:
-    assert isinstance(bench.device, InProcess)
-    return bench.device.world
 
 
 def prepare(injector: Injector, dose_id: bytes = b"abcdefgh", **changes: int) -> Any:

@@ -99,6 +99,7 @@ class SimulatedBoard:
         self,
         thing: plant.Plant,
         fram: bytearray,
+        uid: bytes,
         random: "arithmetic.Random",
         t: int,
         on_light: "Callable[[int], None]",
@@ -113,7 +114,7 @@ class SimulatedBoard:
         self._tx: list[bytes] = []
         self._tx_bytes = 0
         self._hello = frame.Reader((wire.MAJOR,))
-        self.uid = b"MESOSIM1"
+        self.uid = uid
         boot_id = bytearray(4)
         random.fill(boot_id)
         self.boot_id = bytes(boot_id)

@@ -22,10 +22,10 @@ class World:
 
     def __init__(self, seed: int, trace_path: str = "") -> None:
         self.log = trace.Trace(trace_path)
-        self.seed = seed
         self.plant = plant.Plant(self.log, seed)
         self.hand = hand.Hand()
         self._fram = bytearray(p.FRAM_BYTES)
+        self._uid = b"MSIM" + bytes(((seed >> 8 * i) & 255 for i in range(4)))
         self._random = arithmetic.Random(seed, 2)
         self._t = START_US * US
         self._boot()
@@ -93,7 +93,7 @@ class World:
         self.app: app.App = None  # type: ignore[assignment]
         self.board: board.SimulatedBoard = None  # type: ignore[assignment]
         gc.collect()
-        self.board = board.SimulatedBoard(self.plant, self._fram, self._random, self._t, self._on_light)
+        self.board = board.SimulatedBoard(self.plant, self._fram, self._uid, self._random, self._t, self._on_light)
         self.log.blob(self._t, trace.BOOT, 0, self.board.boot_id)
         self.app = app.App(self.board)
         self._wake_at = self._t
