@@ -41,10 +41,17 @@ def command(arguments: list[str]) -> list[str]:
             "x86-64 and macOS arm64. There: pip install 'mesoinjector[sim]'. Elsewhere use the CPython "
             "runtime: sim:// on the command line, --runtime cpython in the demo."
         )
-    build = compiled()
-    # -c leaves sys.argv[0] as -c; the arguments follow it
-    program = f"import sys; sys.path[:] = [{str(build)!r}, '.frozen']\nfrom mesosim.device import main\n"
-    program += f"main({arguments!r})"
+    # stdout is the line itself: last words go to stderr, where the launcher looks for them
+    program = f"""
+import sys
+sys.path[:] = [{str(compiled())!r}, '.frozen']
+try:
+    from mesosim.device import main
+    main({arguments!r})
+except Exception as error:
+    sys.print_exception(error, sys.stderr)
+    sys.exit(1)
+"""
     return [sys.executable, "-m", "micropython_unix", "-X", f"heapsize={HEAP}", "-c", program]
 
 
