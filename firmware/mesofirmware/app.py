@@ -5,6 +5,7 @@ batch of an axis has ended, or the index was seen. Nothing moves because an App 
 """
 
 from mesofirmware import clock, latches, ledger, link, session, strokes, transaction
+from mesofirmware.records import StoreFailed
 from mesoprotocol import limits, tick, wire
 
 TYPE_CHECKING = False
@@ -38,6 +39,7 @@ class App:
         views = range(_STROKES_A_FRAME + 1)
         self._record_views = [memoryview(self._record_bytes)[: i * strokes.RECORD] for i in views]
         self._strokes_sent = 0
+        self._latches.bits = self._ledger.latches
         if self._ledger.interrupted_n:
             self._latches.up(wire.LATCH_INTERRUPTED)
         if self._ledger.corrupt:
@@ -56,7 +58,15 @@ class App:
                 self._session.handle(now)
         wait = self._transaction.step(now, self._clock.ms)
         self._session.step()
+        if self._latches.lasting() != self._ledger.latches:
+            self._keep_latches()
         return min(wait, self._report(now))
+
+    def _keep_latches(self) -> None:
+        try:
+            self._ledger.keep_latches(self._latches.lasting())
+        except StoreFailed:
+            self._latches.up(wire.LATCH_LEDGER_CORRUPT)
 
     def _report(self, now: int) -> int:
         """Telemetry and stroke records, while something runs and somebody may be listening."""

@@ -1,6 +1,8 @@
-"""Latches: what forbids therapy until a person has looked and cleared it."""
+"""Latches: what forbids therapy until a person has looked and cleared it, also after a restart."""
 
 from mesoprotocol import wire
+
+_FOUND_AT_BOOT = wire.LATCH_INTERRUPTED | wire.LATCH_LEDGER_CORRUPT
 
 
 class Latches:
@@ -23,5 +25,8 @@ class Latches:
 
     def clear(self, bits: int) -> None:
         """Clear latches that a person may clear by CLEAR; the others stay."""
-        keep = wire.LATCH_INTERRUPTED | wire.LATCH_LEDGER_CORRUPT
-        self.bits &= ~bits | keep
+        self.bits &= ~bits | _FOUND_AT_BOOT
+
+    def lasting(self) -> int:
+        """Those that must be kept in memory; the others are found again at boot."""
+        return self.bits & ~_FOUND_AT_BOOT

@@ -4,7 +4,7 @@ Layout of the non-volatile memory (all records end with a CRC-32 of their own):
 
     0     header, two copies written in turn: generation, session counter, treatment
     64    progress, two copies written in turn: how far the dose in hand may have got
-    128   256 slots of 104 bytes, dose n in slot n mod 256: INTENT | START | OUTCOME | ACK, each written once
+    128   257 slots of 104 bytes, dose n in slot n mod 257: INTENT | START | OUTCOME | ACK, each written once
 
 A record is read back before anything depends on it; `records.StoreFailed` is raised if it differs. What
 cannot be read is never reformatted: the ledger is `corrupt` then, and stays so. Reservation comes before
@@ -23,6 +23,8 @@ _PROGRESS_AT = 64
 _COPY = 32
 _SLOTS_AT = 128
 _SLOT = 104
+_SLOTS = limits.LEDGER_DOSES + 1
+"""One more than is remembered: the one that is being replaced."""
 _INTENT, _START, _OUTCOME, _ACK = 0, 36, 44, 92
 
 UNREADABLE, OPEN, CLOSED = range(3)
@@ -30,8 +32,8 @@ UNREADABLE, OPEN, CLOSED = range(3)
 _U8, _U16, _U24, _U30 = (0, 1, 0, 255), (0, 2, 0, 0xFFFF), (0, 3, 0, 0xFFFFFF), (0, 4, 0, 0x3FFFFFFF)
 _ID, _BOOT = (2, 8, 0, 0), (2, 4, 0, 0)
 
-# generation, session, treatment
-_HEADER = (_U30, _U16, _U16)
+# generation, session, treatment, latches
+_HEADER = (_U30, _U16, _U16, _U16)
 # generation, n, lower_nl, upper_nl, lower_strokes, upper_strokes
 _PROGRESS = (_U30, _U24, _U24, _U24, _U16, _U16)
 INTENT = (_ID, _U24, _U8, _U8, _U8, _U16, _U16, _U24, _U16, _U16, _U16, _BOOT)
@@ -55,10 +57,12 @@ class Ledger:
         self.next_n = 1
         self.session = 0
         self.treatment = 0
+        self.latches = 0
+        """Latches that outlive a restart, as they stand in the memory."""
         self.total_nl = 0
         self.delivered_nl = 0
         self.counted_nl = 0
-        self._header: list = [0, 0, 0]
+        self._header: list = [0, 0, 0, 0]
         self._progress: list = [0, 0, 0, 0, 0, 0]
         self._mark: list = [0]
         self.intent: list = [bytearray(8), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, bytearray(4)]
@@ -69,7 +73,7 @@ class Ledger:
 
     def remembers(self, n: int) -> bool:
         """Whether entry n is still in the ring."""
-        return 0 < n < self.next_n and n > self.next_n - limits.LEDGER_DOSES
+        return 0 < n < self.next_n and n >= self.next_n - limits.LEDGER_DOSES
 
     def load(self, n: int) -> int:
         """Read entry n into `intent` and `outcome`: UNREADABLE, OPEN (no OUTCOME) or CLOSED."""
@@ -105,6 +109,12 @@ class Ledger:
             raise
         self.delivered_nl = 0
         self.counted_nl = 0
+
+    def keep_latches(self, bits: int) -> None:
+        """Make latches outlive a restart. A corrupt ledger is not written: it is a latch itself."""
+        if bits != self.latches and not self.corrupt:
+            self.latches = bits
+            self._write_header()
 
     def write_intent(self) -> None:
         """Record `intent` (filled by the caller but for number, treatment and boot) as entry `next_n`."""
@@ -158,6 +168,7 @@ class Ledger:
         h[0] += 1
         h[1] = self.session
         h[2] = self.treatment
+        h[3] = self.latches
         self._records.write(_HEADER_AT + (h[0] & 1) * _COPY, _HEADER, h)
 
     # --- Recovery at boot -----------------------------------------------------------------------------
@@ -170,12 +181,13 @@ class Ledger:
             return
         self.session = self._header[1]
         self.treatment = self._header[2]
+        self.latches = self._header[3]
         progress = self._newer(_PROGRESS_AT, _PROGRESS, self._progress)
         last = self._last_entry()
         self.next_n = last + 1
         if (last and header == records.BLANK) or not self._is_unused(last + 1):
             self.corrupt = True
-        n = max(1, self.next_n - limits.LEDGER_DOSES + 1)
+        n = max(1, self.next_n - limits.LEDGER_DOSES)
         while n < last:
             if self.load(n) != CLOSED:
                 self.corrupt = True
@@ -201,7 +213,7 @@ class Ledger:
 
     def _last_entry(self) -> int:
         last = 0
-        for slot in range(limits.LEDGER_DOSES):
+        for slot in range(_SLOTS):
             at = _SLOTS_AT + slot * _SLOT
             if self._records.read(at, INTENT, self.intent) == records.VALID and self.intent[I_N] > last:
                 last = self.intent[I_N]
@@ -255,4 +267,4 @@ class Ledger:
 
 
 def _slot(n: int) -> int:
-    return _SLOTS_AT + n % limits.LEDGER_DOSES * _SLOT
+    return _SLOTS_AT + n % _SLOTS * _SLOT

@@ -68,7 +68,10 @@ class Metered:
         self._stored_at_flow = 0
         self._base_pa = 0
         self._exit_stored_nl = 0
+        self._relief = False
         self._since = 0
+        self.exact = True
+        """Whether the amounts were measured; after an occlusion only the bounds hold."""
 
     def begin(self, now: int, plan: "Plan") -> None:
         """Start to move as planned. START is in the ledger."""
@@ -253,18 +256,23 @@ class Metered:
         return 0
 
     def _leave(self, now: int) -> None:
-        """Let the needle out, and after an occlusion take back what is stored."""
+        """Let the needle out."""
         board = self._board
         self._exit_stored_nl = self.stored_nl()
         board.drive.release()
-        if self.reason == wire.REASON_OCCLUSION and board.inputs() & wire.INPUT_PERMIT_PLUNGER:
-            steps = motion.plunger_steps(self._exit_stored_nl, self._profile)
-            if steps:
-                table = self._chunks[self._chunk_at]
-                self._chunk_at = 1 - self._chunk_at
-                motion.straight(table, -steps, self._interval)
-                board.plunger.feed(table.words, table.n, 1, False)
+        self._relief = self.reason == wire.REASON_OCCLUSION
         self._enter(RETRACT, now)
+
+    def _relieve(self) -> None:
+        """After an occlusion, the needle being out: take back what is stored, so that it is not given later."""
+        board = self._board
+        self._relief = False
+        steps = motion.plunger_steps(self._exit_stored_nl, self._profile)
+        if steps and board.inputs() & wire.INPUT_PERMIT_PLUNGER:
+            table = self._chunks[self._chunk_at]
+            self._chunk_at = 1 - self._chunk_at
+            motion.straight(table, -steps, self._interval)
+            board.plunger.feed(table.words, table.n, 1, False)
 
     def _wait_home(self, now: int) -> int:
         board = self._board
@@ -275,6 +283,8 @@ class Metered:
                 return left
             if self.reason == wire.REASON_COMPLETE:
                 self.reason = wire.REASON_NEEDLE_NOT_HOME
+        if self._relief:
+            self._relieve()
         if board.plunger.busy():
             if tick.diff(now, self._since) < limits.SETTLE_MAX_MS * 1000:
                 return _LOOK_US
@@ -305,6 +315,10 @@ class Metered:
             self.upper_nl = self.delivered_nl + margin + max(stored, self._exit_stored_nl) // 4
             if self._prime:
                 self.upper_nl = max(self.upper_nl, swept)
+        # how much an occluded syringe stores depends on a compliance that is only nominal
+        self.exact = self.reason != wire.REASON_OCCLUSION
+        if not self.exact:
+            self.lower_nl = 0
         if self.steps == 0 and swept <= 0:
             self.delivered_nl = self.lower_nl = self.upper_nl = 0
         self.phase = FINISHED

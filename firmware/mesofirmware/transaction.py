@@ -21,6 +21,7 @@ _FAULTS = (
     wire.REASON_STROKES,
     wire.REASON_ENCODER,
     wire.REASON_DRIVE_FAULT,
+    wire.REASON_NEEDLE_NOT_HOME,
     wire.REASON_PERMIT,
     wire.REASON_STORE,
 )
@@ -347,6 +348,8 @@ class Transaction:
         o[ledger.O_UPPER] = m.upper_nl
         o[ledger.O_STEPS] = m.steps
         o[ledger.O_DEPTH] = m.worst_depth_um
+        if not m.exact:
+            o[ledger.O_FLAGS] &= ~wire.FLAG_EXACT
         if m.drip:
             o[ledger.O_FLAGS] |= wire.FLAG_DRIP
         if m.reason == wire.REASON_OCCLUSION:

@@ -108,6 +108,10 @@ class PlanError(MesoError):
     """A plan, or an argument, is outside what is allowed."""
 
 
+class JournalError(MesoError):
+    """The journal cannot be opened or written."""
+
+
 def refusal(status: int, request: str) -> MesoError:
     """The exception for a refused request."""
     if status == wire.S_NO_SESSION:

@@ -16,7 +16,7 @@ from typing import Any
 
 import platformdirs
 
-from mesoinjector.errors import MesoError
+from mesoinjector.errors import JournalError
 from mesoinjector.results import Delivered, NotDelivered, Result, Unknown
 
 FORMAT = 1
@@ -51,10 +51,6 @@ class Intended:
     depth_um: int
     strokes: int = 0
     rate_per_min: int = 0
-
-
-class JournalError(MesoError):
-    """The journal cannot be opened or written. Nothing was sent."""
 
 
 class Journal:
@@ -116,7 +112,10 @@ class Journal:
                 (now, kind, device, dose_id, json.dumps(data)),
             )
         except sqlite3.Error as error:
-            raise JournalError(f"journal {self.path}: {error}. Nothing was sent. Next: check the disk.") from None
+            raise JournalError(
+                f"journal {self.path}: {error}. Next: check the disk, then open the device again: doses that were "
+                "under way are asked for by their ids."
+            ) from None
         assert cursor.lastrowid is not None
         return cursor.lastrowid
 

@@ -149,5 +149,5 @@ class Pump:
                 event = self.connection.events.popleft()
             except IndexError:
                 return
-            for listener in self._listeners:
+            for listener in tuple(self._listeners):
                 listener(event)

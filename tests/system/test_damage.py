@@ -8,6 +8,7 @@ import pytest
 
 from mesoinjector import Delivered, DeviceError, Injector, MesoError, NotDelivered, UnaccountedDose, Unknown
 from mesoprotocol import messages, wire
+from mesosim.world import parameters
 from tests.bench_of_one import Bench, after_flow, after_strokes, world
 
 DOSE = {"volume_ml": 0.02, "depth_mm": 1.0, "zone": "cheek"}
@@ -147,6 +148,53 @@ def test_a_prime_that_ends_before_the_flush_does_not_prime(here: Bench) -> None:
     here.rest(1_000_000)
     with pytest.raises(DeviceError, match="NOT_PRIMED"):
         injector.dose(**DOSE)
+
+
+@pytest.mark.requirement("SR-11")
+def test_a_latch_outlives_a_restart(here: Bench) -> None:
+    injector = here.connect()
+    injector.stop()
+    here.device.control("reset")
+    again = here.connect()
+    assert again.status().latches == wire.LATCH_STOPPED
+    assert again.clear() == 0
+    here.device.control("reset")
+    assert here.connect().status().latches == 0
+
+
+@pytest.mark.requirement("SR-28")
+def test_the_dead_man_parks_the_drive_of_a_hung_firmware(here: Bench) -> None:
+    """The firmware hangs in the middle of a batch of strokes: hardware ends them, needle home."""
+    injector = here.connect()
+    injector.begin_treatment()
+
+    def hang() -> None:
+        world(here).app.step = lambda now: 1 << 28
+
+    injector.listen(after_strokes(24, hang))
+    assert isinstance(injector.fractional(strokes=300, depth_mm=1.0, zone="cheek", area_cm2=40), Unknown)
+    rested = here.rest()
+    assert rested["needle_home"] and not rested["moving"]
+    # the dead-man's 250 ms are four strokes, of the fifteen that were fed
+    assert rested["punctures"] <= 24 + 8 + 5
+
+
+@pytest.mark.requirement("SR-26")
+@pytest.mark.parametrize("compliance_ul_per_kpa", [0.1, 0.4, 0.8])
+def test_an_occluded_dose_in_another_syringe_is_within_its_bounds(
+    compliance_ul_per_kpa: float, here: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The compliance is nominal only: what an occluded syringe has stored is bounded, not measured."""
+    injector = here.ready()
+    monkeypatch.setattr(parameters, "COMPLIANCE_UL_PER_KPA", compliance_ul_per_kpa)
+    here.device.control("blocked", 1)
+    before = here.plant()["tip_nl"]
+    result = injector.dose(**BIG)
+    given = here.plant()["tip_nl"] - before
+    assert result.reason == "occlusion"
+    if isinstance(result, Delivered):
+        assert not result.exact
+        assert result.lower_nl <= given <= result.upper_nl
 
 
 def test_telemetry_after_ten_idle_minutes(here: Bench) -> None:

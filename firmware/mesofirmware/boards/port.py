@@ -13,6 +13,7 @@ arrived, when an input of `inputs()` has changed, when a batch of an axis has en
   raises it again. While it is low the plunger makes no step.
 - A batch fed with `hold` starts when `release` is called or PERMIT_PLUNGER is low: the needle's way out
   needs no firmware.
+- The dead-man, not fed for DEADMAN_MS, makes PERMIT_PLUNGER fall and the drive park at the end of its revolution.
 - The emergency stop makes the drive park at the end of its revolution and takes motor power away 150 ms
   later.
 - A reset drops PERMIT_PLUNGER and motor power; the spring takes the needle home.

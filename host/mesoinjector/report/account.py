@@ -16,7 +16,7 @@ import numpy as np
 from mesoinjector.record import DoseRecord, FractionalRecord, Stroke, TreatmentRecord
 
 DOSE_GOAL = 0.05
-"""Delivered volume within ±5 % of set: the accuracy goal in docs/design, "Accuracy"."""
+"""Delivered volume within ±5 % of set: the accuracy goal of the reference handpiece for 20 to 200 µl."""
 
 DEPTH_GOAL_UM = 100
 """Stroke depth within ±0.10 mm of set: the accuracy goal, ibid."""

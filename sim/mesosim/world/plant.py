@@ -197,7 +197,7 @@ class Plant:
             self.drive.end(),
             self.depth.end(),
             self.plunger.end(),
-            self.deadman_at if self.permitted else -1,
+            self.deadman_at if self.permitted or self.drive.busy() else -1,
             self.power_off_at,
         ):
             if other >= 0 and (t < 0 or other < t):
@@ -216,8 +216,11 @@ class Plant:
                 self.log.add(t, trace.BATCH_END, number, which.position(t), 0)
                 self._changed(t, which)
                 wake = True
-        if self.permitted and 0 <= self.deadman_at <= t:
-            self._drop_permit(t)
+        if 0 <= self.deadman_at <= t and (self.permitted or self.drive.busy()):
+            self.deadman_at = -1
+            if self.permitted:
+                self._drop_permit(t)
+            self.park(t)
             wake = True
         if self.power_off_at == t:
             self.power_off_at = -1
