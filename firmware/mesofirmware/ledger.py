@@ -251,18 +251,21 @@ class Ledger:
         for i in range(len(o)):
             o[i] = 0
         o[O_REASON] = wire.REASON_RESET
-        if self._records.read(at + _START, _MARK, self._mark) == records.BLANK:
-            o[O_STATE] = wire.DOSE_ABORTED
-            o[O_FLAGS] = wire.FLAG_EXACT
-        else:
-            o[O_STATE] = wire.DOSE_INTERRUPTED
+        started = self._records.read(at + _START, _MARK, self._mark) != records.BLANK
+        if started:
             o[O_UPPER] = self.intent[I_VOLUME]
             o[O_STROKES] = self.intent[I_STROKES]
             if progress_is_valid and self._progress[1] == n:
                 o[O_LOWER], o[O_UPPER] = self._progress[2], self._progress[3]
                 o[O_STROKES] = self._progress[5]
+        if started and (o[O_UPPER] or o[O_STROKES]):
+            o[O_STATE] = wire.DOSE_INTERRUPTED
             o[O_DELIVERED] = (o[O_LOWER] + o[O_UPPER]) // 2
             self.interrupted_n = n
+        else:
+            # nothing was fed to a motor that delivers
+            o[O_STATE] = wire.DOSE_ABORTED
+            o[O_FLAGS] = wire.FLAG_EXACT
         self.write_outcome(n)
 
 

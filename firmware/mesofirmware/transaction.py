@@ -212,6 +212,8 @@ class Transaction:
         self._started_ms = self._now_ms
         self._gate.used()
         try:
+            # nothing is fed yet: until the next reservation, START means that nothing has left the needle
+            self._ledger.reserve(self.plan.n, 0, 0, 0, 0)
             self._ledger.write_start(self.plan.n)
         except StoreFailed:
             self._latches.up(wire.LATCH_FAULT)

@@ -64,7 +64,7 @@ def test_corruption_is_said_and_stays(places: tuple[int, ...], here: Bench) -> N
 
 
 @pytest.mark.requirement("SR-25", "SR-26")
-@pytest.mark.parametrize("lost", range(44))
+@pytest.mark.parametrize("lost", range(45))
 def test_a_write_that_the_memory_forgets(lost: int, here: Bench) -> None:
     """Each write of one dose in turn is silently lost; then the device restarts."""
     injector = here.ready()

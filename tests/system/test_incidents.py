@@ -225,6 +225,26 @@ def test_reset_in_mid_dose_is_interrupted_with_bounds(bench: Bench) -> None:
     assert again.status().latches == 0
 
 
+@pytest.mark.requirement("SR-26")
+def test_reset_between_start_and_the_first_step_delivered_nothing(bench: Bench) -> None:
+    injector = bench.ready()
+    before = bench.plant()
+
+    def reset_at_start(event: object) -> None:
+        if isinstance(event, messages.PhaseEvent) and event.state == wire.STATE_RUNNING:
+            bench.device.control("reset")
+
+    injector.listen(reset_at_start)
+    assert isinstance(injector.dose(**BIG), Unknown)
+    bench.rest()
+    assert_at_rest(bench)
+    again = bench.connect()
+    (resolved,) = again.resolved
+    assert isinstance(resolved, NotDelivered) and resolved.reason == "reset"
+    assert again.status().latches == 0
+    assert bench.plant()["plunger_steps"] == before["plunger_steps"]
+
+
 def test_nobody_presses(bench: Bench) -> None:
     injector = bench.ready()
     steps = bench.plant()["plunger_steps"]
