@@ -1,0 +1,117 @@
+"""What keeps frames apart in time: heartbeats that are too old or for another dose, requests that come late."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mesoinjector import Delivered, NotDelivered, Result, Unknown
+from mesoprotocol import frame, messages, typed, wire
+from tests.bench_of_one import Bench, after_flow, world
+
+DOSE = {"volume_ml": 0.02, "depth_mm": 1.0, "zone": "cheek"}
+BIG = {"volume_ml": 0.1, "depth_mm": 1.0, "zone": "cheek"}
+
+
+def dose_with_heartbeats(here: Bench, changed: Callable[[messages.Heartbeat], messages.Heartbeat]) -> Result:
+    """A dose that nobody triggers, waited for by a host whose heartbeats are changed on their way."""
+    injector = here.ready()
+    here.device.control("present", 0)
+    connection: Any = injector._pump.connection
+    builder = frame.Builder(wire.MAJOR)
+    sent: list[int] = []
+
+    def heartbeat(dose_id: bytes) -> bytes:
+        sent.append(1)
+        beat = messages.Heartbeat(10_000 + len(sent), connection._tick, dose_id)
+        return typed.write_request(builder, changed(beat), 0, connection.session)
+
+    connection.heartbeat = heartbeat
+    return injector.dose(**DOSE)
+
+
+@pytest.mark.requirement("SR-30")
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("none", "arm_timeout"),
+        ("stale echo", "link_lost"),
+        ("echo of the future", "link_lost"),
+        ("repeated counter", "link_lost"),
+        ("another dose", "link_lost"),
+    ],
+)
+def test_only_a_fresh_heartbeat_of_this_dose_feeds(fault: str, reason: str, here: Bench) -> None:
+    def changed(beat: messages.Heartbeat) -> messages.Heartbeat:
+        if fault == "stale echo":
+            return beat._replace(echo_tick=(beat.echo_tick - 450_000) & 0x3FFFFFFF)
+        if fault == "echo of the future":
+            return beat._replace(echo_tick=(beat.echo_tick + 450_000) & 0x3FFFFFFF)
+        if fault == "repeated counter":
+            return beat._replace(counter=10_001)
+        if fault == "another dose":
+            return beat._replace(dose_id=b"another!")
+        return beat
+
+    result = dose_with_heartbeats(here, changed)
+    assert isinstance(result, NotDelivered)
+    assert result.reason == reason
+
+
+@pytest.mark.requirement("SR-25")
+def test_a_request_that_comes_late_is_not_executed(here: Bench) -> None:
+    """The bytes of an earlier request of this session, once more after a later one."""
+    injector = here.connect()
+    sent: list[bytes] = []
+    link: Any = injector.link
+    write = link.write
+    link.write = lambda data: (sent.append(data), write(data))
+    injector._pump.request(messages.StartTreatment(5))
+    late = sent[-1]
+    injector._pump.request(messages.StartTreatment(6))
+    write(late)
+    assert injector.status().treatment == 6
+
+
+@pytest.mark.requirement("SR-26")
+def test_what_is_still_stored_was_not_delivered(here: Bench) -> None:
+    """The needle blocks and the trigger is released at once: the plunger has moved further than the fluid."""
+    injector = here.ready()
+    before = here.plant()["tip_nl"]
+
+    def block_and_release() -> None:
+        here.device.control("blocked", 1)
+        world(here).plant.set_input(world(here)._t, wire.INPUT_TRIGGER_A, False)
+
+    injector.listen(after_flow(30_000, block_and_release))
+    result = injector.dose(**BIG)
+    given = here.plant()["tip_nl"] - before
+    assert isinstance(result, Delivered)
+    assert result.reason == "trigger"
+    assert result.drip
+    assert result.delivered_nl == pytest.approx(given, rel=0.05)
+    assert result.lower_nl <= given <= result.upper_nl
+
+
+def test_an_answer_that_is_lost_is_asked_for_again(here: Bench) -> None:
+    """COMMIT's answer never arrives: the device answers the repeat from its cache, and arms once."""
+    injector = here.ready()
+    link: Any = injector.link
+    read = link.read
+    lost: list[bytes] = []
+
+    def lossy(deadline_us: int) -> bytes:
+        data: bytes = read(deadline_us)
+        if not lost and bytes((frame.REPLY, wire.COMMIT)) in data:
+            lost.append(data)
+            return b""
+        return data
+
+    link.read = lossy
+    next_n = injector.status().next_n
+    result = injector.dose(**DOSE)
+    assert lost
+    assert isinstance(result, Delivered) and not isinstance(result, Unknown)
+    assert injector.status().next_n == next_n + 1
