@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mesoinjector import Delivered, NotDelivered, Result, Unknown
+from mesoinjector import Delivered, DeviceError, NotDelivered, Result, Unknown
 from mesoprotocol import frame, messages, typed, wire
 from tests.bench_of_one import Bench, after_flow, world
 
@@ -115,3 +115,46 @@ def test_an_answer_that_is_lost_is_asked_for_again(here: Bench) -> None:
     assert lost
     assert isinstance(result, Delivered) and not isinstance(result, Unknown)
     assert injector.status().next_n == next_n + 1
+
+
+@pytest.mark.requirement("SR-25")
+@pytest.mark.parametrize(("late_us", "refused"), [(-1_000_000, False), (1, True), (1_000_000, True)])
+def test_a_commit_that_was_held_up_does_not_arm(late_us: int, refused: bool, here: Bench) -> None:
+    injector = here.ready()
+    here.device.control("present", 0)
+    status = injector.status()
+    request = messages.Prepare(b"abcdefgh", status.next_n, 20_000, 1_000, wire.MODE_SINGLE, 1, 6, 1)
+    plan = injector._pump.request(request)
+    not_after = (injector.status().time - late_us) & 0x3FFFFFFF
+    commit = messages.Commit(b"abcdefgh", plan.plan_crc, injector.hello.boot_id, not_after)
+    if refused:
+        with pytest.raises(DeviceError, match="EXPIRED"):
+            injector._pump.request(commit)
+    else:
+        assert injector._pump.request(commit).dose_state == wire.DOSE_ARMED
+
+
+@pytest.mark.requirement("SR-26")
+def test_no_step_is_fed_before_it_is_reserved(here: Bench) -> None:
+    """At every chunk, what the memory says may have been given covers all that was fed, this chunk included."""
+    injector = here.ready()
+    board = world(here).board
+    write, feed = board.store.write, board.plunger.feed
+    reserved: list[int] = [0]
+    fed: list[int] = [0]
+
+    def watched_write(at: int, buf: bytearray, n: int) -> None:
+        write(at, buf, n)
+        if at in (64, 96):  # the two copies of progress: generation u32, n u24, lower_nl u24, upper_nl u24
+            reserved.append(int.from_bytes(buf[10:13], "little"))
+
+    def watched_feed(words: Any, n: int, cycles: int, hold: bool) -> None:
+        fed.append(fed[-1] + (words[0] >> 1) + 1)
+        assert fed[-1] * 5_607 // 1000 <= reserved[-1]
+        feed(words, n, cycles, hold)
+
+    board.store.write, board.plunger.feed = watched_write, watched_feed
+    assert isinstance(injector.dose(**BIG), Delivered)
+    assert len(fed) == 41  # forty chunks: two in flight are 5 % of the dose
+    # nor is much more reserved than was fed: 5 % of the dose and the profile's 2 %
+    assert reserved[-1] < 102_500
