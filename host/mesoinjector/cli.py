@@ -25,6 +25,7 @@ from mesoinjector import errors, links, plans, summary
 from mesoinjector.injector import Injector
 from mesoinjector.record import DoseRecord, TreatmentRecord
 from mesoinjector.report import write_report
+from mesoinjector.results import Delivered, NotDelivered, Result
 from mesoinjector.treatment import Progress as Step
 from mesoinjector.treatment import Treatment
 from mesoprotocol import messages
@@ -51,6 +52,8 @@ def main() -> None:
     """Entry point: errors of this package become one message and an exit code."""
     try:
         app()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
     except errors.PlanError as error:
         _fail(error, BAD_INPUT)
     except errors.DoseUncertain as error:
@@ -89,6 +92,8 @@ def run(
                 bar.stop()
                 write_report(treatment.record, report)
                 screen.print(f"Stopped. {_delivered(treatment.record)}. Report: {report}")
+                if injector.interrupted:
+                    screen.print(f"The dose under way: {_in_words(injector.interrupted)}")
                 raise typer.Exit(INTERRUPTED) from None
             except errors.MesoError:
                 write_report(treatment.record, report)
@@ -307,6 +312,14 @@ def _facts(record: TreatmentRecord) -> dict[str, Any]:
         "doses": [summary.dose(dose) for dose in record.doses],
         "fractional": summary.cadence(record.runs),
     }
+
+
+def _in_words(result: Result) -> str:
+    if isinstance(result, NotDelivered):
+        return f"nothing was given ({result.reason})"
+    low, high = _ul(result.lower_nl), _ul(result.upper_nl)
+    strokes = f", {result.strokes:,} punctures" if isinstance(result, Delivered) and result.strokes else ""
+    return f"{type(result).__name__}, {low} to {high}{strokes} ({result.reason}), id {result.dose_id}"
 
 
 def _delivered(record: TreatmentRecord) -> str:

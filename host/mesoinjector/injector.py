@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from mesoinjector import errors, opening, planning, results
-from mesoinjector.arguments import in_range, micrometres, nanolitres
+from mesoinjector.arguments import micrometres, nanolitres, whole
 from mesoinjector.connection import STOP_BYTES
 from mesoinjector.journal import Intended, Journal
 from mesoinjector.links import Link, open_link
@@ -40,6 +40,8 @@ class Injector:
         self.hello = opening.greet(self._pump)
         self.uid = self.hello.uid.hex()
         self._next_n = self.hello.next_n
+        self.interrupted: results.Result | None = None
+        """What became of a dose whose call was ended by Ctrl-C."""
         self.resolved = self._resolve_all()
         """Doses of before that were open, and what has become of them."""
         self._account_for_ledger()
@@ -110,7 +112,7 @@ class Injector:
         area = planning.zone_row(zone)
         volume_nl = nanolitres(volume_ml, "volume_ml", limits.DOSE_MIN_NL, min(limits.DOSE_MAX_NL, area[4]), zone)
         depth_um = micrometres(depth_mm, limits.METERED_DEPTH_MIN_UM, min(limits.METERED_DEPTH_MAX_UM, area[2]), zone)
-        in_range("point", point, 0, 0xFFFF)
+        whole("point", point, 0, 0xFFFF)
         row = planning.profile_row(profile)
         request = messages.Prepare(
             self._new_id(), self._next_n, volume_nl, depth_um, wire.MODE_SINGLE, row[0], area[0], point
@@ -136,10 +138,10 @@ class Injector:
         area = planning.zone_row(zone)
         deepest = min(limits.FRACTIONAL_DEPTH_MAX_UM, area[3])
         depth_um = micrometres(depth_mm, limits.FRACTIONAL_DEPTH_MIN_UM, deepest, zone)
-        in_range("strokes", strokes, 1, limits.STROKES_MAX)
-        in_range("rate_per_min", rate_per_min, limits.RATE_MIN_PER_MIN, limits.RATE_MAX_PER_MIN)
-        in_range("needles", needles, limits.NEEDLES_MIN, limits.NEEDLES_MAX)
-        in_range("area_cm2", area_cm2, limits.AREA_MIN_CM2, limits.AREA_MAX_CM2)
+        whole("strokes", strokes, 1, limits.STROKES_MAX)
+        whole("rate_per_min", rate_per_min, limits.RATE_MIN_PER_MIN, limits.RATE_MAX_PER_MIN)
+        whole("needles", needles, limits.NEEDLES_MIN, limits.NEEDLES_MAX)
+        whole("area_cm2", area_cm2, limits.AREA_MIN_CM2, limits.AREA_MAX_CM2)
         covered = strokes * needles * limits.NEEDLE_AREA_X1000_MM2 / (area_cm2 * 100_000)
         if covered * 100 > limits.COVERAGE_MAX_PERCENT:
             raise errors.PlanError(
@@ -148,7 +150,7 @@ class Injector:
             )
         least_s = -(-strokes * 60 // rate_per_min)
         seconds = min(2 * least_s + 30, limits.RUN_MAX_S) if duration_s is None else duration_s
-        in_range("duration_s", seconds, least_s, limits.RUN_MAX_S)
+        whole("duration_s", seconds, least_s, limits.RUN_MAX_S)
         request = messages.PrepareRun(
             self._new_id(), self._next_n, strokes, depth_um, rate_per_min, area[0], needles, area_cm2, seconds
         )
@@ -204,7 +206,7 @@ class Injector:
         return result
 
     def resolve(self, dose_id: str) -> results.Result:
-        """Ask the device what has become of a dose, and journal it. Moves nothing."""
+        """What has become of a dose: as the journal knows it for certain, else as the device says. Moves nothing."""
         dose = self.journal.intended(dose_id)
         if dose is None:
             raise errors.PlanError(f"dose {dose_id} is not in the journal {self.journal.path}.")
@@ -263,7 +265,8 @@ class Injector:
             # open in the journal, and is asked for when the device is opened again
             with contextlib.suppress(errors.MesoError):
                 self._send_stop()
-                self._wait_for_outcome(dose, self.link.now_us() + opening.BUSY_US)
+                ended = self._wait_for_outcome(dose, self.link.now_us() + opening.BUSY_US)
+                self.interrupted = ended[0] if ended else None
             raise
         self._check_growth(result, used)
         return result
@@ -341,6 +344,9 @@ class Injector:
         return [self._resolve(dose) for dose in self.journal.open_doses(self.uid)]
 
     def _resolve(self, dose: Intended) -> results.Result:
+        known = self.journal.result(dose.dose_id)
+        if known is not None and not isinstance(known, results.Unknown):
+            return known
         if not self.journal.committed(dose.dose_id):
             result: results.Result = results.NotDelivered(dose.dose_id, dose.n, "never committed", dose.asked_nl)
         else:
@@ -349,7 +355,7 @@ class Injector:
             if found is None:
                 return results.Unknown(dose.dose_id, dose.n, "under way", dose.asked_nl, 0, dose.asked_nl)
             result = found
-        if result != self.journal.result(dose.dose_id):
+        if result != known:
             self.journal.close_dose(self.uid, result)
         return result
 

@@ -144,7 +144,10 @@ class SimulatedLink:
         if self._cut:
             raise _lost(self.url, OSError("the cable was pulled"))
         out, self._out = self._out, b""
-        self._t, data = self.device.run(max(deadline_us, self._t), out)
+        try:
+            self._t, data = self.device.run(max(deadline_us, self._t), out)
+        except RuntimeError as error:  # mesosim's DeviceDied
+            raise _lost(self.url, error) from None
         return data
 
     def control(self, name: str, value: int = 0) -> Any:

@@ -39,7 +39,16 @@ class FairLock:
                 return
             turn = threading.Event()
             self._queue.append((turn, me))
-        turn.wait()
+        try:
+            turn.wait()
+        except BaseException:
+            # interrupted while queued: leave the queue, or pass the turn on if it has just come
+            with self._mutex:
+                if (turn, me) in self._queue:
+                    self._queue.remove((turn, me))
+                    raise
+            self.__exit__()
+            raise
 
     def mine(self) -> bool:
         """Whether this thread holds it."""

@@ -77,20 +77,47 @@ class Piped:
         )
         assert self._process.stdin
         assert self._process.stdout
+        self._owed = 0
+        """Bytes of the head of the answer that is still to come: 12 of run, 4 of control, 0 if none is."""
+        self._got = b""
+        self._late = b""
         self._in, self._out = self._process.stdin, self._process.stdout
 
     def run(self, until_us: int, rx: bytes) -> tuple[int, bytes]:
         """See `Device`. Raises `DeviceDied`."""
+        self._settle()
         self._write(b"R" + struct.pack("<QI", until_us, len(rx)) + rx)
-        t, n = struct.unpack("<QI", self._read(12))
-        return t, self._read(n)
+        self._owed = 12
+        t, tx = self._finish_run()
+        tx, self._late = self._late + tx, b""
+        return t, tx
 
     def control(self, name: str, value: int = 0) -> Any:
         """See `Device`. Raises `DeviceDied`."""
+        self._settle()
         request = json.dumps([name, value]).encode()
         self._write(b"C" + struct.pack("<I", len(request)) + request)
-        (n,) = struct.unpack("<I", self._read(4))
-        return _result(self._read(n))
+        self._owed = 4
+        return _result(self._finish_control())
+
+    def _settle(self) -> None:
+        """Take the answer of a call that Ctrl-C has cut short; what the device sent in it comes with the next."""
+        if self._owed == 12:
+            self._late += self._finish_run()[1]
+        elif self._owed:
+            self._finish_control()
+
+    def _finish_run(self) -> tuple[int, bytes]:
+        t, n = struct.unpack("<QI", self._peek(12))
+        tx = self._peek(12 + n)[12:]
+        self._got, self._owed = b"", 0
+        return t, tx
+
+    def _finish_control(self) -> bytes:
+        (n,) = struct.unpack("<I", self._peek(4))
+        answer = self._peek(4 + n)[4:]
+        self._got, self._owed = b"", 0
+        return answer
 
     def close(self) -> None:
         """See `Device`."""
@@ -102,15 +129,15 @@ class Piped:
         except (OSError, ValueError):
             raise DeviceDied(_last_words(self._process)) from None
 
-    def _read(self, n: int) -> bytes:
-        data = b""
-        while len(data) < n:
+    def _peek(self, n: int) -> bytes:
+        """The first n bytes of the answer under way; they stay in `_got` until it is whole."""
+        while len(self._got) < n:
             ready, _, _ = select.select([self._out], [], [], self.ANSWER_S)
-            piece = self._out.read(n - len(data)) if ready else b""
+            piece = self._out.read(n - len(self._got)) if ready else b""
             if not piece:
                 raise DeviceDied(_last_words(self._process))
-            data += piece
-        return data
+            self._got += piece
+        return self._got[:n]
 
 
 class Paced:

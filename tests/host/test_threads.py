@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+import pytest
+
 from mesoinjector import Delivered
 from mesoinjector.pump import FairLock
 from tests.bench_of_one import Bench, after_flow
@@ -66,3 +68,30 @@ def test_the_lock_serves_in_order() -> None:
     for thread in threads:
         thread.join(timeout=10)
     assert order == [0, 1, 2, 3, 4]
+
+
+def test_an_interrupted_waiter_does_not_block_the_others() -> None:
+    """Ctrl-C comes while a thread stands in the queue: its turn must not be given to nobody."""
+    lock = FairLock()
+
+    class Interrupted(Exception):
+        pass
+
+    class Turn(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            raise Interrupted
+
+    def wait_and_be_interrupted() -> None:
+        event, threading.Event = threading.Event, Turn  # type: ignore[misc]
+        try:
+            with pytest.raises(Interrupted):
+                lock.__enter__()
+        finally:
+            threading.Event = event  # type: ignore[misc]
+
+    with lock:
+        thread = threading.Thread(target=wait_and_be_interrupted)
+        thread.start()
+        thread.join(timeout=10)
+    with lock:
+        pass

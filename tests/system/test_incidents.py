@@ -223,6 +223,9 @@ def test_reset_in_mid_dose_is_interrupted_with_bounds(bench: Bench) -> None:
     acknowledged = again.acknowledge(resolved.dose_id, "M. Curie")
     assert isinstance(acknowledged, Delivered) and not acknowledged.exact
     assert again.status().latches == 0
+    # asked for again, it stays what the operator has made of it
+    assert again.resolve(resolved.dose_id) == acknowledged
+    assert not again.journal.open_doses(again.uid)
 
 
 @pytest.mark.requirement("SR-26")
