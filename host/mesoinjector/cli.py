@@ -25,7 +25,6 @@ from mesoinjector import errors, links, plans, summary
 from mesoinjector.injector import Injector
 from mesoinjector.record import DoseRecord, TreatmentRecord
 from mesoinjector.report import write_report
-from mesoinjector.results import Delivered, NotDelivered, Result
 from mesoinjector.treatment import Progress as Step
 from mesoinjector.treatment import Treatment
 from mesoprotocol import messages
@@ -90,10 +89,9 @@ def run(
                 as_asked = treatment.run()
             except KeyboardInterrupt:
                 bar.stop()
+                treatment.add_interrupted()
                 write_report(treatment.record, report)
                 screen.print(f"Stopped. {_delivered(treatment.record)}. Report: {report}")
-                if injector.interrupted:
-                    screen.print(f"The dose under way: {_in_words(injector.interrupted)}")
                 raise typer.Exit(INTERRUPTED) from None
             except errors.MesoError:
                 write_report(treatment.record, report)
@@ -125,7 +123,7 @@ def demo(
         raise errors.PlanError(f"--runtime {runtime}: must be cpython or micropython.")
     chosen = runtime or _best_runtime()
     with _bar() as (on_progress, _):
-        link = links.paced_link(chosen, seed) if paced else links.open_link(f"sim://{chosen}?seed={seed}")
+        link: links.Link = links.paced_link(chosen, seed) if paced else links.open_link(f"sim://{chosen}?seed={seed}")
         result = demonstration.run(link, on_progress)
     write_report(result.record, out)
     if as_json:
@@ -196,14 +194,17 @@ def serve(
     pty: Annotated[Path | None, typer.Option(help="Where to put a link to the device's pty.")] = None,
     tcp: Annotated[str | None, typer.Option(help="HOST:PORT to listen on, for socket:// addresses.")] = None,
     runtime: Annotated[str | None, typer.Option(help="micropython or cpython.")] = None,
-    speed: Annotated[float, typer.Option(min=0.01, max=100.0, help="Times real time.")] = 1.0,
+    speed: Annotated[float, typer.Option(min=0.01, max=3.0, help="Times real time; hosts keep theirs.")] = 1.0,
     seed: Annotated[
         int | None, typer.Option(help="Seed of the simulated device; by default another each time.")
     ] = None,
 ) -> None:
     """Run a simulated device in real time behind a pty or a TCP port, until Ctrl-C."""
+    from mesosim import micropython
     from mesosim import serve as server
 
+    if runtime not in (None, "cpython", "micropython"):
+        raise errors.PlanError(f"--runtime {runtime}: must be cpython or micropython.")
     if pty is None and tcp is None:
         raise errors.PlanError("sim serve: name a --pty, a --tcp address, or both.")
     try:
@@ -211,6 +212,8 @@ def serve(
         server.serve(runtime or _best_runtime(), chosen, speed, pty, tcp, on_ready=lambda line: print(line, flush=True))
     except (OSError, ValueError) as error:
         raise errors.PlanError(f"sim serve: {error}") from None
+    except micropython.NoMicroPython as error:
+        raise errors.DeviceNotFound(str(error)) from None
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 
@@ -314,14 +317,6 @@ def _facts(record: TreatmentRecord) -> dict[str, Any]:
     }
 
 
-def _in_words(result: Result) -> str:
-    if isinstance(result, NotDelivered):
-        return f"nothing was given ({result.reason})"
-    low, high = _ul(result.lower_nl), _ul(result.upper_nl)
-    strokes = f", {result.strokes:,} punctures" if isinstance(result, Delivered) and result.strokes else ""
-    return f"{type(result).__name__}, {low} to {high}{strokes} ({result.reason}), id {result.dose_id}"
-
-
 def _delivered(record: TreatmentRecord) -> str:
     doses = [dose for dose in record.doses if dose.kind == "dose"]
     low, high = (sum(getattr(dose, name) for dose in doses) for name in ("lower_nl", "upper_nl"))
@@ -342,9 +337,17 @@ def _ul(volume_nl: int) -> str:
 
 
 def _check_report(path: Path) -> None:
-    """Before anything is sent: the report can be written where it is wanted."""
-    if path.is_dir() or not path.resolve().parent.is_dir():
-        raise errors.PlanError(f"{path}: a report cannot be written there. Next: name a file in a folder that exists.")
+    """Before anything is sent: the report can be written where it is wanted, and replaces nothing but a report."""
+    try:
+        if path.exists() and not path.is_file():
+            raise OSError("it is there and is no file")
+        with path.open("ab"):
+            pass
+    except OSError as error:
+        raise errors.PlanError(
+            f"{path}: a report cannot be written there ({error.strerror or error}). Next: name a file in a "
+            "folder that exists."
+        ) from None
 
 
 def _best_runtime() -> str:

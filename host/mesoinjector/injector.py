@@ -199,6 +199,8 @@ class Injector:
         dose = self.journal.intended(dose_id)
         if dose is None:
             raise errors.PlanError(f"dose {dose_id} is not in the journal {self.journal.path}.")
+        if not 1 <= len(operator.encode()) <= 12:
+            raise errors.PlanError(f"operator = {operator!r}: must be 1 to 12 letters.")
         self._pump.request(messages.Ack(dose.n, operator))
         outcome: messages.OutcomeReply = self._pump.request(messages.Query(bytes.fromhex(dose_id), dose.n))
         result = results.measured(outcome)
@@ -257,7 +259,7 @@ class Injector:
         try:
             result, used = self._commit_and_wait(dose, commit)
         except (errors.LinkError, errors.DeviceError) as error:
-            result = results.Unknown(dose.dose_id, dose.n, str(error), asked_nl, 0, asked_nl)
+            result = results.Unknown(dose.dose_id, dose.n, str(error), asked_nl, 0, asked_nl, strokes)
             self.journal.close_dose(self.uid, result)
             return result
         except BaseException:
@@ -353,7 +355,7 @@ class Injector:
             outcome = self._pump.request(messages.Query(bytes.fromhex(dose.dose_id), dose.n))
             found = results.from_outcome(outcome, dose.asked_nl)
             if found is None:
-                return results.Unknown(dose.dose_id, dose.n, "under way", dose.asked_nl, 0, dose.asked_nl)
+                return results.Unknown(dose.dose_id, dose.n, "under way", dose.asked_nl, 0, dose.asked_nl, dose.strokes)
             result = found
         if result != known:
             self.journal.close_dose(self.uid, result)

@@ -68,7 +68,8 @@ class SerialLink:
             self._port.write_timeout = WRITE_TIMEOUT_S
             self._port.open()
             self._port.reset_input_buffer()
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:
+            # pyserial compares a missing port number and raises TypeError
             raise _cannot_open(url, error) from None
 
     def now_us(self) -> int:
@@ -183,9 +184,13 @@ class PacedLink(SerialLink):
 
 def paced_link(runtime: str, seed: int) -> PacedLink:
     """A simulated device of its own, in wall time behind a pty."""
+    from mesosim.micropython import NoMicroPython
     from mesosim.runtime import Paced
 
-    device = Paced(seed, runtime)
+    try:
+        device = Paced(seed, runtime)
+    except NoMicroPython as error:
+        raise errors.DeviceNotFound(str(error)) from None
     try:
         return PacedLink(device)
     except BaseException:
@@ -197,7 +202,10 @@ def open_link(url: str) -> Link:
     """The line to the device at `url`. Raises `LinkError` with what to do next."""
     if not url.startswith("sim:"):
         return SerialLink(url)
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise errors.DeviceNotFound(f"{url}: {error}. Next: sim://, sim://micropython or sim://?seed=7.") from None
     runtime = parts.netloc or "cpython"
     query = parse_qs(parts.query)
     try:
@@ -218,7 +226,7 @@ def open_link(url: str) -> Link:
         return SimulatedLink(url, simulator.start(runtime, seed, trace), seed)
     except micropython.NoMicroPython as error:
         raise errors.DeviceNotFound(f"{url}: {error}") from None
-    except ValueError as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise errors.DeviceNotFound(f"{url}: {error}.") from None
 
 

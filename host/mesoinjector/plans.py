@@ -130,7 +130,7 @@ def parse(text: str, origin: str) -> Plan:
     """Check a plan's text; `origin` names it in errors. Raises `PlanError`."""
     try:
         data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise PlanError(f"{origin}: not a whole TOML file: {error}. Next: mend or fetch it again.") from None
     mode = data.get("plan", {}).get("mode") if isinstance(data.get("plan"), dict) else None
     try:
@@ -176,15 +176,16 @@ def _metered_faults(file: _MeteredFile) -> list[str]:
     faults += _sum("plan.points", head.points, sum(zone.points for zone in file.zone))
     if faults:
         return faults
-    total = head.prime_ml + sum(zone.points * zone.volume_ml for zone in file.zone)
+    total_nl = round(head.prime_ml * 1e6) + sum(zone.points * round(zone.volume_ml * 1e6) for zone in file.zone)
     assert profile is not None
-    capacity = int(profile[limits.PROFILE_CAPACITY_NL]) / 1e6
-    if total > capacity:
+    capacity_nl = int(profile[limits.PROFILE_CAPACITY_NL])
+    total, capacity = total_nl / 1e6, capacity_nl / 1e6
+    if total_nl > capacity_nl:
         faults.append(
             f"zone[].volume_ml: {total:g} ml in all, priming included: must be at most {capacity:g} ml, the syringe of "
             f"profile {head.profile}"
         )
-    if total * 1e6 > limits.TREATMENT_MAX_NL:
+    if total_nl > limits.TREATMENT_MAX_NL:
         faults.append(f"zone[].volume_ml: {total:g} ml in all: must be at most {limits.TREATMENT_MAX_NL / 1e6:g} ml")
     return faults
 
@@ -229,7 +230,8 @@ def _sum(key: str, said: int, found: int) -> list[str]:
 def _range(key: str, value: float, low: float, high: float, unit: str, where: str = "") -> list[str]:
     if low <= value <= high:
         return []
-    return [f"{key} = {value:g}: must be {low:g} to {high:g} {unit} {where}".rstrip()]
+    said = str(value)[:20] if isinstance(value, int) else f"{value:g}"
+    return [f"{key} = {said}: must be {low:g} to {high:g} {unit} {where}".rstrip()]
 
 
 def _unknown(key: str, value: str, known: list[str]) -> str:

@@ -56,6 +56,8 @@ class Unknown:
     asked_nl: int
     lower_nl: int
     upper_nl: int
+    upper_strokes: int = 0
+    """Punctures of a run: not more than this."""
 
 
 Result = Delivered | NotDelivered | Unknown
@@ -74,7 +76,8 @@ def from_outcome(outcome: messages.OutcomeEvent | messages.OutcomeReply, asked_n
     if state == wire.DOSE_FORGOTTEN:
         return Unknown(dose_id, outcome.n, "older than the device remembers", asked_nl, 0, asked_nl)
     if state == wire.DOSE_INTERRUPTED and (outcome.upper_nl or outcome.strokes):
-        return Unknown(dose_id, outcome.n, "interrupted", asked_nl, outcome.lower_nl, outcome.upper_nl)
+        bounds = outcome.lower_nl, outcome.upper_nl, outcome.strokes
+        return Unknown(dose_id, outcome.n, "interrupted", asked_nl, *bounds)
     if outcome.upper_nl == 0 and outcome.strokes == 0:
         return NotDelivered(dose_id, outcome.n, reason, asked_nl)
     return measured(outcome)

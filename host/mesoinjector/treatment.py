@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from mesoinjector.injector import Injector
@@ -36,6 +37,7 @@ class Treatment:
         self._on_progress = on_progress
         self._samples: list[Sample] = []
         self._strokes: dict[int, Stroke] = {}
+        self._under_way: Callable[[Result], None] | None = None
         self._start_us: int | None = None
         self._plant = (0, 0)
         self._done = 0
@@ -48,6 +50,12 @@ class Treatment:
             started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
             simulated=injector.link.virtual or injector.link.control("account") is not None,
         )
+
+    def add_interrupted(self) -> None:
+        """After Ctrl-C: the dose or run that was under way belongs into the record as well."""
+        result = self._injector.interrupted
+        if result is not None and self._under_way is not None:
+            self._under_way(result)
 
     def run(self) -> bool:
         """Execute the plan; whether everything was given as asked. Raises what `Injector` raises."""
@@ -65,8 +73,10 @@ class Treatment:
     def _run_metered(self, plan: MeteredPlan) -> bool:
         self._tell("prime: hold the handpiece away from the skin and press the trigger")
         self._count_plant()
+        air = MeteredZone(name="-", depth_mm=0, volume_ml=plan.prime_ml, points=1)
+        self._under_way = partial(self._add_dose, "prime", air, 0)
         result = self._injector.prime(plan.prime_ml, plan.profile)
-        self._add_dose(result, "prime", MeteredZone(name="-", depth_mm=0, volume_ml=plan.prime_ml, points=1), 0)
+        self._under_way(result)
         if not _as_asked(result):
             return False
         point = 0
@@ -74,13 +84,14 @@ class Treatment:
             for i in range(zone.points):
                 point += 1
                 self._tell(f"{zone.name}, point {i + 1} of {zone.points}: set to the skin and press")
+                self._under_way = partial(self._add_dose, "dose", zone, point)
                 result = self._injector.dose(zone.volume_ml, zone.depth_mm, zone.name, point, plan.profile)
-                self._add_dose(result, "dose", zone, point)
+                self._under_way(result)
                 if not _as_asked(result):
                     return False
         return True
 
-    def _add_dose(self, result: Result, kind: str, zone: MeteredZone, point: int) -> None:
+    def _add_dose(self, kind: str, zone: MeteredZone, point: int, result: Result) -> None:
         self._done += 1
         tip_nl, skin_nl = self._count_plant()
         samples, self._samples = tuple(self._samples), []
@@ -119,11 +130,17 @@ class Treatment:
     def _run_zone(self, plan: FractionalPlan, zone: FractionalZone) -> bool:
         self._tell(f"{zone.name}, {zone.strokes} strokes: set to the skin and hold the trigger")
         self._strokes = {}
+        self._under_way = partial(self._add_run, plan, zone)
         result = self._injector.fractional(
             zone.strokes, zone.depth_mm, zone.name, zone.area_cm2, plan.rate_per_min, plan.needles
         )
+        self._under_way(result)
+        return _as_asked(result)
+
+    def _add_run(self, plan: FractionalPlan, zone: FractionalZone, result: Result) -> None:
         made = result.strokes if isinstance(result, Delivered) else 0
-        self._fetch_missing(made)
+        if made:
+            self._fetch_missing(made)
         run = FractionalRecord(
             dose_id=result.dose_id,
             zone=zone.name,
@@ -140,7 +157,6 @@ class Treatment:
         self.record.runs.append(run)
         self._done += zone.strokes
         self._samples = []
-        return _as_asked(result)
 
     def _fetch_missing(self, made: int) -> None:
         """Read again what was lost on the way, as far as the device still has it."""

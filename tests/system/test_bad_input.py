@@ -18,6 +18,8 @@ import pytest
 from mesoinjector import DeviceNotFound, FirmwareNotRunning, Injector, PortBusy, VersionMismatch, cli
 from mesoinjector.journal import Journal
 from mesoinjector.links import SimulatedLink
+from mesoinjector.record import TreatmentRecord
+from mesoinjector.report import write_report
 from mesosim.runtime import Paced, Piped
 from tests.house import rooms
 
@@ -198,3 +200,34 @@ def test_a_journal_that_cannot_be_written(tmp_path: Path) -> None:
     arguments = ("--journal", str(tmp_path / "j.sqlite"), "--report", str(tmp_path / "r.html"))
     done = meso("run", str(plan), "--device", "sim://", *arguments)
     assert done.returncode == cli.DEVICE and "journal" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_report_replaces_nothing_but_a_file(tmp_path: Path) -> None:
+    """A device node or a pipe that is named by mistake is left as it is."""
+    plan, pipe = tmp_path / "plan.toml", tmp_path / "pipe"
+    plan.write_text(GOOD)
+    os.mkfifo(pipe)
+    done = meso("run", str(plan), "--device", "sim://", "--report", str(pipe))
+    assert done.returncode == cli.BAD_INPUT
+    assert "is no file" in done.stderr
+    assert pipe.is_fifo()
+    with pytest.raises(OSError, match="is no file"):
+        write_report(TreatmentRecord("plan", "uid", "0", "cpython", "now", True), pipe)
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("huge", [str(10**400), "[" * 5000])
+def test_a_plan_that_is_too_much(huge: str, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(GOOD.replace("points = 8", f"points = {huge}", 1))
+    done = meso("run", str(plan), "--device", "sim://")
+    assert done.returncode == cli.BAD_INPUT
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "url", ["sim://[", "sim://?seed=x", "sim://?speed=1", "sim://pypy", "socket://nowhere", "socket://"]
+)
+def test_addresses_that_are_none(url: str, tmp_path: Path) -> None:
+    with pytest.raises(DeviceNotFound):
+        Injector.open(url, tmp_path / "j.sqlite")

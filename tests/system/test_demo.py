@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,19 @@ HASHES = Path(__file__).parents[1] / "vectors" / "traces.json"
 @cache
 def demo(runtime: str) -> dict[str, Any]:
     """One run of the command; what it printed."""
-    line = [sys.executable, "-m", "mesoinjector", "demo", "--json", "--runtime", runtime, "--out", os.devnull]
-    done = subprocess.run(line, capture_output=True, text=True, check=True, timeout=110)
+    with tempfile.TemporaryDirectory() as folder:
+        line = [
+            sys.executable,
+            "-m",
+            "mesoinjector",
+            "demo",
+            "--json",
+            "--runtime",
+            runtime,
+            "--out",
+            f"{folder}/d.html",
+        ]
+        done = subprocess.run(line, capture_output=True, text=True, check=True, timeout=110)
     summary: dict[str, Any] = json.loads(done.stdout)
     return summary
 

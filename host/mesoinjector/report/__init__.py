@@ -19,6 +19,8 @@ def write_report(record: TreatmentRecord, path: Path) -> None:
     Raises ``OSError`` if the file cannot be written. Not for several threads at once: matplotlib's
     settings belong to the process.
     """
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path} is there and is no file: it is left alone")
     page = render(record).encode("utf-8", errors="replace")
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

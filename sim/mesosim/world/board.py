@@ -82,7 +82,7 @@ class TracedStore:
         content = self._content
         for i in range(n):
             buf[i] = content[at + i]
-        self._board.log.add(self._board.t, trace.STORE_READ, at, n, 0)
+        self._board.log.blob(self._board.t, trace.STORE_READ, at, bytes(buf[:n]))
 
     def write(self, at: int, buf: bytearray, n: int) -> None:
         """See the port."""
