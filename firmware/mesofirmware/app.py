@@ -4,9 +4,9 @@ The board calls it when that time has come, or earlier, when bytes have arrived,
 batch of an axis has ended, or the index was seen. Nothing moves because an App was made.
 """
 
-from mesofirmware import clock, latches, ledger, link, session, strokes, transaction
+from mesofirmware import access, answers, clock, events, keys, latches, ledger, link, session, strokes, transaction
 from mesofirmware.records import StoreFailed
-from mesoprotocol import limits, tick, wire
+from mesoprotocol import codec, frame, limits, tick, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +28,17 @@ class App:
         self._ledger = ledger.Ledger(board.store, board.boot_id)
         self._link = link.Link(board)
         self._transaction = transaction.Transaction(board, self._ledger, self._latches)
-        self._session = session.Session(board, self._clock, self._link, self._ledger, self._latches, self._transaction)
+        self._events = events.Events(self._link)
+        doors = keys.Keys(board.store)
+        self._access = access.Access(
+            board, self._clock, self._link, self._ledger, self._latches, self._transaction, doors
+        )
+        self._answers = answers.Answers(
+            board, self._clock, self._link, self._ledger, self._latches, self._transaction, self._events
+        )
+        self._session = session.Session(
+            board, self._link, self._ledger, self._latches, self._transaction, self._access, self._answers
+        )
         self._transaction.on_change = self._tell_phase
         self._transaction.on_outcome = self._tell_outcome
         self._phase: list = [self._clock.pair, 0, 0, self._transaction.plan.dose_id]
@@ -36,8 +46,8 @@ class App:
         self._sampled_at = now
         self._records: list = [0, 0, None]
         self._record_bytes = bytearray(_STROKES_A_FRAME * strokes.RECORD)
-        views = range(_STROKES_A_FRAME + 1)
-        self._record_views = [memoryview(self._record_bytes)[: i * strokes.RECORD] for i in views]
+        self._records[2] = [self._record_bytes, 0, 0]
+        self._stream = bytearray(codec.size(wire.EVENT_TELEMETRY_FIELDS))
         self._strokes_sent = 0
         self._latches.bits = self._ledger.latches
         if self._ledger.interrupted_n:
@@ -57,7 +67,7 @@ class App:
             else:
                 self._session.handle(now)
         wait = self._transaction.step(now, self._clock.ms)
-        self._session.step()
+        self._access.step()
         if self._latches.lasting() != self._ledger.latches:
             self._keep_latches()
         return min(wait, self._report(now))
@@ -92,18 +102,20 @@ class App:
         s[wire.EVENT_TELEMETRY_PLUNGER_NL] = board.encoder() * profile[limits.PROFILE_PL_PER_COUNT] // 1000
         s[wire.EVENT_TELEMETRY_NEEDLE_UM] = board.needle_um()
         s[wire.EVENT_TELEMETRY_INPUTS] = board.inputs()
-        self._link.stream(wire.EVENT_TELEMETRY, self._session.number, wire.EVENT_TELEMETRY_FIELDS, s)
+        n = codec.write(wire.EVENT_TELEMETRY_FIELDS, s, self._stream, 0)
+        listener = self._access.listener()
+        self._link.notify(frame.STREAM, wire.EVENT_TELEMETRY, self._events.newest, listener, self._stream, n)
         return period
 
     def _tell_phase(self) -> None:
         p = self._phase
         p[wire.EVENT_PHASE_STATE] = self._transaction.state
         p[wire.EVENT_PHASE_LATCHES] = self._latches.bits
-        self._link.event(wire.EVENT_PHASE, self._session.number, wire.EVENT_PHASE_FIELDS, p)
+        self._events.tell(wire.EVENT_PHASE, self._access.listener(), wire.EVENT_PHASE_FIELDS, p)
 
     def _tell_outcome(self) -> None:
-        values = self._session.fill_outcome()
-        self._link.event(wire.EVENT_OUTCOME, self._session.number, wire.OUTCOME_FIELDS, values)
+        self._answers.fill_outcome()
+        self._events.tell(wire.EVENT_OUTCOME, self._access.listener(), wire.OUTCOME_FIELDS, self._answers.values)
 
     def _tell_strokes(self, n: int) -> None:
         ring = self._transaction.fractional.strokes
@@ -112,6 +124,6 @@ class App:
         r = self._records
         r[0] = first
         r[1] = n
-        r[2] = self._record_views[n]
+        r[2][2] = n * strokes.RECORD
         self._strokes_sent = first + n
-        self._link.event(wire.EVENT_STROKE_RECORDS, self._session.number, wire.EVENT_STROKE_RECORDS_FIELDS, r)
+        self._events.tell(wire.EVENT_STROKE_RECORDS, self._access.listener(), wire.EVENT_STROKE_RECORDS_FIELDS, r)

@@ -5,6 +5,7 @@ Layout of the non-volatile memory (all records end with a CRC-32 of their own):
     0     header, two copies written in turn: generation, session counter, treatment
     64    progress, two copies written in turn: how far the dose in hand may have got
     128   257 slots of 104 bytes, dose n in slot n mod 257: INTENT | START | OUTCOME | ACK, each written once
+    26880 keys, two copies (see `keys`)
 
 A record is read back before anything depends on it; `records.StoreFailed` is raised if it differs. What
 cannot be read is never reformatted: the ledger is `corrupt` then, and stays so. Reservation comes before
@@ -50,7 +51,7 @@ class Ledger:
     """The ledger of one device. Public counters are volumes in nl; `next_n` is the next dose's number."""
 
     def __init__(self, store: "Store", boot_id: bytes) -> None:
-        self._records = records.Records(store)
+        self._records = records.Records(store, b"LEDGER1")
         self._boot_id = boot_id
         self.corrupt = False
         self.interrupted_n = 0
@@ -138,9 +139,8 @@ class Ledger:
     def reserve(self, n: int, lower_nl: int, upper_nl: int, lower_strokes: int, upper_strokes: int) -> None:
         """Record how far entry n has got at least, and how far it may get until the next call."""
         p = self._progress
-        p[0] += 1
         p[1], p[2], p[3], p[4], p[5] = n, lower_nl, upper_nl, lower_strokes, upper_strokes
-        self._records.write(_PROGRESS_AT + (p[0] & 1) * _COPY, _PROGRESS, p)
+        self._records.write_newer(_PROGRESS_AT, _COPY, _PROGRESS, p)
 
     def write_outcome(self, n: int) -> None:
         """Record `outcome` (filled by the caller but for number and totals) as the end of entry n."""
@@ -165,16 +165,15 @@ class Ledger:
 
     def _write_header(self) -> None:
         h = self._header
-        h[0] += 1
         h[1] = self.session
         h[2] = self.treatment
         h[3] = self.latches
-        self._records.write(_HEADER_AT + (h[0] & 1) * _COPY, _HEADER, h)
+        self._records.write_newer(_HEADER_AT, _COPY, _HEADER, h)
 
     # --- Recovery at boot -----------------------------------------------------------------------------
 
     def _recover(self) -> None:
-        header = self._newer(_HEADER_AT, _HEADER, self._header)
+        header = self._records.read_newer(_HEADER_AT, _COPY, _HEADER, self._header)
         if header == records.DAMAGED:
             self.corrupt = True
             self.session = (self._boot_id[0] | self._boot_id[1] << 8) % 0xFFFF
@@ -182,7 +181,7 @@ class Ledger:
         self.session = self._header[1]
         self.treatment = self._header[2]
         self.latches = self._header[3]
-        progress = self._newer(_PROGRESS_AT, _PROGRESS, self._progress)
+        progress = self._records.read_newer(_PROGRESS_AT, _COPY, _PROGRESS, self._progress)
         last = self._last_entry()
         self.next_n = last + 1
         if (last and header == records.BLANK) or not self._is_unused(last + 1):
@@ -196,20 +195,6 @@ class Ledger:
             self._take_totals()
         if last and not self.corrupt:
             self._close_last(last, progress == records.VALID)
-
-    def _newer(self, at: int, fields: tuple, values: list) -> int:
-        """Read the newer of two copies into `values`; DAMAGED only if both were written and neither reads."""
-        first = self._records.read(at, fields, values)
-        generation = values[0] if first == records.VALID else -1
-        second = self._records.read(at + _COPY, fields, values)
-        if second == records.VALID and values[0] > generation:
-            return records.VALID
-        if first == records.VALID:
-            return self._records.read(at, fields, values)
-        for i in range(len(values)):
-            values[i] = 0
-        # a power cut within the very first write leaves one damaged copy and one blank: nothing had happened
-        return records.DAMAGED if first == records.DAMAGED and second == records.DAMAGED else records.BLANK
 
     def _last_entry(self) -> int:
         last = 0

@@ -1,7 +1,7 @@
 """Frames in and out of the board's byte link.
 
 Sending never waits: a frame is taken whole or dropped and counted. A dropped reply is asked for again by the
-host and comes from the session's cache; a dropped event is re-readable; a dropped stream frame is lost.
+host and comes from its session's cache; a dropped event is re-readable; a dropped stream frame is lost.
 STOP is recognised here, before any queue or session.
 """
 
@@ -10,6 +10,7 @@ from mesoprotocol import codec, frame, wire
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mesofirmware.boards.port import Board
+    from mesofirmware.peer import Peer
 
 MAJORS = (wire.MAJOR, 1, 2, 3, 4, 5, 6, 7, 8)
 """Majors whose frames can be read at all: enough to answer their HELLO with what to update."""
@@ -25,9 +26,6 @@ class Link:
         self._end = 0
         self._reader = frame.Reader(MAJORS)
         self._builder = frame.Builder(wire.MAJOR)
-        self._cached = bytearray(frame.WIRE_MAX)
-        self._cached_n = 0
-        self._events = 0
         self.dropped = 0
         self.body = self._reader.body
         self.major = 0
@@ -36,6 +34,7 @@ class Link:
         self.session = 0
         self.length = 0
         """Bytes of the request's payload, which begins at body[HEADER]."""
+        self.is_tagged = False
 
     @property
     def bad(self) -> int:
@@ -52,30 +51,31 @@ class Link:
                     return False
             self._at = self._reader.feed(self._rx, self._at, self._end)
             body = self.body
-            if self._reader.length and body[1] == frame.REQUEST:
+            if self._reader.length and body[1] & ~frame.TAGGED == frame.REQUEST:
                 self.major = body[0]
                 self.msg_id = body[2] | body[3] << 8
                 self.seq = body[4] | body[5] << 8
                 self.session = body[6] | body[7] << 8
                 self.length = body[8]
+                self.is_tagged = body[1] != frame.REQUEST
                 return True
 
     def is_stop(self) -> bool:
         """Whether the request is STOP. Its bytes are constant, but any frame that says STOP is taken as one."""
         return self.msg_id == wire.STOP
 
-    def reply(self, session: int, status: int, state: int, fields: tuple, values: list) -> None:
-        """Answer the present request; the answer is kept for `repeat`. A refusal has no fields."""
-        n = self._answer(self._builder, session, status, state, fields, values)
+    def reply(self, peer: "Peer", status: int, state: int, fields: tuple, values: list) -> None:
+        """Answer the present request of `peer`, which keeps the answer. A refusal has no fields."""
+        n = self._answer(self._builder, peer.number, status, state, fields, values)
         self._put(n)
         i = 0
         while i < n:
-            self._cached[i] = self._builder.wire[i]
+            peer.cached[i] = self._builder.wire[i]
             i += 1
-        self._cached_n = n
+        peer.cached_n = n
 
     def reply_uncached(self, state: int, status: int, fields: tuple, values: list) -> None:
-        """Answer HELLO, STOP, HEARTBEAT or a foreign session, which stand outside the order of requests."""
+        """Answer HELLO, STOP, HEARTBEAT or a stranger, which stand outside the order of requests."""
         self._put(self._answer(self._builder, self.session, status, state, fields, values))
 
     def reply_foreign(self, status: int, state: int, fields: tuple, values: list) -> None:
@@ -97,25 +97,19 @@ class Link:
         end = codec.write(fields, values, body, at + 3)
         return builder.build(frame.REPLY, self.msg_id, self.seq, session, end - at)
 
-    def forget(self) -> None:
-        """A new session begins: nothing is to be repeated."""
-        self._cached_n = 0
-
-    def repeat(self) -> None:
-        """Send the last cached answer again."""
-        if self._cached_n and not self._board.send(self._cached, self._cached_n):
+    def repeat(self, peer: "Peer") -> None:
+        """Send the answer to the newest request of `peer` again, if there has been one."""
+        if peer.cached_n and not self._board.send(peer.cached, peer.cached_n):
             self.dropped += 1
 
-    def event(self, msg_id: int, session: int, fields: tuple, values: list) -> None:
-        """Send a numbered event."""
-        self._events = (self._events + 1) & 0xFFFF
-        end = codec.write(fields, values, self._builder.body, frame.HEADER)
-        self._put(self._builder.build(frame.EVENT, msg_id, self._events, session, end - frame.HEADER))
-
-    def stream(self, msg_id: int, session: int, fields: tuple, values: list) -> None:
-        """Send a stream frame; its seq is that of the last event."""
-        end = codec.write(fields, values, self._builder.body, frame.HEADER)
-        self._put(self._builder.build(frame.STREAM, msg_id, self._events, session, end - frame.HEADER))
+    def notify(self, kind: int, msg_id: int, number: int, session: int, payload: bytearray, n: int) -> None:
+        """Send an event, or a stream frame; `number` is the event's, or that of the last one."""
+        body = self._builder.body
+        i = 0
+        while i < n:
+            body[frame.HEADER + i] = payload[i]
+            i += 1
+        self._put(self._builder.build(kind, msg_id, number, session, n))
 
     def _put(self, n: int) -> None:
         if not self._board.send(self._builder.wire, n):

@@ -16,9 +16,9 @@ class StoreFailed(Exception):
 class Records:
     """Reads and writes records of a store. Buffers exist from the start; nothing is allocated later."""
 
-    def __init__(self, store: "Store") -> None:
+    def __init__(self, store: "Store", tag: bytes) -> None:
         self._store = store
-        self._seed = crc.seed(b"LEDGER1")
+        self._seed = crc.seed(tag)
         self._buf = bytearray(128)
         self._check = bytearray(128)
 
@@ -61,6 +61,29 @@ class Records:
         n = codec.write(fields, values, self._buf, 0)
         crc.put(self._buf, n, self._seed)
         self._put(at, n + 4)
+
+    def read_newer(self, at: int, size: int, fields: tuple, values: list) -> int:
+        """Read the newer of two copies, `size` bytes apart, into `values`, the first of which is a generation.
+
+        DAMAGED only if neither reads and both were written; then, and if nothing was written, numbers are 0.
+        """
+        first = self.read(at, fields, values)
+        generation = values[0] if first == VALID else -1
+        second = self.read(at + size, fields, values)
+        if second == VALID and values[0] > generation:
+            return VALID
+        if first == VALID:
+            return self.read(at, fields, values)
+        for i in range(len(values)):
+            if fields[i][0] != codec.BYTES:
+                values[i] = 0
+        # a power cut within the very first write leaves one damaged copy and one blank: nothing had happened
+        return DAMAGED if first == DAMAGED and second == DAMAGED else BLANK
+
+    def write_newer(self, at: int, size: int, fields: tuple, values: list) -> None:
+        """Write a new generation over the older of two copies."""
+        values[0] += 1
+        self.write(at + (values[0] & 1) * size, fields, values)
 
     def blank(self, at: int, n: int) -> None:
         """Make n <= 128 bytes blank again."""

@@ -6,18 +6,48 @@ and seq, a late or strange one is dropped and counted.
 
 from __future__ import annotations
 
+import hmac
 from collections import deque
 from typing import Any
 
+from mesoinjector.clock import DeviceClock
+from mesoinjector.keys import Key
 from mesoprotocol import frame, messages, typed, wire
 
 JUNK_KEPT = 400
 """Bytes outside frames that are kept to tell a MicroPython prompt from silence."""
 EVENTS_KEPT = 4096
 """Events that wait for a listener; beyond that the oldest is dropped and counted."""
+MISSING_KEPT = 64
+"""Numbers of events that did not come and are still to be asked for; beyond that they are counted as lost."""
+LAST_SEQ = 0xF000
+"""Beyond this a session is as good as spent: open another while nothing is under way."""
 
 STOP_BYTES = typed.write_request(frame.Builder(wire.MAJOR), messages.Stop(), 0, 0)
 """STOP, constant: any program, signal handler or terminal can send it."""
+
+
+PROOF = 16
+"""Bytes of a proof in AUTH."""
+
+
+class _Tagger:
+    """Makes the tags of one session."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def of(self, buf: bytearray, n: int) -> bytes:
+        """The code of buf[:n]."""
+        return hmac.digest(self._key, memoryview(buf)[:n], "sha256")
+
+    def cover(self, message: messages.Provision, seq: int, session: int) -> bytes:
+        """A key under the pad of the request that carries it."""
+        builder = frame.Builder(wire.MAJOR)
+        builder.tagger = self
+        typed.write_request(builder, message, seq, session)
+        pad = hmac.digest(self._key, b"meso1 pad" + bytes(builder.body[: frame.HEADER]), "sha256")
+        return bytes(a ^ b for a, b in zip(message.key, pad, strict=True))
 
 
 class Connection:
@@ -29,8 +59,10 @@ class Connection:
         self._nonce = b""
         self._seq = 0
         self._beat = 0
+        self._event: int | None = None
         self._tick: int | None = None
         self._tick_at = 0
+        self.clock = DeviceClock()
         self._answers: dict[int, Any] = {}
         self._junk = b""
         self.session = 0
@@ -38,6 +70,8 @@ class Connection:
         self.stop_answer: messages.StopReply | None = None
         self.events: deque[Any] = deque(maxlen=EVENTS_KEPT)
         self.events_dropped = 0
+        self.missing: deque[int] = deque()
+        self.events_lost = 0
         self.frames = 0
         self.dropped = 0
 
@@ -48,15 +82,41 @@ class Connection:
         self._nonce = nonce
         self.session = 0
         self.hello = None
+        self._builder.tagger = None
         self._answers.clear()
+        self._event = None
+        self.missing.clear()
         hello = messages.Hello(nonce, wire.MAJOR, wire.MAJOR, client)
         return b"\0\0" + typed.write_request(self._builder, hello, 0, 0)
 
     def request(self, message: Any) -> tuple[int, bytes]:
         """The seq and bytes of a request. The same bytes may be sent again; a new call is a new request."""
+        if isinstance(message, messages.Provision) and isinstance(self._builder.tagger, _Tagger):
+            message = message._replace(key=self._builder.tagger.cover(message, self._seq + 1, self.session))
         self._seq += 1
         self._answers.clear()
         return self._seq, typed.write_request(self._builder, message, self._seq, self.session)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether this session's numbers run out: another one is to be opened before the next dose."""
+        return self._seq >= LAST_SEQ
+
+    def auth(self, key: Key) -> messages.Auth:
+        """The proof that this host has `key`, as HELLO's answer challenges it."""
+        return messages.Auth(key.role, self._code(b"meso1 host", key)[:PROOF])
+
+    def accept(self, key: Key, reply: messages.AuthReply) -> bool:
+        """Whether the device has `key` too; if so requests are tagged from now on."""
+        if not hmac.compare_digest(self._code(b"meso1 device", key)[:PROOF], reply.proof):
+            return False
+        self._builder.tagger = _Tagger(self._code(b"meso1 session", key))
+        return True
+
+    def _code(self, label: bytes, key: Key) -> bytes:
+        assert self.hello is not None
+        challenge = label + bytes((key.role,)) + self._nonce + self.hello.device_nonce + self.hello.uid
+        return hmac.digest(key.secret, challenge, "sha256")
 
     def heartbeat(self, dose_id: bytes) -> bytes:
         """A heartbeat for a dose that somebody waits for; it echoes the device tick last seen."""
@@ -132,9 +192,37 @@ class Connection:
         else:
             if isinstance(message, (messages.Telemetry, messages.PhaseEvent)):
                 self._see(message.time & 0x3FFFFFFF, now_us)
-            if len(self.events) == EVENTS_KEPT:
-                self.events_dropped += 1
-            self.events.append(message)
+            if self._is_new(received.seq, received.kind == frame.EVENT):
+                self.add_event(message)
+
+    def begin_events(self, newest: int) -> None:
+        """Events are counted from here: `newest` is the number of the last one before."""
+        self._event = newest
+
+    def add_event(self, message: Any) -> None:
+        """Put an event where listeners get it."""
+        if len(self.events) == EVENTS_KEPT:
+            self.events_dropped += 1
+        self.events.append(message)
+
+    def _is_new(self, number: int, is_event: bool) -> bool:
+        """Whether an event, or a stream frame that follows event `number`, is to be told; notes gaps before it."""
+        ahead = (number - self._event) & 0xFFFF if self._event is not None else 0
+        if 0 < ahead < 0x8000:
+            first_missing = number - ahead + 1
+            for i in range(first_missing, number if is_event else number + 1):
+                self.missing.append(i & 0xFFFF)
+            while len(self.missing) > MISSING_KEPT:
+                self.missing.popleft()
+                self.events_lost += 1
+            self._event = number
+            return True
+        if not is_event or self._event is None:
+            return True
+        if number in self.missing:
+            self.missing.remove(number)
+            return True
+        return False  # told before: a repeated frame
 
     def _see(self, tick: int, now_us: int) -> None:
         self._tick = tick

@@ -11,6 +11,8 @@ MesoError
 +-- ProtocolError
 |   +-- VersionMismatch       the sides speak different versions, or have different limits
 |   +-- FirmwareNotRunning    a MicroPython prompt or a traceback answers instead
++-- AuthError                 the device does not accept who you are, or cannot prove who it is
++-- KeyFileError              a key file cannot be used
 +-- DeviceError               the device said no, with its status
 |   +-- Refused               not now: state, latch, session
 |   +-- LimitExceeded         never: a limit
@@ -70,6 +72,14 @@ class FirmwareNotRunning(ProtocolError):
     """A MicroPython prompt or a traceback answers instead of the firmware."""
 
 
+class AuthError(MesoError):
+    """The device does not accept who you are, or cannot prove who it is."""
+
+
+class KeyFileError(MesoError):
+    """A key file cannot be used."""
+
+
 class DeviceError(MesoError):
     """The device said no. `status` is the schema's code, `name` its name."""
 
@@ -121,6 +131,8 @@ def refusal(status: int, request: str) -> MesoError:
         )
     name = messages.STATUS_NAMES.get(status, "")
     family = messages.STATUS_CAUSES.get(status, ("", "", ""))[0]
+    if status in _ABOUT_KEYS:
+        return AuthError(str(DeviceError(status, request)))
     if name == "WRONG_STATE":
         return DeviceBusy(status, request)
     if family == "limit":
@@ -128,3 +140,8 @@ def refusal(status: int, request: str) -> MesoError:
     if family in ("actuator", "storage"):
         return Fault(status, request)
     return Refused(status, request)
+
+
+_ABOUT_KEYS = frozenset(
+    (wire.S_ROLE, wire.S_AUTH_FAILED, wire.S_AUTH_BACKOFF, wire.S_BAD_TAG, wire.S_NO_KEY, wire.S_KEYS_DAMAGED)
+)

@@ -14,8 +14,10 @@ from typing import Any, Self
 
 from mesoinjector import errors, opening, planning, results
 from mesoinjector.arguments import micrometres, nanolitres, whole
+from mesoinjector.clock import Estimate
 from mesoinjector.connection import STOP_BYTES
 from mesoinjector.journal import Intended, Journal
+from mesoinjector.keys import Key
 from mesoinjector.links import Link, open_link
 from mesoinjector.pump import Pump
 from mesoprotocol import limits, messages, wire
@@ -29,7 +31,7 @@ NOT_AFTER_US = 2_000_000
 class Injector:
     """One open device. Use `Injector.open`; safe to use from many threads."""
 
-    def __init__(self, link: Link, journal: Journal) -> None:
+    def __init__(self, link: Link, journal: Journal, key: Key | None = None) -> None:
         self.link = link
         self.journal = journal
         self._pump = Pump(link)
@@ -37,7 +39,7 @@ class Injector:
         self._stops = 0
         self._treatment = 0
         self._pump.listen(self._take_event)
-        self.hello = opening.greet(self._pump)
+        self.hello = opening.open_session(self._pump, key)
         self.uid = self.hello.uid.hex()
         self._next_n = self.hello.next_n
         self.interrupted: results.Result | None = None
@@ -47,19 +49,21 @@ class Injector:
         self._account_for_ledger()
 
     @classmethod
-    def open(cls, url: str, journal: Path | str | Journal | None = None) -> Self:
+    def open(cls, url: str, journal: Path | str | Journal | None = None, key: Key | Path | str | None = None) -> Self:
         """Open the device at `url` (`/dev/ttyACM0`, `socket://host:port`, `sim://`, `sim://micropython`).
 
         Without a journal of its own choosing, a real device gets this user's, a simulated one none that lasts.
+        A device that has keys wants one to give doses, or the path of its file; without, this session observes.
         Nothing moves. Doses that were under way are asked for by their ids; see `resolved`. Raises
-        `LinkError`, `ProtocolError`, `JournalError`.
+        `LinkError`, `ProtocolError`, `AuthError`, `KeyFileError`, `JournalError`.
         """
+        secret = key if isinstance(key, Key) or key is None else Key.load(key)
         if journal is None and url.startswith("sim:"):
             journal = ":memory:"
         book = journal if isinstance(journal, Journal) else Journal(journal)
         link = open_link(url)
         try:
-            return cls(link, book)
+            return cls(link, book, secret)
         except BaseException:
             link.close()
             raise
@@ -213,6 +217,17 @@ class Injector:
         if dose is None:
             raise errors.PlanError(f"dose {dose_id} is not in the journal {self.journal.path}.")
         return self._resolve(dose)
+
+    def provision(self, key: Key) -> None:
+        """Set the key of a role; the service key first. From the next opening on it is asked for.
+
+        Raises `AuthError` unless this session is service's, or the device has no keys yet.
+        """
+        self._pump.request(messages.Provision(key.role, key.secret))
+
+    def device_time(self) -> Estimate:
+        """The device's clock now, microseconds since its boot, with a bound of the error."""
+        return self._pump.connection.clock.device_time(self.link.now_us())
 
     # --- The transaction --------------------------------------------------------------------------------
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mesoinjector import errors
+from mesoinjector.keys import Key
 from mesoinjector.pump import Pump
 from mesoprotocol import limits, messages, wire
 
@@ -15,11 +18,62 @@ BUSY_US = 15_000_000
 """Wait while the device ends a dose first: dispensing, settling (5 s) and coming to rest (5 s)."""
 
 
-def greet(pump: Pump) -> messages.HelloReply:
-    """Open a session: whose it is, its limits and version are checked. Moves nothing; ends what was under way.
+def open_session(pump: Pump, key: Key | None) -> messages.HelloReply:
+    """Open a session: whose it is, its limits, version and keys are checked. Moves nothing; ends what was under way.
 
-    Raises `DeviceNotFound`, `FirmwareNotRunning`, `VersionMismatch`, `LinkLost`.
+    Without a key the session of a device that has keys is an observer's, and ends nothing. The answer to HELLO
+    comes back with what AUTH has brought up to date. Raises `DeviceNotFound`, `FirmwareNotRunning`,
+    `VersionMismatch`, `AuthError`, `LinkLost`.
     """
+    hello = greet(pump)
+    if key is not None:
+        hello = _authenticate(pump, hello, key)
+    events: messages.ReadEventReply = pump.request(messages.ReadEvent(0))
+    pump.connection.begin_events(events.newest)
+    pump.sync()
+    return hello
+
+
+def _authenticate(pump: Pump, hello: messages.HelloReply, key: Key) -> messages.HelloReply:
+    connection = pump.connection
+    if not hello.capabilities & wire.CAPABILITY_KEYED:
+        raise errors.AuthError(
+            f"{pump.link.url} has no keys, so a key proves nothing to it. Next: provision it, or open it without a key."
+        )
+    seq, data = connection.request(connection.auth(key))
+    deadline = pump.link.now_us() + BUSY_US
+    answers: list[Any] = []
+
+    def arrived() -> bool:
+        answer = connection.answer(seq)
+        if answer is not None:
+            answers.append(answer)
+        return bool(answers)
+
+    while not answers:
+        if pump.link.now_us() >= deadline:
+            raise errors.ReplyTimeout(f"{pump.link.url}: no answer to Auth. Next: check the cable, then open it again.")
+        pump.send(data)
+        pump.until(min(deadline, pump.link.now_us() + AGAIN_US), arrived)
+    reply = answers[0]
+    if reply.status:
+        raise errors.refusal(reply.status, "Auth")
+    if not connection.accept(key, reply):
+        raise errors.AuthError(
+            f"{pump.link.url} cannot prove that it has this key: it is not the device it says it is. Next: do not use "
+            "it; check cable and device."
+        )
+    return hello._replace(
+        state=reply.state,
+        next_n=reply.next_n,
+        latches=reply.latches,
+        stop_count=reply.stop_count,
+        treatment=reply.treatment,
+    )
+
+
+def greet(pump: Pump) -> messages.HelloReply:
+    """HELLO until it is answered, and whether its answer can be worked with."""
     link = pump.link
     connection = pump.connection
     data = connection.greet(link.token(8), CLIENT)

@@ -6,15 +6,16 @@ read of at most 50 ms. Every wait has a deadline.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mesoinjector import connection, errors
+from mesoinjector import clock, connection, errors
 from mesoinjector.links import Link
-from mesoprotocol import limits, messages
+from mesoprotocol import limits, messages, typed
 
 TRIES = 4
 """Times that a request is sent with the same seq before the line counts as dead."""
@@ -72,6 +73,7 @@ class Pump:
         self._request = FairLock()
         self._beating_for = b""
         self._beat_at = 0
+        self._sync_at = 0
         self._listeners: list[Callable[[Any], None]] = []
 
     def listen(self, listener: Callable[[Any], None]) -> Callable[[], None]:
@@ -149,10 +151,35 @@ class Pump:
             "then open the device again: doses that were under way are asked for by their ids."
         )
 
+    def sync(self) -> None:
+        """Ask the device for its time."""
+        sent_us = self.link.now_us()
+        self._sync_at = sent_us + clock.PROBE_US
+        reply: messages.SyncReply = self.request(messages.Sync())
+        self.connection.clock.probe(sent_us, reply.time, self.link.now_us())
+
+    def fetch_missing(self) -> None:
+        """Ask for events that did not come. What the device does not keep any more is counted as lost."""
+        connection = self.connection
+        while connection.missing:
+            index = connection.missing.popleft()
+            with contextlib.suppress(errors.DeviceError, errors.ReplyTimeout):
+                reply: messages.ReadEventReply = self.request(messages.ReadEvent(index))
+                event = typed.read_event(reply.msg_id, reply.payload)
+                if event is not None:
+                    connection.add_event(event)
+                    continue
+            connection.events_lost += 1
+
     def _tell(self) -> None:
-        """Hand events to the listeners; not within a request, so that a listener may make one."""
+        """Between requests: ask for what was missed and for the time, and hand events to the listeners."""
         if self._request.mine():
             return
+        if self.connection.missing:
+            self.fetch_missing()
+        if self._beating_for and self.link.now_us() >= self._sync_at:
+            with contextlib.suppress(errors.ReplyTimeout):
+                self.sync()
         while self.connection.events:
             try:
                 event = self.connection.events.popleft()

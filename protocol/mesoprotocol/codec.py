@@ -3,7 +3,7 @@
 A message's fields are a tuple of `(kind, size, low, high)`. Values live in a list that the caller owns, one
 entry a field: an integer; for BYTES and TEXT, when reading, the field's offset in the buffer (so that
 nothing is allocated), when writing, the bytes; for TIME a two-item list `[high, low]`, both below 2^30, time
-being high * 2^30 + low microseconds.
+being high * 2^30 + low microseconds; for TAIL, when writing, a three-item list `[buffer, offset, length]`.
 """
 
 UINT, INT, BYTES, TEXT, TIME, TAIL = 0, 1, 2, 3, 4, 5
@@ -83,9 +83,12 @@ def write(fields: tuple, values: list, buf: bytearray, at: int) -> int:
             buf[at + 6] = (high >> 18) & 31
             buf[at + 7] = 0
         elif kind == TAIL:
-            for byte in v:
-                buf[at] = byte
+            source, k, m = v
+            while m > 0:
+                buf[at] = source[k]
                 at += 1
+                k += 1
+                m -= 1
         else:
             k = 0
             m = len(v)

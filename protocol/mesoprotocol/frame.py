@@ -1,19 +1,34 @@
-"""Frames: `00 | COBS( header 10 | payload <= 220 | CRC-32 ) | 00`, the same code on both sides.
+"""Frames: `00 | COBS( header 10 | payload <= 220 | tag 0 or 8 | CRC-32 ) | 00`, the same code on both sides.
 
-Header: major u8, kind u8, message id u16, seq u16, session u16, payload length u8, zero u8. The CRC starts
-from crc32("MESO" + major), so that no other protocol's frames and no other major's pass for ours. A body
-has at most 242 bytes, hence COBS codes of 0xFF never occur and each body has exactly one encoding: any
-other is refused. Refused frames are counted, nothing raises.
+Header: major u8, kind u8, message id u16, seq u16, session u16, payload length u8, zero u8. A request whose
+kind bears TAGGED has a tag behind its payload. The CRC starts from crc32("MESO" + major), so that no other
+protocol's frames and no other major's pass for ours. A body has at most 242 bytes, hence COBS codes of 0xFF
+never occur and each body has exactly one encoding: any other is refused. Refused frames are counted, nothing
+raises.
 """
 
 from mesoprotocol import crc
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Tagger(Protocol):
+        """What makes tags."""
+
+        def of(self, buf: bytearray, n: int) -> "bytes | bytearray":
+            """The code of buf[:n]."""
+
+
 HEADER = 10
 PAYLOAD_MAX = 220
-BODY_MAX = HEADER + PAYLOAD_MAX + 8 + 4
+TAG = 8
+BODY_MAX = HEADER + PAYLOAD_MAX + TAG + 4
 WIRE_MAX = BODY_MAX + 3
 
 REQUEST, REPLY, EVENT, STREAM = 0, 1, 2, 3
+TAGGED = 0x80
+"""Flag of a request's kind: a tag stands between payload and CRC."""
 
 
 def frame_seed(major: int) -> bytes:
@@ -22,16 +37,20 @@ def frame_seed(major: int) -> bytes:
 
 
 class Builder:
-    """Makes frames in a buffer of its own. Write the payload at `body[HEADER:]`, then call `build`."""
+    """Makes frames in a buffer of its own. Write the payload at `body[HEADER:]`, then call `build`.
+
+    `tagger`, if there is one, gives the tag of a tagged request: the first TAG bytes of its code.
+    """
 
     def __init__(self, major: int) -> None:
         self.major = major
         self._seed = frame_seed(major)
         self.body = bytearray(BODY_MAX)
         self.wire = bytearray(WIRE_MAX)
+        self.tagger: "Tagger | None" = None
 
     def build(self, kind: int, msg_id: int, seq: int, session: int, n: int) -> int:
-        """Frame a payload of `n` bytes; return the number of bytes now in `wire`."""
+        """Frame a payload of `n` bytes; return the number of bytes now in `wire`. TAGGED needs a `tagger`."""
         if n < 0 or n > PAYLOAD_MAX:
             raise ValueError("payload of %d bytes, at most %d" % (n, PAYLOAD_MAX))
         body = self.body
@@ -46,6 +65,15 @@ class Builder:
         body[8] = n
         body[9] = 0
         n += HEADER
+        if kind & TAGGED:
+            if self.tagger is None:
+                raise ValueError("no key to make a tag with")
+            code = self.tagger.of(body, n)
+            i = 0
+            while i < TAG:
+                body[n + i] = code[i]
+                i += 1
+            n += TAG
         crc.put(body, n, self._seed)
         return self._stuff(n + 4)
 
@@ -71,7 +99,8 @@ class Builder:
 
 
 class Reader:
-    """Finds frames in a stream of bytes. After `feed` returns, `length` > 0 says that `body` holds a frame.
+    """Finds frames in a stream of bytes. After `feed` returns, `length` > 0 says that `body` holds a frame:
+    header and payload are body[:length], a tagged request's tag follows.
 
     `majors` are the versions whose frames are read: header and CRC are frozen across majors, so that HELLO
     can say which side to update. `bad` counts refused frames. Memory is bounded whatever comes in.
@@ -130,12 +159,18 @@ class Reader:
             if i < n:
                 body[out] = 0
                 out += 1
-        if out < HEADER + 4 or body[8] + HEADER + 4 != out or body[1] > STREAM or body[9]:
+        kind = body[1]
+        rest = 4
+        if kind == REQUEST | TAGGED:
+            rest += TAG
+        elif kind > STREAM:
+            return False
+        if out < HEADER + rest or body[8] + HEADER + rest != out or body[9]:
             return False
         for major, seed in self._seeds:
             if body[0] == major:
                 if not crc.matches(body, out - 4, seed):
                     return False
-                self.length = out - 4
+                self.length = out - rest
                 return True
         return False

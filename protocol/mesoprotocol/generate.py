@@ -80,6 +80,7 @@ def wire(schema: Table) -> str:
     for table, prefix in (
         ("state", "STATE_"),
         ("dose_state", "DOSE_"),
+        ("role", "ROLE_"),
         ("mode", "MODE_"),
         ("reason", "REASON_"),
     ):
@@ -100,12 +101,12 @@ def wire(schema: Table) -> str:
     states = {row["name"]: 1 << row["id"] for row in schema["state"]}
     lines += [
         "",
-        "# What the device accepts: fields, and a mask of the states it is allowed in",
+        "# What the device checks of a request: fields, mask of the states it is allowed in, least role",
         "REQUESTS = {",
     ]
     for message in schema["message"]:
         mask = sum(states.values()) if message["states"] == "any" else states[message["states"]]
-        lines.append(f"    {message['name']}: ({message['name']}_FIELDS, {mask:#x}),")
+        lines.append(f"    {message['name']}: ({message['name']}_FIELDS, {mask:#x}, ROLE_{message['role'].upper()}),")
     lines += ["}", ""]
     return "\n".join(lines)
 
@@ -213,7 +214,8 @@ def messages(schema: Table) -> str:
         "}",
         "",
     ]
-    for table, key in (("state", "id"), ("dose_state", "id"), ("reason", "id"), ("status", "code")):
+    lines += ["ROLES = {", *(f"    wire.{m['name']}: wire.ROLE_{m['role'].upper()}," for m in schema["message"]), "}"]
+    for table, key in (("state", "id"), ("dose_state", "id"), ("role", "id"), ("reason", "id"), ("status", "code")):
         lines += [
             f"{table.upper()}_NAMES = {{",
             *(f'    {r[key]}: "{r["name"]}",' for r in schema[table]),

@@ -61,7 +61,7 @@ def _example(fields: list[Table], schema: Table) -> list[Any]:
             values.append(field["name"][:size])
         elif kind == 4:
             values.append((1 << 34) + 12345)
-        elif field["name"] == "records":
+        elif field["name"] in ("records", "payload"):
             values.append(bytes.fromhex("6b040100dc05016a040100de0501"))
         else:
             values.append(bytes((17 * i + k) & 255 for k in range(size)))

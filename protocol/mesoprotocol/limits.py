@@ -87,6 +87,12 @@ BAD_STROKES_IN_A_ROW = 3
 BAD_STROKES_PER_300 = 3
 # RAM ring of 512 stroke records
 STROKE_RING = 512
+# choice: what a host that was away for a second has missed
+EVENTS_KEPT = 16
+# choice: wrong proofs in a row before the device looks away
+AUTH_FAILURES = 5
+# choice: the longest time it looks away
+AUTH_BACKOFF_S = 64
 # the ring holds at least 256 doses; choice
 LEDGER_DOSES = 256
 
@@ -164,6 +170,9 @@ NAMES = (
     "BAD_STROKES_IN_A_ROW",
     "BAD_STROKES_PER_300",
     "STROKE_RING",
+    "EVENTS_KEPT",
+    "AUTH_FAILURES",
+    "AUTH_BACKOFF_S",
     "LEDGER_DOSES",
 )
 

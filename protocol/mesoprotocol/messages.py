@@ -11,9 +11,10 @@ from mesoprotocol import wire
 
 
 class Hello(NamedTuple):
-    """Opens a session. Header, these fields and the reply's first six are frozen across majors. A new nonce
-    ends what was prepared, armed or running, with its OUTCOME, before the answer; a known nonce repeats
-    its answer.
+    """Opens a session. Header, these fields and the reply's first six are frozen across majors. A known nonce
+    repeats its answer. While the device has no keys, a new nonce ends what was prepared, armed or running,
+    with its OUTCOME, before the answer, and the session may do everything; once it has, HELLO ends nothing
+    and makes an observer.
     """
 
     nonce: bytes
@@ -163,6 +164,89 @@ class HeartbeatReply(NamedTuple):
     """the request's"""
     tick: int
     """device tick (30 bits) [us]"""
+
+
+class Auth(NamedTuple):
+    """Mutual proof of a role's key; see Keys. What was prepared, armed or running in another session ends,
+    with its OUTCOME, before the answer.
+    """
+
+    role: int
+    """OPERATOR or SERVICE"""
+    proof: bytes
+    """the host's"""
+
+
+class AuthReply(NamedTuple):
+    """Answer to AUTH."""
+
+    status: int
+    state: int
+    proof: bytes
+    """the device's"""
+    next_n: int
+    """ledger number of the next dose"""
+    latches: int
+    """bits of `latch`"""
+    stop_count: int
+    """STOPs since boot"""
+    treatment: int
+    """treatment under way, 0 if none"""
+
+
+class Sync(NamedTuple):
+    """Device time at the moment the request was taken: between the host's sending and its receiving."""
+
+
+class SyncReply(NamedTuple):
+    """Answer to SYNC."""
+
+    status: int
+    state: int
+    time: int
+    """device time [us]"""
+
+
+class ReadEvent(NamedTuple):
+    """A past event by its number (the seq of its frame), while the device keeps it: the last 16."""
+
+    index: int  # type: ignore[assignment]
+    """number of the event"""
+
+
+class ReadEventReply(NamedTuple):
+    """Answer to READ_EVENT."""
+
+    status: int
+    state: int
+    newest: int
+    """number of the last event, 0 before the first"""
+    index: int  # type: ignore[assignment]
+    """the request's"""
+    msg_id: int
+    """what event it was; 0 if it is not kept any more, or has not come yet"""
+    payload: bytes
+    """its payload"""
+
+
+class Provision(NamedTuple):
+    """Sets the key of a role; the service key comes first. Keys can be replaced and never read. The session
+    keeps its role until the next HELLO.
+    """
+
+    role: int
+    """OPERATOR or SERVICE"""
+    key: bytes
+    """not zero; in a session opened by AUTH covered by the session's pad, see Keys"""
+
+
+class ProvisionReply(NamedTuple):
+    """Answer to PROVISION."""
+
+    status: int
+    state: int
+    role: int
+    """whose key was set"""
 
 
 class StartTreatment(NamedTuple):
@@ -468,6 +552,10 @@ REQUESTS: dict[type, tuple[int, tuple[tuple[int, int, int, int], ...]]] = {
     Stop: (wire.STOP, wire.STOP_FIELDS),
     Clear: (wire.CLEAR, wire.CLEAR_FIELDS),
     Heartbeat: (wire.HEARTBEAT, wire.HEARTBEAT_FIELDS),
+    Auth: (wire.AUTH, wire.AUTH_FIELDS),
+    Sync: (wire.SYNC, wire.SYNC_FIELDS),
+    ReadEvent: (wire.READ_EVENT, wire.READ_EVENT_FIELDS),
+    Provision: (wire.PROVISION, wire.PROVISION_FIELDS),
     StartTreatment: (wire.START_TREATMENT, wire.START_TREATMENT_FIELDS),
     Prepare: (wire.PREPARE, wire.PREPARE_FIELDS),
     PrepareRun: (wire.PREPARE_RUN, wire.PREPARE_RUN_FIELDS),
@@ -483,6 +571,10 @@ REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.STOP: (StopReply, wire.STOP_REPLY_FIELDS),
     wire.CLEAR: (ClearReply, wire.CLEAR_REPLY_FIELDS),
     wire.HEARTBEAT: (HeartbeatReply, wire.HEARTBEAT_REPLY_FIELDS),
+    wire.AUTH: (AuthReply, wire.AUTH_REPLY_FIELDS),
+    wire.SYNC: (SyncReply, wire.SYNC_REPLY_FIELDS),
+    wire.READ_EVENT: (ReadEventReply, wire.READ_EVENT_REPLY_FIELDS),
+    wire.PROVISION: (ProvisionReply, wire.PROVISION_REPLY_FIELDS),
     wire.START_TREATMENT: (StartTreatmentReply, wire.START_TREATMENT_REPLY_FIELDS),
     wire.PREPARE: (PrepareReply, wire.PREPARE_REPLY_FIELDS),
     wire.PREPARE_RUN: (PrepareRunReply, wire.PREPARE_RUN_REPLY_FIELDS),
@@ -505,6 +597,10 @@ TIMEOUT_MS = {
     wire.STOP: 100,
     wire.CLEAR: 300,
     wire.HEARTBEAT: 0,
+    wire.AUTH: 600,
+    wire.SYNC: 300,
+    wire.READ_EVENT: 300,
+    wire.PROVISION: 300,
     wire.START_TREATMENT: 300,
     wire.PREPARE: 300,
     wire.PREPARE_RUN: 300,
@@ -515,6 +611,25 @@ TIMEOUT_MS = {
     wire.STROKES: 300,
 }
 
+ROLES = {
+    wire.HELLO: wire.ROLE_OBSERVER,
+    wire.STATUS: wire.ROLE_OBSERVER,
+    wire.STOP: wire.ROLE_OBSERVER,
+    wire.CLEAR: wire.ROLE_OPERATOR,
+    wire.HEARTBEAT: wire.ROLE_OPERATOR,
+    wire.AUTH: wire.ROLE_OBSERVER,
+    wire.SYNC: wire.ROLE_OBSERVER,
+    wire.READ_EVENT: wire.ROLE_OBSERVER,
+    wire.PROVISION: wire.ROLE_SERVICE,
+    wire.START_TREATMENT: wire.ROLE_OPERATOR,
+    wire.PREPARE: wire.ROLE_OPERATOR,
+    wire.PREPARE_RUN: wire.ROLE_OPERATOR,
+    wire.COMMIT: wire.ROLE_OPERATOR,
+    wire.QUERY: wire.ROLE_OBSERVER,
+    wire.LEDGER: wire.ROLE_OBSERVER,
+    wire.ACK: wire.ROLE_OPERATOR,
+    wire.STROKES: wire.ROLE_OBSERVER,
+}
 STATE_NAMES = {
     0: "IDLE",
     1: "PREPARED",
@@ -533,6 +648,11 @@ DOSE_STATE_NAMES = {
     7: "ABORTED",
     8: "EXPIRED",
     9: "INTERRUPTED",
+}
+ROLE_NAMES = {
+    0: "OBSERVER",
+    1: "OPERATOR",
+    2: "SERVICE",
 }
 REASON_NAMES = {
     0: "COMPLETE",
@@ -575,6 +695,11 @@ STATUS_NAMES = {
     2008: "COUNT_MISMATCH",
     2009: "CAUSE_PRESENT",
     2010: "KNOWN_ID",
+    2011: "ROLE",
+    2012: "AUTH_FAILED",
+    2013: "AUTH_BACKOFF",
+    2014: "BAD_TAG",
+    2015: "NO_KEY",
     3001: "RANGE",
     3002: "ZONE_LIMIT",
     3003: "TREATMENT_LIMIT",
@@ -586,6 +711,7 @@ STATUS_NAMES = {
     4002: "NOT_PRIMED",
     4003: "SKIN_CONTACT",
     6002: "STORE_FAILED",
+    6003: "KEYS_DAMAGED",
 }
 REASON_ABOUT = {
     0: "as planned",
@@ -654,6 +780,11 @@ STATUS_CAUSES = {
     2008: ("state", "the latch came again since it was looked at", "ask STATUS, look again, then CLEAR with the newer count"),
     2009: ("state", "the trigger is held, or the emergency stop is still pressed", "release the trigger, unlatch the emergency stop, then CLEAR"),
     2010: ("state", "this dose id is in the ledger: it will never move again", "QUERY the id: its outcome is recorded"),
+    2011: ("state", "the session's role does not allow this request", "open the device with an operator's key (or service's)"),
+    2012: ("state", "the proof is wrong: made with another key, or for another role", "check that the key is this device's and that its role is the one asked for"),
+    2013: ("state", "too many wrong proofs: the device looks at none for a while, twice as long each time, at most 64 s", "wait, then open the device again with the right key"),
+    2014: ("state", "the request's tag is missing or wrong", "open the device again; if it comes back, something on the line alters requests"),
+    2015: ("state", "the device has no key for this role", "provision it: the service key first, then the operator's"),
     3001: ("limit", "a field is outside its range", "see the range in the schema"),
     3002: ("limit", "the zone is unknown, or depth or volume exceed what it allows", "choose less depth or volume for this zone"),
     3003: ("limit", "the treatment's total would exceed 20 ml", "end the treatment"),
@@ -665,6 +796,7 @@ STATUS_CAUSES = {
     4002: ("actuator", "the syringe was not primed since the device started", "prime away from the skin"),
     4003: ("actuator", "the handpiece touches skin where it must not: before priming", "hold the handpiece away from the skin"),
     6002: ("storage", "the ledger did not read back what was written", "service: the non-volatile memory is defective"),
+    6003: ("storage", "the keys in the device's memory do not read: nobody can be let in, and nothing can be given", "service: the non-volatile memory must be replaced and the device provisioned anew"),
 }
 FINAL_DOSE_STATES = frozenset(
     (0, 1, 6, 7, 8, 9)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from mesoprotocol import codec, frame, messages
+from mesoprotocol import codec, frame, messages, wire
 
 REPLY_HEAD = ((0, 2, 0, 0xFFFF), (0, 1, 0, 0xFF))
 """Every reply's payload begins with status u16 and state u8."""
@@ -32,10 +32,15 @@ class Frame(NamedTuple):
 
 
 def write_request(builder: frame.Builder, request: Any, seq: int, session: int) -> bytes:
-    """The wire bytes of a request tuple. Raises ValueError if a field is out of range."""
+    """The wire bytes of a request tuple, tagged if the builder has a tagger and the request is not an observer's.
+
+    Raises ValueError if a field is out of range.
+    """
     msg_id, fields = messages.REQUESTS[type(request)]
+    tagged = builder.tagger is not None and messages.ROLES[msg_id] > wire.ROLE_OBSERVER
     end = codec.write(fields, raw_values(fields, request), builder.body, frame.HEADER)
-    n = builder.build(frame.REQUEST, msg_id, seq, session, end - frame.HEADER)
+    kind = frame.REQUEST | frame.TAGGED if tagged else frame.REQUEST
+    n = builder.build(kind, msg_id, seq, session, end - frame.HEADER)
     return bytes(builder.wire[:n])
 
 
@@ -59,6 +64,15 @@ def read_frame(body: bytearray, length: int) -> Frame | None:
         values = _values(head, body, at, length)
         return Frame(kind, msg_id, seq, session, Refusal(*values))
     return Frame(kind, msg_id, seq, session, cls(*_values(head + fields, body, at, length)))
+
+
+def read_event(msg_id: int, payload: bytes) -> Any:
+    """An event from its payload alone, as READ_EVENT gives it; None if it is not known here. Raises `Malformed`."""
+    known = messages.EVENTS.get(msg_id)
+    if known is None:
+        return None
+    cls, fields = known
+    return cls(*_values(fields, bytearray(payload), 0, len(payload)))
 
 
 class Refusal(NamedTuple):
@@ -97,4 +111,6 @@ def raw_values(fields: Fields, values: Any) -> list[Any]:
             raw[i] = [raw[i] >> 30, raw[i] & 0x3FFFFFFF]
         elif kind == codec.TEXT:
             raw[i] = raw[i].encode("ascii", "replace")
+        elif kind == codec.TAIL:
+            raw[i] = [raw[i], 0, len(raw[i])]
     return raw
