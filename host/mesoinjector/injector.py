@@ -20,12 +20,8 @@ from mesoinjector.journal import Intended, Journal
 from mesoinjector.keys import Key
 from mesoinjector.links import Link, open_link
 from mesoinjector.pump import Pump
+from mesoinjector.transaction import Action, Ask, Ended, Request, SendStop, Transaction, Wait, has_stopped
 from mesoprotocol import limits, messages, wire
-
-QUERY_US = 500_000
-"""How often a dose under way is asked for, besides listening to its events."""
-NOT_AFTER_US = 2_000_000
-"""How long a COMMIT may be on its way."""
 
 
 class Injector:
@@ -36,7 +32,7 @@ class Injector:
         self.journal = journal
         self._pump = Pump(link)
         self._outcomes: dict[bytes, messages.OutcomeEvent] = {}
-        self._stops = 0
+        self._under_way: Transaction | None = None
         self._treatment = 0
         self._pump.listen(self._take_event)
         self.hello = opening.open_session(self._pump, key)
@@ -171,7 +167,7 @@ class Injector:
         for _ in range(8):
             self._send_stop()
             status: messages.StatusReply = self._pump.request(messages.Status())
-            if status.latches & wire.LATCH_STOPPED and status.stop_count != known:
+            if has_stopped(status, known):
                 return status
         raise errors.ReplyTimeout(
             f"{self.link.url}: the device does not say that it has stopped. Next: press the emergency stop."
@@ -231,7 +227,7 @@ class Injector:
 
     # --- The transaction --------------------------------------------------------------------------------
 
-    def _give(self, request: messages.Prepare | messages.PrepareRun, kind: str, zone: str) -> results.Result:
+    def _give(self, request: Request, kind: str, zone: str) -> results.Result:
         self._refuse_while_unknown()
         status = self.status()
         if status.latches:
@@ -240,9 +236,8 @@ class Injector:
             asked_nl, strokes, rate, point = request.volume_nl, 0, 0, request.point
         else:
             asked_nl, strokes, rate, point = 0, request.strokes, request.rate_per_min, 0
-        dose_id = request.dose_id
         dose = Intended(
-            dose_id.hex(),
+            request.dose_id.hex(),
             request.n,
             kind,
             self._treatment,
@@ -253,80 +248,56 @@ class Injector:
             strokes,
             rate,
         )
-        self.journal.intend(self.uid, dose)
+        transaction = self._under_way = Transaction(self.journal, self.uid, dose)
+        action = self._perform(transaction, transaction.begin(request, self.hello.boot_id))
+        if not isinstance(action, Ended):
+            action = self._follow(transaction, action)
+        if action.error:
+            raise action.error
+        if action.used is not None:
+            self._check_growth(action.result, action.used)
+        return action.result
+
+    def _follow(self, transaction: Transaction, action: Action) -> Ended:
+        """From COMMIT to the end, with heartbeats as long as somebody waits."""
         try:
-            plan = self._pump.request(request)
-            if isinstance(request, messages.Prepare):
-                planning.check_dose(request, plan)
-            else:
-                planning.check_run(request, plan)
-        except errors.MesoError as error:
-            # without the journal's "committed" nothing can have moved, whatever the line did
-            self.journal.close_dose(self.uid, results.NotDelivered(dose.dose_id, dose.n, str(error), asked_nl))
-            if isinstance(error, errors.DeviceError) and error.status == wire.S_STALE_VIEW:
-                raise errors.UnaccountedDose(
-                    f"the device's ledger has grown since it was opened: {error} Next: open it again."
-                ) from None
-            raise
-        not_after = (self._pump.connection.device_tick(self.link.now_us()) + NOT_AFTER_US) & 0x3FFFFFFF
-        commit = messages.Commit(dose_id, plan.plan_crc, self.hello.boot_id, not_after)
-        self.journal.commit(self.uid, dose.dose_id)
-        try:
-            result, used = self._commit_and_wait(dose, commit)
-        except (errors.LinkError, errors.DeviceError) as error:
-            result = results.Unknown(dose.dose_id, dose.n, str(error), asked_nl, 0, asked_nl, strokes)
-            self.journal.close_dose(self.uid, result)
-            return result
+            with self._pump.beating(bytes.fromhex(transaction.dose.dose_id)):
+                while not isinstance(action, Ended):
+                    action = self._perform(transaction, action)
+                return action
         except BaseException:
             # Ctrl-C and whatever else: stop first, then find out what was delivered; if that fails the dose stays
             # open in the journal, and is asked for when the device is opened again
             with contextlib.suppress(errors.MesoError):
-                self._send_stop()
-                ended = self._wait_for_outcome(dose, self.link.now_us() + opening.BUSY_US)
-                self.interrupted = ended[0] if ended else None
+                action = transaction.give_up(self.link.now_us())
+                while not isinstance(action, Ended):
+                    action = self._perform(transaction, action)
+                self.interrupted = action.result
             raise
-        self._check_growth(result, used)
-        return result
 
-    def _commit_and_wait(self, dose: Intended, commit: messages.Commit) -> tuple[results.Result, bool]:
-        """The end of a dose, and whether it has used its ledger number."""
-        with self._pump.beating(commit.dose_id):
-            # a refused COMMIT is not an answer to what became of the dose: QUERY is
-            with contextlib.suppress(errors.DeviceError):
-                self._pump.request(commit)
-            longest_ms = limits.ARMED_MS + limits.SETTLE_MAX_MS * 2 + 15_000
-            longest_ms += limits.RUN_MAX_S * 1000 if dose.strokes else 30_000
-            ended = self._wait_for_outcome(dose, self.link.now_us() + longest_ms * 1000)
-            if ended is None:
-                self._send_stop()
-                ended = self._wait_for_outcome(dose, self.link.now_us() + opening.BUSY_US)
-        if ended is None:
-            raise errors.ReplyTimeout(
-                "the dose has no end in time. Next: look at the handpiece; open the device again."
-            )
-        return ended
+    def _perform(self, transaction: Transaction, action: Action) -> Action:
+        """Do what a transaction wants done, and tell it what came of it."""
+        try:
+            if isinstance(action, Ask):
+                answer = self._pump.request(action.message)
+                now_us = self.link.now_us()
+                return transaction.answered(answer, now_us, self._pump.connection.device_tick(now_us))
+            if isinstance(action, SendStop):
+                self._pump.send(STOP_BYTES)
+            if isinstance(action, SendStop | Wait):
+                return self._listen(transaction, action.until_us)
+        except (errors.LinkError, errors.DeviceError) as error:
+            return transaction.failed(error, self.link.now_us())
+        return action
 
-    def _wait_for_outcome(self, dose: Intended, deadline_us: int) -> tuple[results.Result, bool] | None:
-        """Events and queries until the dose has its OUTCOME; None at the deadline."""
-        dose_id = bytes.fromhex(dose.dose_id)
-        query_at = self.link.now_us() + QUERY_US
-        asked_after = self._stops
-
-        def something_came() -> bool:
-            return dose_id in self._outcomes or asked_after != self._stops
-
-        while self.link.now_us() < deadline_us:
-            self._pump.until(query_at, something_came)
-            outcome: messages.OutcomeEvent | messages.OutcomeReply | None = self._outcomes.pop(dose_id, None)
-            if outcome is None:
-                asked_after = self._stops
-                query_at = self.link.now_us() + QUERY_US
-                outcome = self._pump.request(messages.Query(dose_id, dose.n))
-            result = results.from_outcome(outcome, dose.asked_nl)
-            if result is not None:
-                self.journal.close_dose(self.uid, result)
-                return result, outcome.dose_state not in (wire.DOSE_NOT_FOUND, wire.DOSE_EXPIRED)
-        return None
+    def _listen(self, transaction: Transaction, until_us: int) -> Action:
+        """Wait for the event that ends a dose."""
+        dose_id = bytes.fromhex(transaction.dose.dose_id)
+        self._pump.until(until_us, lambda: dose_id in self._outcomes or transaction.hurried)
+        outcome = self._outcomes.pop(dose_id, None)
+        if outcome is None:
+            return transaction.due(self.link.now_us())
+        return transaction.heard(outcome, self.link.now_us())
 
     def _check_growth(self, result: results.Result, used: bool) -> None:
         """The ledger must have grown by this dose alone. A line that broke just now is found out by the next call."""
@@ -342,14 +313,16 @@ class Injector:
 
     def _send_stop(self) -> None:
         self._pump.send(STOP_BYTES)
-        self._stops += 1
+        if self._under_way:
+            self._under_way.hurry()
 
     def _refuse_while_unknown(self) -> None:
         open_doses = self.journal.open_doses(self.uid)
         if open_doses:
             raise errors.DoseUncertain(
                 f"dose {open_doses[0].dose_id} is not resolved: nobody knows yet what it delivered. Next: open the "
-                "device again (it asks by the id), or acknowledge it if it was interrupted."
+                "device again (it asks by the id), acknowledge it if it was interrupted, or settle it in the journal "
+                "if the device is gone or has forgotten it."
             )
 
     def _new_id(self) -> bytes:
@@ -361,20 +334,15 @@ class Injector:
         return [self._resolve(dose) for dose in self.journal.open_doses(self.uid)]
 
     def _resolve(self, dose: Intended) -> results.Result:
-        known = self.journal.result(dose.dose_id)
-        if known is not None and not isinstance(known, results.Unknown):
-            return known
-        if not self.journal.committed(dose.dose_id):
-            result: results.Result = results.NotDelivered(dose.dose_id, dose.n, "never committed", dose.asked_nl)
-        else:
-            outcome = self._pump.request(messages.Query(bytes.fromhex(dose.dose_id), dose.n))
-            found = results.from_outcome(outcome, dose.asked_nl)
-            if found is None:
-                return results.Unknown(dose.dose_id, dose.n, "under way", dose.asked_nl, 0, dose.asked_nl, dose.strokes)
-            result = found
-        if result != known:
-            self.journal.close_dose(self.uid, result)
-        return result
+        transaction = Transaction(self.journal, self.uid, dose)
+        action = transaction.resume()
+        if isinstance(action, Ask):
+            answer = self._pump.request(action.message)
+            now_us = self.link.now_us()
+            action = transaction.answered(answer, now_us, self._pump.connection.device_tick(now_us))
+        if not isinstance(action, Ended):
+            raise RuntimeError("a dose of before is asked for once")
+        return action.result
 
     def _account_for_ledger(self) -> None:
         """Note what the device has given without this journal."""

@@ -2,7 +2,8 @@
 
 SQLite, WAL, synchronous FULL, append-only: rows are never changed or removed (triggers see to it). A dose is
 `intended` before its first byte leaves, `committed` before COMMIT's first byte leaves, and has an `outcome` at
-the end. An `intended` dose without `committed` may be called NotDelivered without asking; nothing else may.
+the end. An `intended` dose without `committed` may be called NotDelivered without asking; nothing else may. An
+Unknown dose whose device is gone, or has forgotten it, is `settled` by a person, and stays Unknown.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 import platformdirs
 
-from mesoinjector.errors import JournalError
+from mesoinjector.errors import JournalError, PlanError
 from mesoinjector.results import Delivered, NotDelivered, Result, Unknown
 
 FORMAT = 1
@@ -51,6 +52,14 @@ class Intended:
     depth_um: int
     strokes: int = 0
     rate_per_min: int = 0
+
+    def not_delivered(self, reason: str) -> NotDelivered:
+        """Nothing of it was given, and that is certain."""
+        return NotDelivered(self.dose_id, self.n, reason, self.asked_nl)
+
+    def unknown(self, reason: str) -> Unknown:
+        """Anything between nothing and all of it may have been given."""
+        return Unknown(self.dose_id, self.n, reason, self.asked_nl, 0, self.asked_nl, self.strokes)
 
 
 class Journal:
@@ -100,6 +109,33 @@ class Journal:
         """The end of a dose; an Unknown one stays open and may be closed later by another result."""
         self._append("outcome", device, result.dose_id, {"result": type(result).__name__, **asdict(result)})
 
+    def settle(self, dose_id: str, operator: str, reason: str) -> Result:
+        """A person says that nobody will ever know about a dose: its device is gone, or has forgotten it.
+
+        It stays Unknown for ever, counts up to its upper bound, and new doses are given again. One that was
+        never committed is NotDelivered, whoever is gone. Raises `PlanError` if it has ended already.
+        """
+        row = self._db.execute(
+            "SELECT device, data FROM entry WHERE dose_id = ? AND kind = 'intended'", (dose_id,)
+        ).fetchone()
+        if row is None:
+            raise PlanError(f"dose {dose_id} is not in the journal {self.path}.")
+        if not operator or not reason:
+            raise PlanError("who settles a dose, and why, must be said: operator and reason.")
+        device, dose = row[0], Intended(**json.loads(row[1]))
+        result = self.result(dose_id)
+        if result is not None and (not isinstance(result, Unknown) or self.settled(dose_id)):
+            raise PlanError(f"dose {dose_id} has ended: {type(result).__name__}, {result.reason}.")
+        if not self.committed(dose_id):
+            result = dose.not_delivered("never committed")
+            self.close_dose(device, result)
+            return result
+        if result is None:
+            result = dose.unknown("settled without the device")
+            self.close_dose(device, result)
+        self._append("settled", device, dose_id, {"operator": operator, "reason": reason})
+        return result
+
     def note_foreign(self, device: str, outcome: dict[str, Any]) -> None:
         """An entry of the device's ledger that this journal did not ask for."""
         self._append("foreign", device, outcome["dose_id"], outcome)
@@ -131,6 +167,11 @@ class Journal:
         row = self._db.execute("SELECT 1 FROM entry WHERE dose_id = ? AND kind = 'committed'", (dose_id,)).fetchone()
         return row is not None
 
+    def settled(self, dose_id: str) -> bool:
+        """Whether a person has said that nobody will ever know."""
+        row = self._db.execute("SELECT 1 FROM entry WHERE dose_id = ? AND kind = 'settled'", (dose_id,)).fetchone()
+        return row is not None
+
     def result(self, dose_id: str) -> Result | None:
         """The newest result of a dose; None if it has none."""
         row = self._db.execute(
@@ -145,12 +186,14 @@ class Journal:
         return result
 
     def open_doses(self, device: str) -> list[Intended]:
-        """Doses of a device that have no result yet, or an Unknown one; oldest first."""
+        """Doses of a device that have no result yet, or an Unknown one that nobody has settled; oldest first."""
         rows = self._db.execute(
             """SELECT data FROM entry AS i WHERE kind = 'intended' AND device = ? AND coalesce(
                    (SELECT json_extract(data, '$.result') FROM entry
                     WHERE dose_id = i.dose_id AND kind = 'outcome' ORDER BY id DESC LIMIT 1), 'Unknown'
-               ) = 'Unknown' ORDER BY id""",
+               ) = 'Unknown' AND NOT EXISTS (
+                   SELECT 1 FROM entry WHERE dose_id = i.dose_id AND kind = 'settled'
+               ) ORDER BY id""",
             (device,),
         ).fetchall()
         return [Intended(**json.loads(row[0])) for row in rows]

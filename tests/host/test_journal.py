@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mesoinjector.errors import PlanError
 from mesoinjector.journal import Intended, Journal, JournalError
 from mesoinjector.results import Delivered, NotDelivered, Result, Unknown
 
@@ -71,6 +72,43 @@ def test_rows_stand(statement: str, tmp_path: Path) -> None:
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
         sqlite3.connect(journal.path).execute(statement)
     assert journal.intended("aa") == intended()
+
+
+def test_a_settled_dose_stays_unknown_and_blocks_nothing(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.intend(DEVICE, intended())
+    journal.commit(DEVICE, "aa")  # and then the host was killed, and the device lost
+    assert journal.open_doses(DEVICE) == [intended()]
+    with pytest.raises(PlanError, match="operator and reason"):
+        journal.settle("aa", "", "gone")
+    settled = journal.settle("aa", "M. Curie", "device stolen")
+    assert isinstance(settled, Unknown) and settled.upper_nl == 20_000
+    reader = Journal(journal.path)
+    assert reader.settled("aa") and reader.result("aa") == settled
+    assert reader.open_doses(DEVICE) == []
+    assert reader.entries()[-1][5] == {"operator": "M. Curie", "reason": "device stolen"}
+    with pytest.raises(PlanError, match="has ended: Unknown"):
+        journal.settle("aa", "M. Curie", "again")
+
+
+def test_settling_keeps_the_bounds_that_are_known(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.intend(DEVICE, intended())
+    journal.commit(DEVICE, "aa")
+    interrupted = Unknown("aa", 1, "interrupted", 20_000, 4_000, 6_000)
+    journal.close_dose(DEVICE, interrupted)
+    assert journal.settle("aa", "M. Curie", "device burnt") == interrupted
+
+
+def test_what_is_certain_cannot_be_settled(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    with pytest.raises(PlanError, match="not in the journal"):
+        journal.settle("aa", "M. Curie", "gone")
+    journal.intend(DEVICE, intended())
+    assert isinstance(journal.settle("aa", "M. Curie", "gone"), NotDelivered)  # COMMIT never left
+    assert not journal.settled("aa")
+    with pytest.raises(PlanError, match="has ended: NotDelivered"):
+        journal.settle("aa", "M. Curie", "gone")
 
 
 def test_treatments_are_numbered_apart(tmp_path: Path) -> None:

@@ -1,0 +1,33 @@
+"""A dose that nobody can ask for any more: nothing new is given before a person has settled it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from mesoinjector import Delivered, DoseUncertain, Unknown
+from tests.bench_of_one import Bench, after_flow
+
+DOSE = {"volume_ml": 0.02, "depth_mm": 1.0, "zone": "cheek"}
+
+
+@pytest.mark.requirement("SR-25")
+def test_after_unknown_nothing_is_given_until_it_is_settled(make_bench: Callable[..., Bench]) -> None:
+    bench = make_bench()
+    injector = bench.ready()
+    injector.listen(after_flow(10_000, bench.link(injector).cut))
+    unknown = injector.dose(**DOSE)
+    assert isinstance(unknown, Unknown) and unknown.upper_nl == 20_000
+    for give in (lambda: injector.dose(**DOSE), lambda: injector.prime(0.01)):
+        with pytest.raises(DoseUncertain, match="settle it"):
+            give()
+    injector.journal.settle(unknown.dose_id, "M. Curie", "device gone")
+    bench.rest()
+
+    again = bench.connect()
+    assert again.resolved == []
+    again.clear()
+    assert isinstance(again.dose(**DOSE), Delivered)
+    # the device came back and would know; what a person has settled stays
+    assert again.resolve(unknown.dose_id) == unknown
