@@ -1,7 +1,8 @@
 """Makes everything that follows from `schema.toml`; `--check` says what is stale and exits 1.
 
 Outputs: `wire.py` and `limits.py` (both sides), `messages.py` (host), `docs/PROTOCOL.md`, and golden frames
-in `tests/vectors/frames.json`, which are append-only: a recorded frame whose bytes would change is an error.
+in `tests/vectors/frames.json`, which are append-only: a recorded frame whose bytes would change is an error, as
+is any change of the schema that is no addition to `tests/vectors/schema.json`. Then nothing is written.
 The documents and vectors are written in a checkout only.
 """
 
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mesoprotocol import generate_document
+from mesoprotocol.generate_baseline import baseline, broken
 from mesoprotocol.generate_schema import Table, field_kind, field_range, field_size, load, schema_hash
 from mesoprotocol.generate_vectors import golden, vectors
 
@@ -35,6 +37,11 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if something is stale")
     check: bool = parser.parse_args(argv).check
     schema = load()
+    no_additions = broken(schema)
+    for line in no_additions:
+        print(line, file=sys.stderr)
+    if no_additions:
+        return 1
     stale = []
     for path, text in outputs(schema):
         if not path.exists() or path.read_text() != text:
@@ -47,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
     if check and stale:
         print("run `python -m mesoprotocol.generate` and commit what it writes", file=sys.stderr)
         return 1
-    stale_vectors = vectors(schema, write=not check)
+    stale_vectors = vectors(schema, write=not check) or baseline(schema, write=not check)
     for line in stale_vectors:
         print(line, file=sys.stderr)
     return 1 if stale_vectors else 0

@@ -30,7 +30,7 @@ def golden(schema: Table) -> list[Table]:
 
 
 def _frame(name: str, kind: str, seq: int, session: int, values: list[Any]) -> Table:
-    """One recorded example: a message's values and the bytes they make."""
+    """One recorded example: a message's values and the bytes they make. Values may come as they are recorded."""
     # imported here, because these modules import what this one writes
     from mesoprotocol import codec, frame, messages, typed, wire
 
@@ -42,6 +42,9 @@ def _frame(name: str, kind: str, seq: int, session: int, values: list[Any]) -> T
         fields = typed.REPLY_HEAD + messages.REPLIES[msg_id][1]
     else:
         fields = messages.EVENTS[msg_id][1]
+    for i, field in enumerate(fields):
+        if field[0] in (codec.BYTES, codec.TAIL) and isinstance(values[i], str):
+            values[i] = bytes.fromhex(values[i])
     builder = frame.Builder(wire.MAJOR)
     end = codec.write(fields, typed.raw_values(fields, values), builder.body, frame.HEADER)
     n = builder.build(number, msg_id, seq, session, end - frame.HEADER)
@@ -68,27 +71,31 @@ def _example(fields: list[Table], schema: Table) -> list[Any]:
     return values
 
 
+def recorded() -> list[Table]:
+    """The golden frames as they are recorded."""
+    rows: list[Table] = json.loads(VECTORS.read_text()) if VECTORS.exists() else []
+    return rows
+
+
 def vectors(schema: Table, *, write: bool) -> list[str]:
-    """Compare the golden frames with those recorded; append new ones if `write`. Returns complaints."""
+    """Make the recorded frames anew from their values; append frames of new messages if `write`. Returns complaints."""
     if not TESTS.is_dir():
         return []
-    recorded: list[Table] = json.loads(VECTORS.read_text()) if VECTORS.exists() else []
-    known = {(row["name"], row["kind"]): row for row in recorded}
+    rows = recorded()
     complaints = []
-    fresh = []
-    for row in golden(schema):
-        old = known.get((row["name"], row["kind"]))
-        if old is None:
-            fresh.append(row)
-        elif old != row:
+    for old in rows:
+        row = _frame(old["name"], old["kind"], old["seq"], old["session"], list(old["values"]))
+        if old != row:
             complaints.append(
                 f"golden frame changed: {row['name']} {row['kind']}\n"
                 f"  recorded {old['hex']}\n  now      {row['hex']}\n"
                 "  Recorded frames are append-only: a changed frame is another major version of the protocol."
             )
+    known = {(row["name"], row["kind"]) for row in rows}
+    fresh = [row for row in golden(schema) if (row["name"], row["kind"]) not in known]
     if fresh and write:
         VECTORS.parent.mkdir(parents=True, exist_ok=True)
-        VECTORS.write_text(json.dumps(recorded + fresh, indent=1) + "\n")
+        VECTORS.write_text(json.dumps(rows + fresh, indent=1) + "\n")
         print(f"appended {len(fresh)} golden frames")
     elif fresh:
         complaints += [f"no golden frame recorded: {row['name']} {row['kind']}" for row in fresh]
