@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from mesoinjector import capture, errors, links, listing, plans, summary
 from mesoinjector import demo as demonstration
-from mesoinjector import errors, links, plans, summary
 from mesoinjector.injector import Injector
 from mesoinjector.record import DoseRecord, TreatmentRecord
 from mesoinjector.report import write_report
@@ -38,11 +38,17 @@ screen = Console(stderr=True)
 
 Device = Annotated[
     str,
-    typer.Option(help="/dev/ttyACM0, socket://host:port, sim:// or sim://micropython"),
+    typer.Option(help="/dev/ttyACM0, socket://host:port, sim://, sim://micropython or replay:FILE"),
 ]
 JournalPath = Annotated[
     Path | None,
     typer.Option("--journal", help="Journal file; by default this user's own, for a simulated device none that lasts."),
+]
+Record = Annotated[
+    Path | None,
+    typer.Option(
+        "--record", help="New file for all that passes on the line; `decode` reads it, replay:FILE replays it."
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
@@ -53,7 +59,7 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except errors.PlanError as error:
+    except (errors.PlanError, errors.RecordingError) as error:
         _fail(error, BAD_INPUT)
     except errors.DoseUncertain as error:
         _fail(error, UNKNOWN)
@@ -71,6 +77,7 @@ def run(
     plan: Annotated[Path, typer.Argument(help="Plan in TOML; see examples/plans.")],
     device: Device,
     journal: JournalPath = None,
+    record: Record = None,
     report: Annotated[Path, typer.Option(help="HTML report to write.")] = Path("treatment.html"),
     as_json: AsJson = False,
 ) -> None:
@@ -80,7 +87,7 @@ def run(
     """
     checked = plans.load(plan)
     _check_report(report)
-    with Injector.open(device, journal) as injector:
+    with Injector.open(device, journal, record) as injector:
         for result in injector.resolved:
             screen.print(f"dose {result.dose_id} of before: {type(result).__name__}, {result.reason}")
         with _bar() as (on_progress, bar):
@@ -137,9 +144,9 @@ def demo(
 
 
 @app.command()
-def info(device: Device, journal: JournalPath = None, as_json: AsJson = False) -> None:
+def info(device: Device, journal: JournalPath = None, record: Record = None, as_json: AsJson = False) -> None:
     """Say what the device is and where it stands. Moves nothing."""
-    with Injector.open(device, journal) as injector:
+    with Injector.open(device, journal, record) as injector:
         status = injector.status()
         facts: dict[str, Any] = {
             "uid": injector.uid,
@@ -161,17 +168,17 @@ def info(device: Device, journal: JournalPath = None, as_json: AsJson = False) -
 
 
 @app.command()
-def stop(device: Device, journal: JournalPath = None) -> None:
+def stop(device: Device, journal: JournalPath = None, record: Record = None) -> None:
     """Stop whatever moves. Therapy stays refused until `clear`."""
-    with Injector.open(device, journal) as injector:
+    with Injector.open(device, journal, record) as injector:
         injector.stop()
     print("stopped; clear it with `mesoinjector clear` after looking at the handpiece")
 
 
 @app.command()
-def clear(device: Device, journal: JournalPath = None) -> None:
+def clear(device: Device, journal: JournalPath = None, record: Record = None) -> None:
     """Clear the latches that stand, after somebody has looked at the handpiece. Moves nothing."""
-    with Injector.open(device, journal) as injector:
+    with Injector.open(device, journal, record) as injector:
         left = _bits(injector.clear(), messages.LATCH_BITS)
     print(f"still latched: {', '.join(left)}" if left else "nothing is latched")
 
@@ -182,11 +189,31 @@ def acknowledge(
     device: Device,
     operator: Annotated[str, typer.Option(help="Who has seen it, at most 12 letters.")],
     journal: JournalPath = None,
+    record: Record = None,
 ) -> None:
     """Take note of an interrupted dose: it is counted within its bounds. Moves nothing."""
-    with Injector.open(device, journal) as injector:
+    with Injector.open(device, journal, record) as injector:
         result = injector.acknowledge(dose_id, operator)
     print(f"{dose_id}: {type(result).__name__}, {result.reason}")
+
+
+@app.command()
+def decode(
+    recording: Annotated[Path, typer.Argument(help="File made with --record.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a message.")] = False,
+    pcap: Annotated[
+        Path | None, typer.Option(help="Write a capture for Wireshark instead, one packet a frame.")
+    ] = None,
+) -> None:
+    """Say what passed on a recorded line: time, direction, message, fields, refusals, and what was lost."""
+    lines = listing.read(recording)
+    if pcap is not None:
+        captured = capture.write(lines, pcap)
+        screen.print(f"{captured} packets in {pcap}. Dissector: {capture.DISSECTOR}", soft_wrap=True)
+    for line in () if pcap else listing.as_json(lines) if as_json else listing.as_text(lines):
+        print(line)
+    if lines.cut_off:
+        screen.print(f"line {lines.cut_off} of {recording} is cut off: the host ended while it was written")
 
 
 @sim.command()

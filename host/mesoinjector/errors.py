@@ -20,6 +20,7 @@ MesoError
 |   +-- DeviceBusy            a dose is under way
 +-- DoseUncertain             a dose before this one is unknown; nothing more is given before it is resolved
 |   +-- UnaccountedDose       the ledger has grown by something that this journal does not know
++-- RecordingError            a recording cannot be made or read, or is not what this host does
 +-- PlanError                 a plan, or an argument, is outside what is allowed
 """
 
@@ -116,6 +117,10 @@ class UnaccountedDose(DoseUncertain):
 
 class PlanError(MesoError):
     """A plan, or an argument, is outside what is allowed."""
+
+
+class RecordingError(MesoError):
+    """A recording cannot be made or read, or is not what this host does."""
 
 
 class JournalError(MesoError):

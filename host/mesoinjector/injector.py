@@ -20,6 +20,7 @@ from mesoinjector.journal import Intended, Journal
 from mesoinjector.keys import Key
 from mesoinjector.links import Link, open_link
 from mesoinjector.pump import Pump
+from mesoinjector.recorder import RecordingLink
 from mesoinjector.transaction import Action, Ask, Ended, Request, SendStop, Transaction, Wait, has_stopped
 from mesoprotocol import limits, messages, wire
 
@@ -45,20 +46,29 @@ class Injector:
         self._account_for_ledger()
 
     @classmethod
-    def open(cls, url: str, journal: Path | str | Journal | None = None, key: Key | Path | str | None = None) -> Self:
-        """Open the device at `url` (`/dev/ttyACM0`, `socket://host:port`, `sim://`, `sim://micropython`).
+    def open(
+        cls,
+        url: str,
+        journal: Path | str | Journal | None = None,
+        key: Key | Path | str | None = None,
+        record: Path | str | None = None,
+    ) -> Self:
+        """Open the device at `url`: `/dev/ttyACM0`, `socket://host:port`, `sim://`, `sim://micropython`, `replay:FILE`.
 
-        Without a journal of its own choosing, a real device gets this user's, a simulated one none that lasts.
-        A device that has keys wants one to give doses, or the path of its file; without, this session observes.
-        Nothing moves. Doses that were under way are asked for by their ids; see `resolved`. Raises
-        `LinkError`, `ProtocolError`, `AuthError`, `KeyFileError`, `JournalError`.
+        Without a journal of its own choosing, a real device gets this user's, a simulated one and a replay none
+        that lasts. A device that has keys wants one to give doses, or the path of its file; without, this session
+        observes. `record` names a new file for all that passes on the line; see `recording`. Nothing moves. Doses
+        that were under way are asked for by their ids; see `resolved`. Raises `LinkError`, `ProtocolError`,
+        `AuthError`, `KeyFileError`, `JournalError`, `RecordingError`.
         """
         secret = key if isinstance(key, Key) or key is None else Key.load(key)
-        if journal is None and url.startswith("sim:"):
+        if journal is None and url.startswith(("sim:", "replay:")):
             journal = ":memory:"
         book = journal if isinstance(journal, Journal) else Journal(journal)
         link = open_link(url)
         try:
+            if record is not None:
+                link = RecordingLink(link, Path(record))
             return cls(link, book, secret)
         except BaseException:
             link.close()

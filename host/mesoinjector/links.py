@@ -1,8 +1,8 @@
-"""Lines to a device, each with its own clock: serial port, TCP, or the simulator in virtual time.
+"""Lines to a device, each with its own clock: serial port, TCP, the simulator in virtual time, or a recording.
 
 `open_link` takes `/dev/ttyACM0` (or any port name), `socket://host:port`, `sim://` (firmware on CPython, in
 process) and `sim://micropython` (the whole device in a MicroPython process). Each `sim://` is a new device with a
-seed of its own; `sim://?seed=7` is always the same one.
+seed of its own; `sim://?seed=7` is always the same one. `replay:FILE` plays the device's side of a recording.
 The simulator is imported only when one of its addresses is opened.
 """
 
@@ -12,6 +12,7 @@ import contextlib
 import errno
 import secrets
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
@@ -199,7 +200,11 @@ def paced_link(runtime: str, seed: int) -> PacedLink:
 
 
 def open_link(url: str) -> Link:
-    """The line to the device at `url`. Raises `LinkError` with what to do next."""
+    """The line to the device at `url`. Raises `LinkError` or `RecordingError` with what to do next."""
+    if url.startswith("replay:"):
+        from mesoinjector.replay import ReplayLink
+
+        return ReplayLink(Path(url.removeprefix("replay:")))
     if not url.startswith("sim:"):
         return SerialLink(url)
     try:

@@ -1,8 +1,9 @@
 """Makes everything that follows from `schema.toml`; `--check` says what is stale and exits 1.
 
-Outputs: `wire.py` and `limits.py` (both sides), `messages.py` (host), `docs/PROTOCOL.md`, and golden frames
-in `tests/vectors/frames.json`, which are append-only: a recorded frame whose bytes would change is an error, as
-is any change of the schema that is no addition to `tests/vectors/schema.json`. Then nothing is written.
+Outputs: `wire.py` and `limits.py` (both sides), `messages.py` (host), `wireshark/mesoinjector.lua` (a dissector),
+`docs/PROTOCOL.md`, `docs/PROTOCOL-session.md`, and golden frames in `tests/vectors/frames.json`, which are
+append-only: a recorded frame whose bytes would change is an error, as is any change of the schema that is no
+addition to `tests/vectors/schema.json`. Then nothing is written.
 The documents and vectors are written in a checkout only.
 """
 
@@ -14,9 +15,9 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from mesoprotocol import generate_document
+from mesoprotocol import generate_dissector, generate_document
 from mesoprotocol.generate_baseline import baseline, broken
-from mesoprotocol.generate_schema import Table, field_kind, field_range, field_size, load, schema_hash
+from mesoprotocol.generate_schema import Table, field_kind, field_range, field_size, load, schema_hash, vocabulary
 from mesoprotocol.generate_vectors import golden, vectors
 
 PACKAGE = Path(__file__).parent
@@ -65,6 +66,7 @@ def outputs(schema: Table) -> Iterator[tuple[Path, str]]:
     yield PACKAGE / "wire.py", wire(schema)
     yield PACKAGE / "limits.py", limits(schema)
     yield PACKAGE / "messages.py", messages(schema)
+    yield PACKAGE / "wireshark" / "mesoinjector.lua", generate_dissector.dissector(schema)
     if (ROOT / "docs").is_dir():
         yield ROOT / "docs" / "PROTOCOL.md", generate_document.document(schema, schema_hash(), golden(schema))
 
@@ -229,17 +231,38 @@ def messages(schema: Table) -> str:
             "}",
         ]
     lines += ["REASON_ABOUT = {", *(f'    {r["id"]}: "{r["about"]}",' for r in schema["reason"]), "}"]
-    for table in ("latch", "input", "flag"):
+    for table in ("latch", "input", "flag", "capability"):
         lines += [
             f"{table.upper()}_BITS = {{",
             *(f'    {1 << r["bit"]}: "{r["name"]}",' for r in schema[table]),
             "}",
         ]
-    lines += ["STATUS_CAUSES = {"]
+    lines += ["NAMES = {"]
+    lines += [f'    wire.{prefix}{r["name"]}: "{r["name"]}",' for prefix, r in _named(schema)]
+    lines += ["}", *_vocabulary(schema), "STATUS_CAUSES = {"]
     lines += [f'    {r["code"]}: ("{r["family"]}", "{r["cause"]}", "{r["next"]}"),' for r in schema["status"]]
     lines += ["}", "FINAL_DOSE_STATES = frozenset("]
     lines += [f"    ({', '.join(str(r['id']) for r in schema['dose_state'] if r['final'])})", ")", ""]
     return "\n".join(lines)
+
+
+def _named(schema: Table) -> list[tuple[str, Table]]:
+    """Every message and event, with what its constant in `wire` begins with."""
+    return [*(("", message) for message in schema["message"]), *(("EVENT_", event) for event in schema["event"])]
+
+
+def _vocabulary(schema: Table) -> Iterator[str]:
+    """What fields mean, by name: their units, and names of their values and bits."""
+    words = vocabulary(schema)
+    yield "UNITS = {"
+    yield from (f'    "{name}": "{word["unit"]}",' for name, word in words.items() if "unit" in word)
+    yield "}"
+    yield "ENUMS = {"
+    yield from (f'    "{name}": {word["enum"].upper()}_NAMES,' for name, word in words.items() if "enum" in word)
+    yield "}"
+    yield "BITS = {"
+    yield from (f'    "{name}": {word["bits"].upper()}_BITS,' for name, word in words.items() if "bits" in word)
+    yield "}"
 
 
 def _class(name: str) -> str:

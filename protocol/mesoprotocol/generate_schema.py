@@ -72,3 +72,24 @@ def field_kind(field: Table) -> int:
         if kind.startswith(prefix):
             return code
     raise ValueError(f"unknown field type {kind!r}")
+
+
+def vocabulary(schema: Table) -> dict[str, Table]:
+    """What each payload field's name means in all messages: its `kind`, and `unit`, `enum` and `bits`.
+
+    Raises ValueError if two messages give one name another kind, unit or enumeration.
+    """
+    head: list[Table] = [
+        {"name": "status", "type": "u16", "enum": "status", "about": "0, or why the request is refused"},
+        {"name": "state", "type": "u8", "enum": "state", "about": "the device's state"},
+    ]
+    payloads = [head, *(m[side] for m in schema["message"] for side in ("fields", "reply"))]
+    words: dict[str, Table] = {}
+    for field in (f for fields in [*payloads, *(e["fields"] for e in schema["event"])] for f in fields):
+        word = words.setdefault(field["name"], {})
+        bits = re.search(r"\bbits of `(\w+)`", field["about"])
+        meaning = {"kind": field_kind(field), "unit": field.get("unit"), "enum": field.get("enum")}
+        for key, value in {**meaning, "bits": bits and bits[1]}.items():
+            if value is not None and word.setdefault(key, value) != value:
+                raise ValueError(f"field {field['name']}: {key} {value} here, {word[key]} elsewhere; rename one")
+    return words

@@ -61,9 +61,9 @@ def read_frame(body: bytearray, length: int) -> Frame | None:
     head: Fields = REPLY_HEAD if kind == frame.REPLY else ()
     if kind == frame.REPLY and length == frame.HEADER + codec.size(head):
         # a refusal bears status and state alone
-        values = _values(head, body, at, length)
-        return Frame(kind, msg_id, seq, session, Refusal(*values))
-    return Frame(kind, msg_id, seq, session, cls(*_values(head + fields, body, at, length)))
+        refusal = read_values(head, body, at, length)
+        return Frame(kind, msg_id, seq, session, Refusal(*refusal))
+    return Frame(kind, msg_id, seq, session, cls(*read_values(head + fields, body, at, length)))
 
 
 def read_event(msg_id: int, payload: bytes) -> Any:
@@ -82,7 +82,8 @@ class Refusal(NamedTuple):
     state: int
 
 
-def _values(fields: Fields, body: bytearray, at: int, end: int) -> list[Any]:
+def read_values(fields: Fields, body: bytearray, at: int, end: int) -> list[Any]:
+    """The fields of a payload at body[at:end]. Raises `Malformed`."""
     need = codec.size(fields)
     has_tail = bool(fields) and fields[-1][0] == codec.TAIL
     if end - at < need or (end - at > need and not has_tail):
