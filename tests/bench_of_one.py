@@ -8,6 +8,7 @@ from typing import Any
 
 from mesoinjector import Injector
 from mesoinjector.journal import Journal
+from mesoinjector.keys import Key
 from mesoinjector.links import SimulatedLink
 from mesoprotocol import messages
 from mesosim.runtime import Device, InProcess
@@ -57,10 +58,10 @@ class Bench:
         self.journal = journal
         self._hosts = 0
 
-    def connect(self) -> Injector:
+    def connect(self, key: Key | None = None) -> Injector:
         """A fresh host: a new link, the same journal file."""
         self._hosts += 1
-        return Injector(MortalLink("sim", self.device, 1000 + self._hosts), Journal(self.journal))
+        return Injector(MortalLink("sim", self.device, 1000 + self._hosts), Journal(self.journal), key)
 
     def ready(self) -> Injector:
         """A host with a treatment begun and the syringe primed."""

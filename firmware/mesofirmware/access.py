@@ -146,15 +146,14 @@ class Access:
         self._transaction.abort(now, wire.REASON_SESSION)
 
     def step(self) -> None:
-        """Let in who waited for a dose to end; forget wrong proofs whose time has passed."""
+        """Let in who waited for a dose to end."""
         if self.waits and self._transaction.state == wire.STATE_IDLE:
             self.waits = False
             if self._greeted:
                 self._admit()
             else:
                 self._greet(self._command, self._role)
-        if self._backing_off and tick.diff(self._clock.ms, self._failed_ms) >= self._backoff_ms():
-            self._backing_off = False
+        self._look_again()
 
     def _greet(self, who: "Peer", role: int) -> None:
         """A new session begins; its HELLO is answered."""
@@ -193,6 +192,7 @@ class Access:
             return wire.S_WRONG_STATE
         if not self._keys.has(role):
             return wire.S_NO_KEY
+        self._look_again()
         if self._backing_off:
             return wire.S_AUTH_BACKOFF
         self._keys.lend(role, self._mac)
@@ -247,10 +247,12 @@ class Access:
         self._link.seq = who.seq
         self._link.reply(who, wire.S_OK, self._transaction.state, wire.AUTH_REPLY_FIELDS, a)
 
-    def _backoff_ms(self) -> int:
-        """One second after the fifth wrong proof in a row, twice as long after each further one."""
-        doublings = min(self._failures - limits.AUTH_FAILURES, 10)
-        return min(1 << doublings, limits.AUTH_BACKOFF_S) * 1000
+    def _look_again(self) -> None:
+        """Wrong proofs are looked at again: a second after the fifth in a row, twice as long after each further."""
+        if self._backing_off:
+            doublings = min(self._failures - limits.AUTH_FAILURES, 10)
+            away_ms = min(1 << doublings, limits.AUTH_BACKOFF_S) * 1000
+            self._backing_off = tick.diff(self._clock.ms, self._failed_ms) < away_ms
 
     # --- Keys -----------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ A dose ends as `Delivered`, `NotDelivered` or `Unknown`; what was delivered is n
 """
 
 from mesoinjector.errors import (
+    AuthError,
     DeviceBusy,
     DeviceError,
     DeviceNotFound,
@@ -19,6 +20,7 @@ from mesoinjector.errors import (
     Fault,
     FirmwareNotRunning,
     JournalError,
+    KeyFileError,
     LimitExceeded,
     LinkError,
     LinkLost,
@@ -38,6 +40,7 @@ from mesoinjector.injector import Injector
 from mesoinjector.results import Delivered, NotDelivered, Result, Unknown
 
 __all__ = [
+    "AuthError",
     "Delivered",
     "DeviceBusy",
     "DeviceError",
@@ -47,6 +50,8 @@ __all__ = [
     "FirmwareNotRunning",
     "Injector",
     "JournalError",
+    "Key",
+    "KeyFileError",
     "LimitExceeded",
     "LinkError",
     "LinkLost",

@@ -227,8 +227,14 @@ class Injector:
     def provision(self, key: Key) -> None:
         """Set the key of a role; the service key first. From the next opening on it is asked for.
 
-        Raises `AuthError` unless this session is service's, or the device has no keys yet.
+        Raises `AuthError` unless this session is service's, or the device has no keys yet; then the key passes the
+        line uncovered, so that a line which is recorded is refused, with `RecordingError`.
         """
+        keyed = self.hello.capabilities & wire.CAPABILITY_KEYED
+        if isinstance(self.link, RecordingLink) and not keyed:
+            raise errors.RecordingError(
+                "a device's first keys would be in the recording. Next: provision it on a line that is not recorded."
+            )
         self._pump.request(messages.Provision(key.role, key.secret))
 
     def device_time(self) -> Estimate:

@@ -72,7 +72,7 @@ def read_event(msg_id: int, payload: bytes) -> Any:
     if known is None:
         return None
     cls, fields = known
-    return cls(*_values(fields, bytearray(payload), 0, len(payload)))
+    return cls(*read_values(fields, bytearray(payload), 0, len(payload)))
 
 
 class Refusal(NamedTuple):

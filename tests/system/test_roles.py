@@ -1,0 +1,413 @@
+"""Who may do what: roles, keys, tags. A stranger on the line can look and stop, and nothing else."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mesoinjector import AuthError, Delivered, Injector, NotDelivered, Unknown
+from mesoinjector.connection import STOP_BYTES, Connection
+from mesoinjector.keys import Key
+from mesoprotocol import frame, messages, typed, wire
+from mesosim.runtime import Device
+from tests.bench_of_one import Bench, after_flow, world
+
+OPERATOR = Key(wire.ROLE_OPERATOR, bytes(range(1, 33)))
+SERVICE = Key(wire.ROLE_SERVICE, bytes(range(101, 133)))
+DOSE = {"volume_ml": 0.02, "depth_mm": 1.0, "zone": "cheek"}
+BIG = {"volume_ml": 0.1, "depth_mm": 1.0, "zone": "cheek"}
+ANSWER_US = 20_000
+
+
+class Stranger:
+    """Somebody on the line with the protocol in his head: sends what he likes and sees every byte."""
+
+    def __init__(self, device: Device, seed: int = 7) -> None:
+        self.device = device
+        self.connection = Connection()
+        self.seen = b""
+        self._random = random.Random(seed)
+        self._t = device.control("account")["t_us"]
+
+    def send(self, data: bytes, wait_us: int = ANSWER_US) -> None:
+        """Send, and take in what comes within a time."""
+        end = self._t + wait_us
+        while True:
+            self._t, came = self.device.run(end, data)
+            data = b""
+            self.seen += came
+            self.connection.receive(came, self._t)
+            if self._t >= end:
+                return
+
+    def hello(self) -> messages.HelloReply:
+        """A session, as HELLO gives it."""
+        self.send(self.connection.greet(self._random.randbytes(8), "stranger"))
+        assert self.connection.hello is not None
+        return self.connection.hello
+
+    def ask(self, message: Any) -> Any:
+        """The answer to a request; None if there is none."""
+        seq, data = self.connection.request(message)
+        self.send(data)
+        return self.connection.answer(seq)
+
+    def auth(self, key: Key) -> int:
+        """The status of AUTH; a session of the key's role if it is 0."""
+        reply = self.ask(self.connection.auth(key))
+        if reply.status == wire.S_OK:
+            assert self.connection.accept(key, reply)
+        return int(reply.status)
+
+
+def keyed(bench: Bench) -> Injector:
+    """A primed device with keys, in an operator's hands."""
+    injector = bench.ready()
+    injector.provision(SERVICE)
+    injector.provision(OPERATOR)
+    return bench.connect(OPERATOR)
+
+
+def lost(injector: Injector) -> bool:
+    """Whether a dose ends because somebody else has taken the device over."""
+    result = injector.dose(**BIG)
+    return isinstance(result, Unknown) and "another program has taken it over" in result.reason
+
+
+EXAMPLES: dict[str, Any] = {
+    "Status": messages.Status(),
+    "Clear": messages.Clear(0, 0),
+    "Auth": messages.Auth(1, bytes(16)),
+    "Sync": messages.Sync(),
+    "ReadEvent": messages.ReadEvent(0),
+    "Provision": messages.Provision(1, bytes(range(32))),
+    "StartTreatment": messages.StartTreatment(99),
+    "Prepare": messages.Prepare(bytes(8), 1, 20_000, 1000, 1, 1, 6, 0),
+    "PrepareRun": messages.PrepareRun(bytes(8), 1, 10, 1000, 900, 6, 16, 100, 60),
+    "Commit": messages.Commit(bytes(8), bytes(4), bytes(4), 0),
+    "Query": messages.Query(bytes(8), 1),
+    "Ledger": messages.Ledger(1),
+    "Ack": messages.Ack(1, "me"),
+    "Strokes": messages.Strokes(0),
+}
+OUTSIDE = {"Hello", "Stop", "Heartbeat"}
+"""Outside the order of requests; tested by name."""
+
+
+def test_every_request_is_in_the_table_of_roles() -> None:
+    assert {cls.__name__ for cls in messages.REQUESTS} == set(EXAMPLES) | OUTSIDE
+
+
+@pytest.mark.requirement("SR-28")
+@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("key", [None, OPERATOR, SERVICE], ids=["observer", "operator", "service"])
+def test_a_role_may_ask_what_the_schema_says_and_no_more(name: str, key: Key | None, here: Bench) -> None:
+    keyed(here)
+    stranger = Stranger(here.device)
+    stranger.hello()
+    if key:
+        assert stranger.auth(key) == wire.S_OK
+    message = EXAMPLES[name]
+    reply = stranger.ask(message)
+    allowed = messages.ROLES[messages.REQUESTS[type(message)][0]] <= (key.role if key else wire.ROLE_OBSERVER)
+    assert (reply.status != wire.S_ROLE) == allowed
+
+
+@pytest.mark.requirement("SR-28")
+def test_a_stranger_stops_but_does_not_give(bench: Bench) -> None:
+    keyed(bench)
+    before = bench.plant()
+    observer = bench.connect()
+    with pytest.raises(AuthError, match=r"ROLE.*Next: open the device with an operator's key"):
+        observer.dose(**DOSE)
+    assert observer.stop().latches & wire.LATCH_STOPPED
+    with pytest.raises(AuthError, match="ROLE"):
+        observer.clear()
+    assert bench.rest()["plunger_steps"] == before["plunger_steps"]
+
+
+@pytest.mark.requirement("SR-28")
+def test_an_operator_gives_and_service_provisions(bench: Bench) -> None:
+    operator = keyed(bench)
+    assert isinstance(operator.dose(**DOSE), Delivered)
+    with pytest.raises(AuthError, match="ROLE"):
+        operator.provision(SERVICE)
+    new = Key.new("operator")
+    bench.connect(SERVICE).provision(new)
+    with pytest.raises(AuthError, match="AUTH_FAILED"):
+        bench.connect(OPERATOR)
+    assert isinstance(bench.connect(new).dose(**DOSE), Delivered)
+
+
+# --- HELLO and AUTH -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("what", ["hello", "wrong key", "right key"])
+def test_only_who_proves_a_key_ends_what_is_under_way(what: str, here: Bench) -> None:
+    operator = keyed(here)
+    stranger = Stranger(here.device)
+    ended: list[Any] = []
+    link = here.link(operator)
+
+    def act() -> None:
+        # the line is one: what the operator's host would have read goes to the stranger
+        stranger.hello()
+        if what == "wrong key":
+            assert stranger.auth(Key(wire.ROLE_OPERATOR, bytes(range(2, 34)))) == wire.S_AUTH_FAILED
+        elif what == "right key":
+            seq, data = stranger.connection.request(stranger.connection.auth(OPERATOR))
+            stranger.send(data, 10_000_000)
+            ended.append(stranger.connection.answer(seq))
+
+    link.at(link.now_us() + 1_500_000, act)
+    if what == "right key":
+        n = operator.status().next_n
+        assert lost(operator)
+        assert ended[0].status == wire.S_OK and ended[0].next_n == n + 1
+        (result,) = here.connect(OPERATOR).resolved
+        assert isinstance(result, Delivered) and result.reason == "session" and not result.complete
+    else:
+        result = operator.dose(**BIG)
+        assert isinstance(result, Delivered) and result.complete
+
+
+def test_auth_is_answered_after_the_outcome_is_recorded(here: Bench) -> None:
+    operator = keyed(here)
+    answered: list[Any] = []
+    stranger = Stranger(here.device)
+
+    def act() -> None:
+        stranger.hello()
+        reply = None
+        seq, data = stranger.connection.request(stranger.connection.auth(SERVICE))
+        while reply is None:
+            stranger.send(data)
+            reply = stranger.connection.answer(seq)
+        assert stranger.connection.accept(SERVICE, reply)
+        answered.append(stranger.ask(messages.Ledger(reply.next_n - 1)))
+
+    operator.listen(after_flow(30_000, act))
+    assert lost(operator)
+    entry = answered[0]
+    assert entry.dose_state == wire.DOSE_ABORTED and entry.reason == wire.REASON_SESSION
+    assert entry.lower_nl <= entry.delivered_nl <= entry.upper_nl and entry.upper_nl >= 30_000
+
+
+@pytest.mark.requirement("SR-28")
+def test_wrong_proofs_are_looked_at_ever_more_rarely(here: Bench) -> None:
+    keyed(here)
+    stranger = Stranger(here.device)
+    stranger.hello()
+    wrong = Key(wire.ROLE_OPERATOR, bytes(range(2, 34)))
+    assert [stranger.auth(wrong) for _ in range(5)] == [wire.S_AUTH_FAILED] * 5
+    for pause_s in (1, 2, 4, 8, 16, 32, 64, 64):
+        stranger.send(b"", pause_s * 1_000_000 - 4 * ANSWER_US)
+        assert stranger.auth(OPERATOR) == wire.S_AUTH_BACKOFF
+        stranger.send(b"", 4 * ANSWER_US)
+        assert stranger.auth(wrong) == wire.S_AUTH_FAILED
+    stranger.send(b"", 64_100_000)
+    assert stranger.auth(OPERATOR) == wire.S_OK
+    stranger.hello()
+    assert stranger.auth(wrong) == wire.S_AUTH_FAILED
+    assert stranger.auth(OPERATOR) == wire.S_OK, "a right proof forgives the wrong ones"
+
+
+def test_a_proof_is_for_one_challenge_and_one_role(here: Bench) -> None:
+    keyed(here)
+    stranger = Stranger(here.device)
+    stranger.hello()
+    proof = stranger.connection.auth(OPERATOR)
+    stranger.hello()
+    assert stranger.ask(proof).status == wire.S_AUTH_FAILED, "of the challenge before"
+    fresh = stranger.connection.auth(OPERATOR)
+    assert stranger.ask(fresh._replace(role=wire.ROLE_SERVICE)).status == wire.S_AUTH_FAILED, "of another role"
+    assert stranger.ask(fresh).status == wire.S_OK
+
+
+def test_a_device_that_cannot_prove_the_key_is_not_worked_with(here: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    keyed(here)
+    code = type(world(here).app._access)._code
+    # an impostor that lets everybody in: whatever the host says is what it expects, its own proof is made up
+    monkeypatch.setattr("mesoprotocol.mac.equal", lambda *_: True)
+    monkeypatch.setattr(type(world(here).app._access), "_code", lambda *args: code(*args)[::-1])
+    with pytest.raises(AuthError, match="not the device it says it is"):
+        here.connect(OPERATOR)
+
+
+def test_a_key_for_a_device_without_keys_is_refused(here: Bench) -> None:
+    with pytest.raises(AuthError, match="has no keys"):
+        here.connect(OPERATOR)
+
+
+# --- Tags ---------------------------------------------------------------------------------------------
+
+
+def forged(builder: frame.Builder, data: bytes, change: Callable[[bytearray], None]) -> bytes:
+    """A frame on the line, changed and framed anew with a right CRC; its tag stays."""
+    reader = frame.Reader((wire.MAJOR,))
+    reader.feed(bytearray(data), 0, len(data))
+    body, n = reader.body, reader.length
+    change(body)
+    tag = bytes(body[n : n + frame.TAG])
+    builder.body[:n] = body[:n]
+    builder.tagger = type("Kept", (), {"of": lambda self, buf, k: tag})()
+    payload = n - frame.HEADER
+    words = [body[i] | body[i + 1] << 8 for i in (2, 4, 6)]
+    size = builder.build(body[1], *words, payload)
+    return bytes(builder.wire[:size])
+
+
+def flip(at: int) -> Callable[[bytearray], None]:
+    def change(body: bytearray) -> None:
+        body[at] ^= 1
+
+    return change
+
+
+def untag(body: bytearray) -> None:
+    body[1] &= ~frame.TAGGED
+
+
+@pytest.mark.requirement("SR-28")
+@pytest.mark.parametrize(
+    "change", [flip(frame.HEADER), flip(frame.HEADER + 1), flip(frame.HEADER + 2), untag], ids=["0", "1", "tag", "none"]
+)
+def test_an_altered_request_is_refused_and_does_not_use_its_number(
+    change: Callable[[bytearray], None], here: Bench
+) -> None:
+    keyed(here)
+    owner = Stranger(here.device)
+    owner.hello()
+    assert owner.auth(OPERATOR) == wire.S_OK
+    seq, data = owner.connection.request(messages.StartTreatment(77))
+    owner.send(forged(frame.Builder(wire.MAJOR), data, change))
+    assert owner.connection.answer(seq).status == wire.S_BAD_TAG
+    owner.send(data)
+    reply = owner.connection.answer(seq)
+    assert reply.status == wire.S_OK and reply.treatment == 77, "the true one, with the same number"
+
+
+def test_a_tag_is_for_one_request_of_one_session(here: Bench) -> None:
+    keyed(here)
+    owner = Stranger(here.device)
+    owner.hello()
+    assert owner.auth(OPERATOR) == wire.S_OK
+    _, first = owner.connection.request(messages.StartTreatment(70))
+    owner.send(first)
+
+    def later(body: bytearray) -> None:
+        body[4] += 1
+
+    owner.send(forged(frame.Builder(wire.MAJOR), first, later))
+    assert here.connect().hello.treatment == 70
+    owner.hello()
+    assert owner.auth(OPERATOR) == wire.S_OK
+    session = owner.connection.session
+
+    def moved(body: bytearray) -> None:
+        body[6], body[7] = session & 255, session >> 8
+        body[4] += 9
+
+    assert owner.ask(messages.StartTreatment(71)).status == wire.S_OK
+    owner.send(forged(frame.Builder(wire.MAJOR), first, moved))
+    assert owner.ask(messages.Status()).treatment == 71
+
+
+def test_a_strangers_heartbeat_keeps_nothing_alive(here: Bench) -> None:
+    operator = keyed(here)
+    here.device.control("present", 0)
+    connection: Any = operator._pump.connection
+    plain = frame.Builder(wire.MAJOR)
+    true = connection.heartbeat
+    beats: list[int] = []
+
+    def untagged(dose_id: bytes) -> bytes:
+        true(dose_id)
+        beats.append(1)
+        return typed.write_request(
+            plain, messages.Heartbeat(len(beats), connection._tick, dose_id), 0, connection.session
+        )
+
+    connection.heartbeat = untagged
+    result = operator.dose(**DOSE)
+    assert isinstance(result, NotDelivered) and result.reason == "link_lost"
+
+
+def test_stop_needs_no_key(here: Bench) -> None:
+    operator = keyed(here)
+    operator.listen(after_flow(30_000, lambda: here.link(operator).write(STOP_BYTES)))
+    result = operator.dose(**BIG)
+    assert isinstance(result, Delivered) and result.reason == "stop"
+
+
+# --- Keys ---------------------------------------------------------------------------------------------
+
+
+def test_the_service_key_comes_first_and_no_key_is_zero(here: Bench) -> None:
+    injector = here.connect()
+    with pytest.raises(AuthError, match=r"NO_KEY.*service key first"):
+        injector.provision(OPERATOR)
+    with pytest.raises(Exception, match="RANGE"):
+        injector.provision(Key(wire.ROLE_SERVICE, bytes(32)))
+    assert not here.connect().hello.capabilities & wire.CAPABILITY_KEYED
+    here.connect().provision(SERVICE)
+    assert here.connect().hello.capabilities & wire.CAPABILITY_KEYED
+
+
+def test_keys_outlive_a_restart_and_are_never_told(here: Bench) -> None:
+    keyed(here)
+    here.device.control("reset")
+    stranger = Stranger(here.device)
+    stranger.hello()
+    assert stranger.auth(SERVICE) == wire.S_OK
+    fresh = Key(wire.ROLE_OPERATOR, bytes(range(50, 82)))
+    sent: list[bytes] = []
+    for role in (wire.ROLE_OPERATOR, wire.ROLE_SERVICE):
+        seq, data = stranger.connection.request(messages.Provision(role, fresh.secret))
+        sent.append(data)
+        stranger.send(data)
+        assert stranger.connection.answer(seq).status == wire.S_OK
+    for name, message in EXAMPLES.items():
+        if name not in ("Auth", "Provision"):
+            stranger.ask(message)
+    for key in (OPERATOR, SERVICE, fresh):
+        for at in range(0, 32, 8):
+            assert key.secret[at : at + 8] not in stranger.seen
+            assert not any(key.secret[at : at + 8] in data for data in sent), "covered on the line"
+    pads = [bytes(a ^ b for a, b in zip(sent[0][12:44], sent[1][12:44], strict=True))]
+    assert any(pads[0]), "two keys under one pad would tell each other"
+    assert isinstance(here.connect(fresh), Injector)
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_damaged_keys_let_nobody_in(copies: int, here: Bench) -> None:
+    keyed(here)
+    fram = world(here)._fram
+    at = 26880
+    newest = max((0, 1), key=lambda copy: int.from_bytes(fram[at + 128 * copy : at + 128 * copy + 4], "little"))
+    for copy in (newest, 1 - newest)[:copies]:
+        fram[at + 128 * copy + 20] ^= 4
+    here.device.control("reset")
+    if copies == 2:
+        with pytest.raises(AuthError, match="KEYS_DAMAGED"):
+            here.connect(SERVICE)
+        observer = here.connect()
+        with pytest.raises(AuthError, match="ROLE"):
+            observer.dose(**DOSE)
+    else:
+        # the older copy was written when there was the service key only
+        with pytest.raises(AuthError, match="NO_KEY"):
+            here.connect(OPERATOR)
+        here.connect(SERVICE).provision(OPERATOR)
+        assert here.connect(OPERATOR).status().status == wire.S_OK
+
+
+def test_sessions_rise_across_restarts(here: Bench) -> None:
+    numbers = []
+    for _ in range(3):
+        numbers += [here.connect().hello.session for _ in range(2)]
+        here.device.control("reset")
+    assert numbers == sorted(set(numbers))
