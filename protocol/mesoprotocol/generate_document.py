@@ -17,18 +17,19 @@ this page follows from `protocol/mesoprotocol/schema.toml`; why it is so stands 
 
 ## Frame
 
-`00 | COBS( header | payload | CRC ) | 00`, all numbers little-endian.
+`00 | COBS( header | payload | tag | CRC ) | 00`, all numbers little-endian.
 
 | bytes | field | meaning |
 |---|---|---|
 | 1 | major | version of the protocol; header, CRC and HELLO are the same in every major |
-| 1 | kind | 0 request, 1 reply, 2 event, 3 stream; anything else is refused |
+| 1 | kind | 0 request, 0x80 request with a tag, 1 reply, 2 event, 3 stream; anything else is refused |
 | 2 | message id | see below |
-| 2 | seq | rises by one with each request of a session, never wraps; a reply bears its request's; events count their own |
+| 2 | seq | rises with each request of a session, never wraps; a reply bears its request's; an event bears its own number, a stream frame that of the last event; 0 in HELLO, STOP and HEARTBEAT |
 | 2 | session | from HELLO; 0 in HELLO and STOP |
 | 1 | length | bytes of payload, at most 220; a frame of another length is refused |
 | 1 | zero | |
 | 0-220 | payload | fields in order, without padding |
+| 0 or 8 | tag | of kind 0x80 only, see Keys; the length byte does not count it |
 | 4 | CRC | CRC-32/IEEE of all before it, started from crc32("MESO" + major byte) |
 
 A body never exceeds 242 bytes, so a COBS code of FF never occurs; a body has one encoding only and any other is refused.
@@ -37,11 +38,46 @@ ASCII padded with zeros, `tail` the rest of the payload. Device ticks are micros
 
 ## Session
 
-The host sends `00 00` and HELLO with a fresh nonce, and ignores everything until the answer bears that nonce. A new nonce
-ends what was prepared, armed or running, with its OUTCOME, before the answer comes. One request in flight, STOP at any
-time. A seq above the last is executed, an equal one is answered from the cache (nothing is executed twice), a lower one
-is dropped; so is every request of another session. HEARTBEAT has its own counter. A reply begins with status u16 and
-state u8; a refusal has nothing more.
+The host sends `00 00` and HELLO with a fresh nonce, and ignores everything until the answer bears that nonce. A device
+without keys then ends what was prepared, armed or running, with its OUTCOME, before the answer comes, and the session may
+ask everything. A device with keys (capability KEYED) ends nothing and makes an observer, who may take command by AUTH.
+
+One request in flight, STOP at any time. A seq above the session's last is executed, an equal one is answered from the
+cache (nothing is executed twice), a lower one is dropped. A request of no live session is answered NO_SESSION. HEARTBEAT
+has its own counter. Session and seq together, read as one number of 32 bits, only ever rise in the life of a device: a new
+session begins before seq has reached 65,535, while the device is IDLE. A reply begins with status u16 and state u8; a
+refusal has nothing more.
+
+Whoever loses bytes sends the same frame again after the message's time-out, up to four times.
+
+## Keys
+
+A device keeps one key of 32 bytes for the operator and one for service. They are set by PROVISION, service's first, and can
+be replaced, never read. Without any key every session may do everything, so that the first can be set. All codes are
+HMAC-SHA256 (RFC 2104); text is ASCII without a terminator; `+` joins bytes:
+
+    challenge     = role u8 + HELLO's nonce + HELLO_REPLY's device_nonce + uid
+    host proof    = HMAC(key of the role, "meso1 host"    + challenge), its first 16 bytes: AUTH
+    device proof  = HMAC(key of the role, "meso1 device"  + challenge), its first 16 bytes: AUTH's reply
+    session key   = HMAC(key of the role, "meso1 session" + challenge), 32 bytes
+    tag           = HMAC(session key, header + payload), its first 8 bytes; kind is 0x80 in that header
+    pad           = HMAC(session key, "meso1 pad" + header of the PROVISION that bears the key); key XOR pad is sent
+
+After AUTH every request whose role is above observer must bear a tag; without one, or with a wrong one, it is answered
+BAD_TAG and its seq is not used up. A host that gets a wrong device proof does not work with that device. Five wrong proofs
+in a row, and the device looks at none for a second, then twice as long after each further one, at most 64 s. What was in
+hand ends (reason SESSION), with its OUTCOME, before AUTH is answered; that can take 15 s.
+
+## Time
+
+SYNC answers with the device's time at some moment between the host's sending and receiving: device minus host time lies
+between `time - received` and `time - sent`. The intersection of what several probes prove, widened by the drift of two
+crystals, is an offset with a bound.
+
+## Events
+
+Events are numbered, from 1 after a start, modulo 65,536. A number that did not come, seen by the next event's or stream
+frame's seq, can be read again with READ_EVENT as long as the device keeps it. Streams may be lost.
 
 ## A dose
 

@@ -1,0 +1,131 @@
+"""Events that did not come are noticed by their numbers and read again; repeated ones are told once."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mesoinjector import Delivered, Injector
+from mesoinjector.connection import MISSING_KEPT, Connection
+from mesoinjector.journal import Journal
+from mesoinjector.links import SimulatedLink
+from mesoprotocol import frame, limits, messages
+from tests.bench_of_one import Bench
+
+KIND_AT = 2
+"""Where the kind is in a stuffed frame that begins `00 code major kind`."""
+
+
+class LossyLink(SimulatedLink):
+    """Changes what comes from the device, frame by frame."""
+
+    def __init__(self, bench: Bench, change: Callable[[int, bytes], bytes]) -> None:
+        super().__init__("sim", bench.device, 5)
+        self._change = change
+
+    def read(self, deadline_us: int) -> bytes:
+        """See `Link`."""
+        came = super().read(deadline_us)
+        frames = [b"\0" + piece + b"\0" for piece in came.split(b"\0") if piece]
+        return b"".join(self._change(kind_of(data), data) for data in frames)
+
+
+def kind_of(data: bytes) -> int:
+    reader = frame.Reader((1,))
+    reader.feed(bytearray(data), 0, len(data))
+    return reader.body[1]
+
+
+def run(bench: Bench, change: Callable[[int, bytes], bytes]) -> tuple[Injector, list[Any]]:
+    """A run of 60 strokes over such a line, and the events that were told."""
+    injector = Injector(LossyLink(bench, change), Journal(":memory:"))
+    injector.begin_treatment()
+    told: list[Any] = []
+    injector.listen(told.append)
+    result = injector.fractional(strokes=60, depth_mm=0.5, zone="body", area_cm2=100)
+    assert isinstance(result, Delivered) and result.strokes == 60
+    for _ in range(3):
+        injector.status()
+        injector._pump.until(injector.link.now_us() + 10_000, lambda: False)
+    return injector, [event for event in told if not isinstance(event, messages.Telemetry)]
+
+
+def test_what_is_dropped_is_read_again(make_bench: Callable[..., Bench]) -> None:
+    _, whole = run(make_bench(), lambda kind, data: data)
+    dropped: list[bytes] = []
+    chance = random.Random(3)
+
+    def drop(kind: int, data: bytes) -> bytes:
+        if kind == frame.EVENT and chance.random() < 0.4:
+            dropped.append(data)
+            return b""
+        return data
+
+    injector, told = run(make_bench(), drop)
+    assert len(dropped) > 3
+    assert injector._pump.connection.events_lost == 0
+    assert sorted(map(repr, without_time(told))) == sorted(map(repr, without_time(whole)))
+
+
+def without_time(events: list[Any]) -> list[Any]:
+    """Requests for what was missed make the host slower, not the device's events others."""
+    return [event._replace(time=0) if isinstance(event, messages.PhaseEvent) else event for event in events]
+
+
+def test_what_is_repeated_is_told_once(here: Bench) -> None:
+    injector, told = run(here, lambda kind, data: data * 2 if kind == frame.EVENT else data)
+    strokes = [i for event in told if isinstance(event, messages.StrokeRecordsEvent) for i in [event.first]]
+    assert len(strokes) == len(set(strokes)) > 5
+    assert sum(isinstance(event, messages.OutcomeEvent) for event in told) == 1
+    assert not injector._pump.connection.missing
+
+
+def test_what_the_device_does_not_keep_any_more_is_counted(here: Bench) -> None:
+    away: list[bool] = [False]
+
+    def drop(kind: int, data: bytes) -> bytes:
+        return b"" if away[0] and kind in (frame.EVENT, frame.STREAM) else data
+
+    injector = Injector(LossyLink(here, drop), Journal(":memory:"))
+    injector.begin_treatment()
+    before = injector._pump.connection._event
+    away[0] = True
+    for _ in range(6):
+        injector.prime(0.03)
+    away[0] = False
+    injector.prime(0.03)
+    injector.status()
+    connection = injector._pump.connection
+    assert before is not None and connection._event is not None
+    assert connection._event - before > limits.EVENTS_KEPT
+    assert connection.events_lost > 0 and not connection.missing
+
+
+def numbered(number: int, kind: int = frame.EVENT) -> Callable[[Connection], bool]:
+    return lambda connection: connection._is_new(number & 0xFFFF, kind == frame.EVENT)
+
+
+@pytest.mark.parametrize("start", [0, 100, 0xFFF0, 0xFFFF])
+def test_gaps_late_frames_and_the_wrap(start: int) -> None:
+    connection = Connection()
+    connection.begin_events(start)
+    assert numbered(start + 1)(connection)
+    assert numbered(start + 4)(connection)
+    assert list(connection.missing) == [(start + 2) & 0xFFFF, (start + 3) & 0xFFFF]
+    assert numbered(start + 3)(connection), "late, and still wanted"
+    assert not numbered(start + 3)(connection), "told before"
+    assert not numbered(start + 4)(connection)
+    assert numbered(start + 6, frame.STREAM)(connection), "a sample shows a gap too"
+    assert list(connection.missing) == [(start + k) & 0xFFFF for k in (2, 5, 6)]
+    assert numbered(start + 6)(connection)
+
+
+def test_what_is_missing_is_bounded() -> None:
+    connection = Connection()
+    connection.begin_events(0)
+    assert numbered(1000)(connection)
+    assert len(connection.missing) == MISSING_KEPT
+    assert connection.events_lost == 999 - MISSING_KEPT
