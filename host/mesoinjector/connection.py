@@ -12,7 +12,7 @@ from typing import Any
 
 from mesoinjector.clock import DeviceClock
 from mesoinjector.keys import Key
-from mesoprotocol import frame, messages, typed, wire
+from mesoprotocol import codec, frame, messages, packing, stream, typed, wire
 
 JUNK_KEPT = 400
 """Bytes outside frames that are kept to tell a MicroPython prompt from silence."""
@@ -23,7 +23,7 @@ MISSING_KEPT = 64
 LAST_SEQ = 0xF000
 """Beyond this a session is as good as spent: open another while nothing is under way."""
 
-STOP_BYTES = typed.write_request(frame.Builder(wire.MAJOR), messages.Stop(), 0, 0)
+STOP_BYTES = typed.write_request(messages.Stop(), 0, 0)
 """STOP, constant: any program, signal handler or terminal can send it."""
 
 
@@ -31,32 +31,13 @@ PROOF = 16
 """Bytes of a proof in AUTH."""
 
 
-class _Tagger:
-    """Makes the tags of one session."""
-
-    def __init__(self, key: bytes) -> None:
-        self._key = key
-
-    def of(self, buf: bytearray, n: int) -> bytes:
-        """The code of buf[:n]."""
-        return hmac.digest(self._key, memoryview(buf)[:n], "sha256")
-
-    def cover(self, message: messages.Provision, seq: int, session: int) -> bytes:
-        """A key under the pad of the request that carries it."""
-        builder = frame.Builder(wire.MAJOR)
-        builder.tagger = self
-        typed.write_request(builder, message, seq, session)
-        pad = hmac.digest(self._key, b"meso1 pad" + bytes(builder.body[: frame.HEADER]), "sha256")
-        return bytes(a ^ b for a, b in zip(message.key, pad, strict=True))
-
-
 class Connection:
     """One session at most. Times are microseconds of the link's clock."""
 
     def __init__(self) -> None:
-        self._builder = frame.Builder(wire.MAJOR)
-        self._reader = frame.Reader((wire.MAJOR,))
+        self._decoder = stream.Decoder()
         self._nonce = b""
+        self._key = b""
         self._seq = 0
         self._beat = 0
         self._event: int | None = None
@@ -82,20 +63,20 @@ class Connection:
         self._nonce = nonce
         self.session = 0
         self.hello = None
-        self._builder.tagger = None
+        self._key = b""
         self._answers.clear()
         self._event = None
         self.missing.clear()
         hello = messages.Hello(nonce, wire.MAJOR, wire.MAJOR, client)
-        return b"\0\0" + typed.write_request(self._builder, hello, 0, 0)
+        return b"\0\0" + typed.write_request(hello, 0, 0)
 
     def request(self, message: Any) -> tuple[int, bytes]:
         """The seq and bytes of a request. The same bytes may be sent again; a new call is a new request."""
-        if isinstance(message, messages.Provision) and isinstance(self._builder.tagger, _Tagger):
-            message = message._replace(key=self._builder.tagger.cover(message, self._seq + 1, self.session))
         self._seq += 1
         self._answers.clear()
-        return self._seq, typed.write_request(self._builder, message, self._seq, self.session)
+        if self._key and isinstance(message, messages.Provision):
+            message = message._replace(key=self._covered(message))
+        return self._seq, self._write(message, self._seq)
 
     @property
     def is_spent(self) -> bool:
@@ -110,8 +91,22 @@ class Connection:
         """Whether the device has `key` too; if so requests are tagged from now on."""
         if not hmac.compare_digest(self._code(b"meso1 device", key)[:PROOF], reply.proof):
             return False
-        self._builder.tagger = _Tagger(self._code(b"meso1 session", key))
+        self._key = self._code(b"meso1 session", key)
         return True
+
+    def _write(self, message: Any, seq: int) -> bytes:
+        return typed.write_request(message, seq, self.session, self._tag if self._key else None)
+
+    def _tag(self, body: bytes) -> bytes:
+        return hmac.digest(self._key, body, "sha256")[: frame.TAG]
+
+    def _covered(self, message: messages.Provision) -> bytes:
+        """The key in a request under the pad that is this request's alone."""
+        size = codec.size(wire.PROVISION_FIELDS)
+        kind = frame.REQUEST | frame.TAGGED
+        header = packing.HEAD.pack(wire.MAJOR, kind, wire.PROVISION, self._seq, self.session, size)
+        pad = hmac.digest(self._key, b"meso1 pad" + header, "sha256")
+        return bytes(a ^ b for a, b in zip(message.key, pad, strict=True))
 
     def _code(self, label: bytes, key: Key) -> bytes:
         assert self.hello is not None
@@ -122,7 +117,7 @@ class Connection:
         """A heartbeat for a dose that somebody waits for; it echoes the device tick last seen."""
         self._beat += 1
         beat = messages.Heartbeat(self._beat, self._tick or 0, dose_id)
-        return typed.write_request(self._builder, beat, 0, self.session)
+        return self._write(beat, 0)
 
     def device_tick(self, now_us: int) -> int:
         """The device's tick now, as far as it is known: the last one seen plus the time since. Never ahead by
@@ -136,14 +131,16 @@ class Connection:
 
     def receive(self, data: bytes, now_us: int) -> None:
         """Take received bytes. Garbage is counted and never raises."""
-        buf = bytearray(data)
-        at = 0
-        bad = self._reader.bad
-        while at < len(buf):
-            at = self._reader.feed(buf, at, len(buf))
-            if self._reader.length:
-                self._take(now_us)
-        if self._reader.bad != bad or not self.frames:
+        decoder = self._decoder
+        bad, unread = decoder.bad, decoder.unknown + decoder.malformed
+        for received in decoder.feed(data):
+            if received.kind == frame.REQUEST:
+                self.dropped += 1  # the line echoes
+                continue
+            self.frames += 1
+            self._take(received, now_us)
+        self.dropped += decoder.unknown + decoder.malformed - unread
+        if decoder.bad != bad or not self.frames:
             self._junk = (self._junk + data)[-JUNK_KEPT:]
 
     def answer(self, seq: int) -> Any:
@@ -155,16 +152,7 @@ class Connection:
         """What came outside frames, as text: a traceback or a prompt shows here."""
         return self._junk.decode("utf-8", "replace")
 
-    def _take(self, now_us: int) -> None:
-        try:
-            received = typed.read_frame(self._reader.body, self._reader.length)
-        except typed.Malformed:
-            self.dropped += 1
-            return
-        if received is None:
-            self.dropped += 1
-            return
-        self.frames += 1
+    def _take(self, received: typed.Frame, now_us: int) -> None:
         message = received.message
         if isinstance(message, messages.HelloReply):
             if message.nonce == self._nonce and self.hello is None:

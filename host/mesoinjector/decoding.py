@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from mesoprotocol import frame, messages, typed, wire
+from mesoprotocol import frame, messages, stream
 
 KINDS = ("request", "reply", "event", "stream")
-_REQUESTS = {msg_id: (cls, fields) for cls, (msg_id, fields) in messages.REQUESTS.items()}
 
 
 class Message(NamedTuple):
@@ -25,6 +24,8 @@ class Message(NamedTuple):
     session: int
     fields: dict[str, Any]
     """By name: integers, text, and bytes as hex."""
+    tag: str
+    """A tagged request's tag, as hex."""
     data: bytes
     """The frame with both its delimiters."""
 
@@ -37,6 +38,8 @@ class Message(NamedTuple):
         """For JSON."""
         facts: dict[str, Any] = self._asdict()
         del facts["data"]
+        if not self.tag:
+            del facts["tag"]
         if self.refused:
             facts["refused"] = messages.STATUS_NAMES.get(self.refused, str(self.refused))
         return facts
@@ -79,27 +82,9 @@ class Decoder:
 
 def _entry(chunk: bytes) -> Entry:
     """What lies between two delimiters."""
-    data = bytearray(chunk + b"\0")
-    reader = frame.Reader((wire.MAJOR,))
-    reader.feed(data, 0, len(data))
-    message = _message(reader.body, reader.length, b"\0" + bytes(data)) if reader.length else None
-    return message or NoFrame(chunk)
-
-
-def _message(body: bytearray, length: int, data: bytes) -> Message | None:
-    """The message in a frame's body, of any kind; None if the schema does not know it, or it does not fit."""
-    kind = KINDS[body[1]]
-    msg_id, seq, session = (body[i] | body[i + 1] << 8 for i in (2, 4, 6))
-    try:
-        if kind == "request":
-            cls, fields = _REQUESTS[msg_id]
-            message: Any = cls(*typed.read_values(fields, body, frame.HEADER, length))
-        else:
-            received = typed.read_frame(body, length)
-            if received is None:
-                return None
-            message = received.message
-    except (KeyError, typed.Malformed):
-        return None
+    found = stream.Decoder().feed(chunk + b"\0")
+    if not found:
+        return NoFrame(chunk)
+    kind, msg_id, seq, session, message, tag = found[0]
     shown = {name: v.hex() if isinstance(v, bytes) else v for name, v in message._asdict().items()}
-    return Message(messages.NAMES[msg_id], kind, seq, session, shown, data)
+    return Message(messages.NAMES[msg_id], KINDS[kind], seq, session, shown, tag.hex(), b"\0" + chunk + b"\0")

@@ -15,7 +15,7 @@ from typing import Any
 
 from mesoinjector import clock, connection, errors
 from mesoinjector.links import Link
-from mesoprotocol import limits, messages, typed
+from mesoprotocol import limits, messages, stream
 
 TRIES = 4
 """Times that a request is sent with the same seq before the line counts as dead."""
@@ -165,7 +165,7 @@ class Pump:
             index = connection.missing.popleft()
             with contextlib.suppress(errors.DeviceError, errors.ReplyTimeout):
                 reply: messages.ReadEventReply = self.request(messages.ReadEvent(index))
-                event = typed.read_event(reply.msg_id, reply.payload)
+                event = stream.read_event(reply.msg_id, reply.payload)
                 if event is not None:
                     connection.add_event(event)
                     continue

@@ -9,17 +9,6 @@ raises.
 
 from mesoprotocol import crc
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Protocol
-
-    class Tagger(Protocol):
-        """What makes tags."""
-
-        def of(self, buf: bytearray, n: int) -> "bytes | bytearray":
-            """The code of buf[:n]."""
-
-
 HEADER = 10
 PAYLOAD_MAX = 220
 TAG = 8
@@ -37,20 +26,16 @@ def frame_seed(major: int) -> bytes:
 
 
 class Builder:
-    """Makes frames in a buffer of its own. Write the payload at `body[HEADER:]`, then call `build`.
-
-    `tagger`, if there is one, gives the tag of a tagged request: the first TAG bytes of its code.
-    """
+    """Makes untagged frames in a buffer of its own. Write the payload at `body[HEADER:]`, then call `build`."""
 
     def __init__(self, major: int) -> None:
         self.major = major
         self._seed = frame_seed(major)
         self.body = bytearray(BODY_MAX)
         self.wire = bytearray(WIRE_MAX)
-        self.tagger: "Tagger | None" = None
 
     def build(self, kind: int, msg_id: int, seq: int, session: int, n: int) -> int:
-        """Frame a payload of `n` bytes; return the number of bytes now in `wire`. TAGGED needs a `tagger`."""
+        """Frame a payload of `n` bytes; return the number of bytes now in `wire`."""
         if n < 0 or n > PAYLOAD_MAX:
             raise ValueError("payload of %d bytes, at most %d" % (n, PAYLOAD_MAX))
         body = self.body
@@ -65,15 +50,6 @@ class Builder:
         body[8] = n
         body[9] = 0
         n += HEADER
-        if kind & TAGGED:
-            if self.tagger is None:
-                raise ValueError("no key to make a tag with")
-            code = self.tagger.of(body, n)
-            i = 0
-            while i < TAG:
-                body[n + i] = code[i]
-                i += 1
-            n += TAG
         crc.put(body, n, self._seed)
         return self._stuff(n + 4)
 

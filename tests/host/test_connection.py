@@ -89,7 +89,7 @@ def test_device_time_is_not_invented() -> None:
 
 def test_stop_is_one_constant() -> None:
     """These bytes are in the documents: a signal handler or a terminal may send them."""
-    assert STOP_BYTES.hex() == typed.write_request(frame.Builder(1), messages.Stop(), 0, 0).hex()
+    assert STOP_BYTES.hex() == typed.write_request(messages.Stop(), 0, 0).hex()
     assert STOP_BYTES[0] == STOP_BYTES[-1] == 0
 
 

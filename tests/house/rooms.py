@@ -16,6 +16,9 @@ PACKAGES = {
     "mesoinjector": "host/mesoinjector",
 }
 
+HOST_ONLY = ("messages.py", "packing.py", "stream.py", "typed.py")
+"""The protocol's modules for the host: quick, and in typed tuples."""
+
 
 def package_files(root: Path, package: str) -> list[Path]:
     """All Python files of a package, in a fixed order."""
@@ -28,11 +31,11 @@ def all_files(root: Path) -> list[Path]:
 
 
 def protocol_files(root: Path) -> list[Path]:
-    """The protocol's device side: all of it but the generator and what gives the host typed messages."""
+    """The protocol's device side: all of it but the generator and what only the host uses."""
     return [
         file
         for file in package_files(root, "mesoprotocol")
-        if not file.name.startswith("generate") and file.name not in ("messages.py", "typed.py")
+        if not file.name.startswith("generate") and file.name not in HOST_ONLY
     ]
 
 

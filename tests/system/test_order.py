@@ -20,13 +20,12 @@ def dose_with_heartbeats(here: Bench, changed: Callable[[messages.Heartbeat], me
     injector = here.ready()
     here.device.control("present", 0)
     connection: Any = injector._pump.connection
-    builder = frame.Builder(wire.MAJOR)
     sent: list[int] = []
 
     def heartbeat(dose_id: bytes) -> bytes:
         sent.append(1)
         beat = messages.Heartbeat(10_000 + len(sent), connection._tick, dose_id)
-        return typed.write_request(builder, changed(beat), 0, connection.session)
+        return typed.write_request(changed(beat), 0, connection.session)
 
     connection.heartbeat = heartbeat
     return injector.dose(**DOSE)

@@ -11,7 +11,7 @@ import pytest
 from mesoinjector import AuthError, Delivered, Injector, NotDelivered, Unknown
 from mesoinjector.connection import STOP_BYTES, Connection
 from mesoinjector.keys import Key
-from mesoprotocol import frame, messages, typed, wire
+from mesoprotocol import frame, messages, packing, typed, wire
 from mesosim.runtime import Device
 from tests.bench_of_one import Bench, after_flow, world
 
@@ -245,19 +245,16 @@ def test_a_key_for_a_device_without_keys_is_refused(here: Bench) -> None:
 # --- Tags ---------------------------------------------------------------------------------------------
 
 
-def forged(builder: frame.Builder, data: bytes, change: Callable[[bytearray], None]) -> bytes:
+def forged(data: bytes, change: Callable[[bytearray], None]) -> bytes:
     """A frame on the line, changed and framed anew with a right CRC; its tag stays."""
     reader = frame.Reader((wire.MAJOR,))
     reader.feed(bytearray(data), 0, len(data))
     body, n = reader.body, reader.length
-    change(body)
     tag = bytes(body[n : n + frame.TAG])
-    builder.body[:n] = body[:n]
-    builder.tagger = type("Kept", (), {"of": lambda self, buf, k: tag})()
-    payload = n - frame.HEADER
+    change(body)
     words = [body[i] | body[i + 1] << 8 for i in (2, 4, 6)]
-    size = builder.build(body[1], *words, payload)
-    return bytes(builder.wire[:size])
+    tagged = body[1] & frame.TAGGED
+    return packing.encode(frame.REQUEST, *words, bytes(body[frame.HEADER : n]), (lambda _: tag) if tagged else None)
 
 
 def flip(at: int) -> Callable[[bytearray], None]:
@@ -283,7 +280,7 @@ def test_an_altered_request_is_refused_and_does_not_use_its_number(
     owner.hello()
     assert owner.auth(OPERATOR) == wire.S_OK
     seq, data = owner.connection.request(messages.StartTreatment(77))
-    owner.send(forged(frame.Builder(wire.MAJOR), data, change))
+    owner.send(forged(data, change))
     assert owner.connection.answer(seq).status == wire.S_BAD_TAG
     owner.send(data)
     reply = owner.connection.answer(seq)
@@ -301,7 +298,7 @@ def test_a_tag_is_for_one_request_of_one_session(here: Bench) -> None:
     def later(body: bytearray) -> None:
         body[4] += 1
 
-    owner.send(forged(frame.Builder(wire.MAJOR), first, later))
+    owner.send(forged(first, later))
     assert here.connect().hello.treatment == 70
     owner.hello()
     assert owner.auth(OPERATOR) == wire.S_OK
@@ -312,7 +309,7 @@ def test_a_tag_is_for_one_request_of_one_session(here: Bench) -> None:
         body[4] += 9
 
     assert owner.ask(messages.StartTreatment(71)).status == wire.S_OK
-    owner.send(forged(frame.Builder(wire.MAJOR), first, moved))
+    owner.send(forged(first, moved))
     assert owner.ask(messages.Status()).treatment == 71
 
 
@@ -320,16 +317,13 @@ def test_a_strangers_heartbeat_keeps_nothing_alive(here: Bench) -> None:
     operator = keyed(here)
     here.device.control("present", 0)
     connection: Any = operator._pump.connection
-    plain = frame.Builder(wire.MAJOR)
     true = connection.heartbeat
     beats: list[int] = []
 
     def untagged(dose_id: bytes) -> bytes:
         true(dose_id)
         beats.append(1)
-        return typed.write_request(
-            plain, messages.Heartbeat(len(beats), connection._tick, dose_id), 0, connection.session
-        )
+        return typed.write_request(messages.Heartbeat(len(beats), connection._tick, dose_id), 0, connection.session)
 
     connection.heartbeat = untagged
     result = operator.dose(**DOSE)
