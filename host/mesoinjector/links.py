@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
+import os
 import secrets
+import select
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
 WRITE_TIMEOUT_S = 1.0
 READ_SLICE_S = 0.05
 """Longest wait inside one read call of a port: a STOP from another thread waits no longer."""
+READ_SIZE = 4096
+GONE = (OSError, ValueError, TypeError, AttributeError)
+"""What pyserial raises once a port is gone: the last two when it is closed under a call."""
 
 
 class Link(Protocol):
@@ -55,7 +61,11 @@ class Link(Protocol):
 
 
 class SerialLink:
-    """A serial port or a TCP stream, by pyserial, in wall time."""
+    """A serial port or a TCP stream, opened by pyserial, in wall time.
+
+    Where the port has a file descriptor, bytes pass through it at once: pyserial sets the terminal anew with each
+    new timeout, and waits once more after each write.
+    """
 
     virtual = False
 
@@ -69,6 +79,7 @@ class SerialLink:
             self._port.write_timeout = WRITE_TIMEOUT_S
             self._port.open()
             self._port.reset_input_buffer()
+            self._has_fd = os.name == "posix" and _has_fd(self._port)
         except (OSError, ValueError, TypeError) as error:
             # pyserial compares a missing port number and raises TypeError
             raise _cannot_open(url, error) from None
@@ -84,23 +95,40 @@ class SerialLink:
     def write(self, data: bytes) -> None:
         """See `Link`."""
         try:
-            self._port.write(data)
-        except (OSError, ValueError, TypeError) as error:
+            if self._has_fd:
+                with contextlib.suppress(BlockingIOError):
+                    data = data[os.write(self._port.fileno(), data) :]
+            if data:
+                self._port.write(data)
+        except GONE as error:
             raise _lost(self.url, error) from None
 
     def read(self, deadline_us: int) -> bytes:
         """See `Link`. Returns early, with b"", after READ_SLICE_S."""
-        left_s = (deadline_us - self.now_us()) / 1e6
+        wait_s = min(max((deadline_us - self.now_us()) / 1e6, 0.0), READ_SLICE_S)
         try:
-            self._port.timeout = min(max(left_s, 0.0), READ_SLICE_S)
-            first: bytes = self._port.read(1)
-            if not first:
-                return b""
-            rest: bytes = self._port.read(self._port.in_waiting)
-            return first + rest
-        except (OSError, ValueError, TypeError) as error:
-            # pyserial raises TypeError when the port is closed under it
+            return self._read_fd(wait_s) if self._has_fd else self._read_port(wait_s)
+        except BlockingIOError:
+            return b""
+        except GONE as error:
             raise _lost(self.url, error) from None
+
+    def _read_fd(self, wait_s: float) -> bytes:
+        fd = self._port.fileno()
+        if not select.select((fd,), (), (), wait_s)[0]:
+            return b""
+        data = os.read(fd, READ_SIZE)
+        if not data:
+            raise OSError("closed at the other end")
+        return data
+
+    def _read_port(self, wait_s: float) -> bytes:
+        self._port.timeout = wait_s
+        first: bytes = self._port.read(1)
+        if not first:
+            return b""
+        rest: bytes = self._port.read(self._port.in_waiting)
+        return first + rest
 
     def control(self, name: str, value: int = 0) -> Any:
         """See `Link`."""
@@ -233,6 +261,14 @@ def open_link(url: str) -> Link:
         raise errors.DeviceNotFound(f"{url}: {error}") from None
     except (OSError, ValueError, RuntimeError) as error:
         raise errors.DeviceNotFound(f"{url}: {error}.") from None
+
+
+def _has_fd(port: serial.SerialBase) -> bool:
+    try:
+        port.fileno()
+    except io.UnsupportedOperation:
+        return False
+    return True
 
 
 def _cannot_open(url: str, error: Exception) -> errors.LinkError:

@@ -38,7 +38,8 @@ class Layout:
         self.size = codec.size(fields)
         self._has_tail = bool(fields) and fields[-1][0] == codec.TAIL
         sized = fields[:-1] if self._has_tail else fields
-        self._struct = struct.Struct("<" + "".join(_INTEGERS.get(field[:2]) or _other(*field[:2]) for field in sized))
+        whole = struct.Struct("<" + "".join(_INTEGERS.get(field[:2]) or _other(*field[:2]) for field in sized))
+        self._pack, self._unpack_from = whole.pack, whole.unpack_from
         self._ranges = [(i, low, high) for i, (kind, _, low, high) in enumerate(sized) if kind <= codec.INT]
         self._narrower = [(i, *span) for i, *span in self._ranges if tuple(span) != _span(*sized[i][:2])]
         self._writers = [(i, write) for i, (kind, n, *_) in enumerate(sized) if (write := _writer(i, kind, n))]
@@ -53,15 +54,15 @@ class Layout:
         for i, write in self._writers:
             raw[i] = write(raw[i])
         if not self._has_tail:
-            return self._struct.pack(*raw)
+            return self._pack(*raw)
         tail: bytes = raw.pop()
-        return self._struct.pack(*raw) + tail
+        return self._pack(*raw) + tail
 
     def unpack(self, body: bytes | bytearray, at: int, n: int) -> Sequence[Any]:
         """The values in the `n` bytes from body[at] on. Raises `Malformed`."""
         if n != self.size and (n < self.size or not self._has_tail):
             raise Malformed(f"payload of {n} bytes, expected {self.size}")
-        values: Any = self._struct.unpack_from(body, at)
+        values: Any = self._unpack_from(body, at)
         if self._readers:
             values = list(values)
             for i, read in self._readers:

@@ -10,21 +10,26 @@ from typing import Any
 from zlib import crc32
 
 from mesoprotocol import frame, messages, typed, wire
-from mesoprotocol.frame import HEADER, REPLY, TAG, TAGGED
-from mesoprotocol.packing import SEED, Layout, Malformed
+from mesoprotocol.frame import REPLY, TAG, TAGGED
+from mesoprotocol.packing import Layout, Malformed
+from mesoprotocol.typed import Frame
 
 STUFFED_MAX = frame.BODY_MAX + 1
 CRC = 4
+AT = 1 + frame.HEADER
+"""Where the payload begins, behind the first code and the header."""
+SEED = crc32(b"MESO")
+"""The CRC begins here, and goes on with the major before the header: see `frame`."""
 RESIDUE = 0x2144DF1C
 """CRC-32 of anything that ends with its own CRC-32, whatever the seed."""
 
-HEAD = struct.Struct("<2sHHHH")
+_head = struct.Struct("<x2sHHHH").unpack_from
 """Major and kind, message id, seq, session, payload length; the zero behind it is the length's high byte."""
 AROUND = {
-    bytes((wire.MAJOR, kind)): HEADER + (TAG if kind & TAGGED else 0) + CRC
+    bytes((wire.MAJOR, kind)): AT + (TAG if kind & TAGGED else 0) + CRC
     for kind in (frame.REQUEST, frame.REQUEST | TAGGED, REPLY, frame.EVENT, frame.STREAM)
 }
-"""Bytes around the payload, by major and kind."""
+"""Bytes around the payload, first code included, by major and kind."""
 
 REFUSAL = Layout(typed.REPLY_HEAD)
 MESSAGES: dict[tuple[int, int], tuple[Any, Layout]] = {
@@ -53,7 +58,7 @@ class Decoder:
         self.malformed = 0
         """Whole frames whose payload does not fit their message."""
 
-    def feed(self, data: bytes) -> list[typed.Frame]:
+    def feed(self, data: bytes) -> list[Frame]:
         """The frames that end within `data`."""
         chunks = (self._rest + data).split(b"\0")
         self._rest = chunks.pop()[: STUFFED_MAX + 1]  # one byte too many tells that it is too long
@@ -65,47 +70,40 @@ class Decoder:
                     found.append(received)
         return found
 
-    def _decoded(self, body: bytearray) -> typed.Frame | None:
-        if not unstuff(body) or crc32(body, SEED) != RESIDUE:
+    def _decoded(self, body: bytearray) -> Frame | None:
+        n = len(body)
+        at = body[0] if AT + CRC <= n <= STUFFED_MAX else n + 1
+        body[0] = wire.MAJOR  # the first code stands for no zero; there the CRC's seed ends
+        while at < n:
+            code = body[at]
+            body[at] = 0
+            at += code
+        if at != n or crc32(body, SEED) != RESIDUE:
             self.bad += 1
             return None
-        start, msg_id, seq, session, n = HEAD.unpack_from(body)
-        if n + AROUND.get(start, len(body)) != len(body):
+        start, msg_id, seq, session, length = _head(body)
+        if length + AROUND.get(start, n + 1) != n:
             self.bad += 1
             return None
         kind = start[1]
         tag = b""
         if kind & TAGGED:
             kind ^= TAGGED
-            tag = bytes(body[HEADER + n : -CRC])
+            tag = bytes(body[AT + length : -CRC])
         known = MESSAGES.get((kind, msg_id))
         if known is None:
             self.unknown += 1
             return None
         cls, layout = known
-        if kind == REPLY and n == REFUSAL.size:
+        if length == REFUSAL.size and kind == REPLY:
             # a refusal bears status and state alone
             cls, layout = typed.Refusal, REFUSAL
         try:
-            message = _new(cls, layout.unpack(body, HEADER, n))
+            message = _new(cls, layout.unpack(body, AT, length))
         except Malformed:
             self.malformed += 1
             return None
-        return _new(typed.Frame, (kind, msg_id, seq, session, message, tag))
-
-
-def unstuff(chunk: bytearray) -> bool:
-    """Make a body, CRC included, of what stood between two zeros, in place; whether it can be one."""
-    n = len(chunk)
-    if not HEADER + CRC < n <= STUFFED_MAX:
-        return False
-    at = 0
-    while at < n:
-        code = chunk[at]
-        chunk[at] = 0
-        at += code
-    del chunk[0]  # the first code stands for no zero
-    return at == n
+        return _new(Frame, (kind, msg_id, seq, session, message, tag))
 
 
 def read_event(msg_id: int, payload: bytes) -> Any:

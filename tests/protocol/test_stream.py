@@ -150,6 +150,7 @@ SIZES = st.lists(st.integers(1, 60) | st.integers(1, 600), min_size=1, max_size=
 
 
 @given(streams(), SIZES)
+@example(built(4, 0, 0, 0, b""), [1])
 def test_it_reads_and_refuses_what_the_device_does(data: bytes, sizes: list[int]):
     assert chunkwise(cut(data, sizes)) == bytewise(data)
 
