@@ -15,7 +15,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from mesoprotocol import generate_dissector, generate_document
+from mesoprotocol import generate_dissector, generate_document, generate_session
 from mesoprotocol.generate_baseline import baseline, broken
 from mesoprotocol.generate_schema import Table, field_kind, field_range, field_size, load, schema_hash, vocabulary
 from mesoprotocol.generate_vectors import golden, vectors
@@ -69,6 +69,7 @@ def outputs(schema: Table) -> Iterator[tuple[Path, str]]:
     yield PACKAGE / "wireshark" / "mesoinjector.lua", generate_dissector.dissector(schema)
     if (ROOT / "docs").is_dir():
         yield ROOT / "docs" / "PROTOCOL.md", generate_document.document(schema, schema_hash(), golden(schema))
+        yield ROOT / "docs" / "PROTOCOL-session.md", generate_session.page()
 
 
 def _fields(name: str, fields: list[Table], schema: Table) -> Iterator[str]:
