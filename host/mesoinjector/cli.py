@@ -208,12 +208,14 @@ def decode(
     """Say what passed on a recorded line: time, direction, message, fields, refusals, and what was lost."""
     lines = listing.read(recording)
     if pcap is not None:
-        captured = capture.write(lines, pcap)
-        screen.print(f"{captured} packets in {pcap}. Dissector: {capture.DISSECTOR}", soft_wrap=True)
-    for line in () if pcap else listing.as_json(lines) if as_json else listing.as_text(lines):
-        print(line)
+        packets = capture.write(lines, pcap)
+        screen.print(f"{packets} packets in {pcap}. Dissector: {capture.DISSECTOR}", soft_wrap=True)
+    else:
+        for line in listing.as_json(lines) if as_json else listing.as_text(lines):
+            print(line)
     if lines.cut_off:
-        screen.print(f"line {lines.cut_off} of {recording} is cut off: the host ended while it was written")
+        said = f"line {lines.cut_off} of {recording} is cut off: the host ended while it was written"
+        screen.print(said, soft_wrap=True)
 
 
 @sim.command()
