@@ -64,6 +64,7 @@ def test_a_missing_companion_is_found(tmp_path: Path, name: str):
     ("package", "path"),
     [
         ("mesoprotocol", "schema.toml"),
+        ("mesoprotocol", "wireshark/mesoinjector.lua"),
         *((package, name) for package in packages.rooms.PACKAGES for name in ("README.md", "py.typed")),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -212,3 +213,19 @@ def test_stop_goes_out_before_it_is_recorded(tmp_path: Path) -> None:
     link.write(STOP_BYTES)
     link.close()
     assert order == ["sent", "recorded"]
+
+
+def test_a_stop_from_another_thread_is_in_the_record(tmp_path: Path) -> None:
+    file = tmp_path / "session.jsonl"
+    with Injector.open("sim://?seed=1", record=file) as injector:
+        injector.begin_treatment()
+        injector.prime(0.1)
+        stopper = threading.Thread(target=injector.stop)
+        injector.listen(after_flow(10_000, stopper.start))
+        result = injector.dose(volume_ml=0.1, depth_mm=1.0, zone="cheek")
+        stopper.join()
+    assert isinstance(result, Delivered) and not result.complete
+    rows = listing.read(file).rows
+    assert all(isinstance(row.entry, Message) for row in rows[:-1])
+    told = [row.entry.name for row in rows if isinstance(row.entry, Message) and row.to_device]
+    assert "STOP" in told
