@@ -45,12 +45,15 @@ def expected(row: listing.Row) -> dict[str, str]:
         "direction": "0" if row.to_device else "1",
         "header.major": str(wire.MAJOR),
         "header.kind": str(KINDS.index(message.kind)),
-        "header.tagged": "0",
+        "header.tagged": "1" if message.tag else "0",
         "header.message": f"{msg_id:#06x}",
         "header.seq": str(message.seq),
         "header.session": str(message.session),
     }
-    return said | {name: as_wireshark(name, value) for name, value in message.fields.items()}
+    if message.tag:
+        said["tag"] = as_wireshark("tag", message.tag)
+    # Wireshark shows no field that has no bytes
+    return said | {name: as_wireshark(name, value) for name, value in message.fields.items() if value != ""}
 
 
 def fits(number: int, message: Message) -> bool:
@@ -68,7 +71,10 @@ def as_wireshark(name: str, value: int | str) -> str:
         "schema_hash",
         "limits_crc",
         "plan_crc",
+        "proof",
+        "payload",
         "records",
+        "tag",
     ):
         return ":".join(str(value)[i : i + 2] for i in range(0, len(str(value)), 2))
     return str(value)

@@ -5,6 +5,7 @@ Nothing of ours is imported here, on purpose.
 
 from __future__ import annotations
 
+import hmac
 import re
 import zlib
 from pathlib import Path
@@ -16,6 +17,8 @@ KINDS = ["request", "reply", "event", "stream"]
 SECTION = re.compile(r"^### (\w+) `(0x\w+)`, (\w+)\n(.*?)(?=^##|\Z)", re.M | re.S)
 ROW = re.compile(r"^\| (\w+) \| (u8|u16|u24|u32|i16|i32|time|bytes\d+|text\d+|tail) \|", re.M)
 LINE = re.compile(r"^(\d+\.\d{6}) (->|<-) ([0-9a-f]+) (.+)$", re.M)
+
+KEY = re.compile(r"^`([0-9a-f]{64})`\.$", re.M)
 
 Fields = list[tuple[str, str]]
 
@@ -71,7 +74,9 @@ def value_of(kind: str, data: bytes) -> str:
 def words_of(frame: bytes) -> str:
     """What a frame says, as the page says it."""
     body = body_of(frame)
-    kind = KINDS[body[1]]
+    kind, tag = KINDS[body[1] & 0x7F], b""
+    if body[1] & 0x80:
+        body, tag = body[:-8], body[-8:]
     msg_id, seq, session = (int.from_bytes(body[i : i + 2], "little") for i in (2, 4, 6))
     payload = body[10:]
     assert body[0] == 1 and body[8] == len(payload) and body[9] == 0
@@ -86,7 +91,7 @@ def words_of(frame: bytes) -> str:
         words.append(f"{field}={value_of(form, payload[at : at + size])}")
         at += size
     assert at == len(payload)
-    return " ".join(words)
+    return " ".join([*words, f"tag={tag.hex()}"] if tag else words)
 
 
 LINES = LINE.findall((DOCS / "PROTOCOL-session.md").read_text())
@@ -95,7 +100,7 @@ LINES = LINE.findall((DOCS / "PROTOCOL-session.md").read_text())
 def test_the_page_shows_a_whole_session() -> None:
     shown = [(said.split()[0], said.split()[1]) for _, _, _, said in LINES]
     assert len(shown) > 300
-    for name in ("HELLO", "STATUS", "START_TREATMENT", "PREPARE", "COMMIT", "HEARTBEAT", "QUERY", "STOP", "CLEAR"):
+    for name in ("HELLO", "AUTH", "SYNC", "STATUS", "START_TREATMENT", "PREPARE", "COMMIT", "HEARTBEAT", "QUERY", "STOP", "CLEAR"):
         assert (name, "request") in shown and (name, "reply") in shown
     assert shown.count(("OUTCOME", "event")) == 2
     assert ("PHASE", "event") in shown and ("TELEMETRY", "stream") in shown
@@ -104,6 +109,25 @@ def test_the_page_shows_a_whole_session() -> None:
 def test_every_frame_says_what_stands_beside_it() -> None:
     for _, _, data, said in LINES:
         assert words_of(bytes.fromhex(data)) == said
+
+
+def field(line: str, name: str) -> str:
+    return line.split(f"{name}=")[1].split()[0]
+
+
+def test_proofs_and_tags_are_made_as_the_page_says() -> None:
+    key = bytes.fromhex(KEY.findall((DOCS / "PROTOCOL-session.md").read_text())[0])
+    said = {(said.split()[0], said.split()[1]): said for _, _, _, said in reversed(LINES)}
+    hello, auth, admitted = said["HELLO", "reply"], said["AUTH", "request"], said["AUTH", "reply"]
+    challenge = bytes([int(field(auth, "role"))])
+    challenge += b"".join(bytes.fromhex(field(hello, name)) for name in (" nonce", "device_nonce", "uid"))
+    assert hmac.digest(key, b"meso1 host" + challenge, "sha256")[:16].hex() == field(auth, "proof")
+    assert hmac.digest(key, b"meso1 device" + challenge, "sha256")[:16].hex() == field(admitted, "proof")
+    session_key = hmac.digest(key, b"meso1 session" + challenge, "sha256")
+    tagged = [body_of(bytes.fromhex(data)) for _, _, data, said in LINES if "tag=" in said]
+    assert len(tagged) > 10
+    for body in tagged:
+        assert hmac.digest(session_key, body[:-8], "sha256")[:8] == body[-8:]
 
 
 def test_requests_go_to_the_device_and_all_else_comes_from_it() -> None:

@@ -12,14 +12,29 @@ from pathlib import Path
 from typing import Any
 
 from mesoinjector import Delivered, Injector
+from mesoinjector.journal import Journal
+from mesoinjector.keys import Key
+from mesoinjector.links import SimulatedLink
+from mesoinjector.recorder import RecordingLink
+from mesoprotocol import wire
+from mesosim import runtime as simulator
 from tests.house.rooms import ROOT
 
 SESSION = ROOT / "tests" / "vectors" / "session.jsonl"
 
 
+KEY = Key(wire.ROLE_OPERATOR, bytes(range(1, 33)))
+"""The operator's key, as the page tells it."""
+
+
 def record(path: Path) -> None:
-    """Open, start a treatment, prime, give the smallest dose, stop, clear."""
-    with Injector.open("sim://?seed=1", record=path) as injector:
+    """Prove a key, start a treatment, prime, give the smallest dose, stop, clear."""
+    device = simulator.start("cpython", 1)
+    factory = Injector(SimulatedLink("sim://?seed=1", device, 1), Journal(":memory:"))
+    factory.provision(Key(wire.ROLE_SERVICE, bytes(range(101, 133))))
+    factory.provision(KEY)
+    link = RecordingLink(SimulatedLink("sim://?seed=1", device, 2), path)
+    with Injector(link, Journal(":memory:"), KEY) as injector:
         injector.status()
         injector.begin_treatment()
         assert isinstance(injector.prime(volume_ml=0.1), Delivered)
