@@ -37,6 +37,7 @@ from mesoinjector.errors import (
     VersionMismatch,
 )
 from mesoinjector.injector import Injector
+from mesoinjector.keys import Key
 from mesoinjector.results import Delivered, NotDelivered, Result, Unknown
 
 __all__ = [

@@ -44,6 +44,12 @@ JournalPath = Annotated[
     Path | None,
     typer.Option("--journal", help="Journal file; by default this user's own, for a simulated device none that lasts."),
 ]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--key", help="File with the operator's key, of a device that has keys; without, you can look and stop."
+    ),
+]
 Record = Annotated[
     Path | None,
     typer.Option(
@@ -59,7 +65,7 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except (errors.PlanError, errors.RecordingError) as error:
+    except (errors.PlanError, errors.KeyFileError, errors.RecordingError) as error:
         _fail(error, BAD_INPUT)
     except errors.DoseUncertain as error:
         _fail(error, UNKNOWN)
@@ -77,6 +83,7 @@ def run(
     plan: Annotated[Path, typer.Argument(help="Plan in TOML; see examples/plans.")],
     device: Device,
     journal: JournalPath = None,
+    key: KeyFile = None,
     record: Record = None,
     report: Annotated[Path, typer.Option(help="HTML report to write.")] = Path("treatment.html"),
     as_json: AsJson = False,
@@ -87,7 +94,7 @@ def run(
     """
     checked = plans.load(plan)
     _check_report(report)
-    with Injector.open(device, journal, record) as injector:
+    with Injector.open(device, journal, key, record) as injector:
         for result in injector.resolved:
             screen.print(f"dose {result.dose_id} of before: {type(result).__name__}, {result.reason}")
         with _bar() as (on_progress, bar):
@@ -146,7 +153,7 @@ def demo(
 @app.command()
 def info(device: Device, journal: JournalPath = None, record: Record = None, as_json: AsJson = False) -> None:
     """Say what the device is and where it stands. Moves nothing."""
-    with Injector.open(device, journal, record) as injector:
+    with Injector.open(device, journal, record=record) as injector:
         status = injector.status()
         facts: dict[str, Any] = {
             "uid": injector.uid,
@@ -170,15 +177,15 @@ def info(device: Device, journal: JournalPath = None, record: Record = None, as_
 @app.command()
 def stop(device: Device, journal: JournalPath = None, record: Record = None) -> None:
     """Stop whatever moves. Therapy stays refused until `clear`."""
-    with Injector.open(device, journal, record) as injector:
+    with Injector.open(device, journal, record=record) as injector:
         injector.stop()
     print("stopped; clear it with `mesoinjector clear` after looking at the handpiece")
 
 
 @app.command()
-def clear(device: Device, journal: JournalPath = None, record: Record = None) -> None:
+def clear(device: Device, journal: JournalPath = None, key: KeyFile = None, record: Record = None) -> None:
     """Clear the latches that stand, after somebody has looked at the handpiece. Moves nothing."""
-    with Injector.open(device, journal, record) as injector:
+    with Injector.open(device, journal, key, record) as injector:
         left = _bits(injector.clear(), messages.LATCH_BITS)
     print(f"still latched: {', '.join(left)}" if left else "nothing is latched")
 
@@ -189,10 +196,11 @@ def acknowledge(
     device: Device,
     operator: Annotated[str, typer.Option(help="Who has seen it, at most 12 letters.")],
     journal: JournalPath = None,
+    key: KeyFile = None,
     record: Record = None,
 ) -> None:
     """Take note of an interrupted dose: it is counted within its bounds. Moves nothing."""
-    with Injector.open(device, journal, record) as injector:
+    with Injector.open(device, journal, key, record) as injector:
         result = injector.acknowledge(dose_id, operator)
     print(f"{dose_id}: {type(result).__name__}, {result.reason}")
 

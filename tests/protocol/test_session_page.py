@@ -100,7 +100,19 @@ LINES = LINE.findall((DOCS / "PROTOCOL-session.md").read_text())
 def test_the_page_shows_a_whole_session() -> None:
     shown = [(said.split()[0], said.split()[1]) for _, _, _, said in LINES]
     assert len(shown) > 300
-    for name in ("HELLO", "AUTH", "SYNC", "STATUS", "START_TREATMENT", "PREPARE", "COMMIT", "HEARTBEAT", "QUERY", "STOP", "CLEAR"):
+    for name in (
+        "HELLO",
+        "AUTH",
+        "SYNC",
+        "STATUS",
+        "START_TREATMENT",
+        "PREPARE",
+        "COMMIT",
+        "HEARTBEAT",
+        "QUERY",
+        "STOP",
+        "CLEAR",
+    ):
         assert (name, "request") in shown and (name, "reply") in shown
     assert shown.count(("OUTCOME", "event")) == 2
     assert ("PHASE", "event") in shown and ("TELEMETRY", "stream") in shown
@@ -112,7 +124,7 @@ def test_every_frame_says_what_stands_beside_it() -> None:
 
 
 def field(line: str, name: str) -> str:
-    return line.split(f"{name}=")[1].split()[0]
+    return line.split(f"{name}=")[1].split(maxsplit=1)[0]
 
 
 def test_proofs_and_tags_are_made_as_the_page_says() -> None:
