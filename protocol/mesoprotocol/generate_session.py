@@ -21,8 +21,8 @@ INTRODUCTION = """\
 Every frame between a host and the simulated device, seed 1, for whoever writes a client from
 [PROTOCOL.md](PROTOCOL.md): opening as operator, a treatment, priming until fluid flows, the smallest dose, STOP, CLEAR.
 Each line: seconds, `->` host to device or `<-` device to host, the frame, then what it says: message, kind, seq,
-session and fields; numbers as they are on the line, `bytesN`, `tail` and the tag in hex. The `00 00` before HELLO is not
-shown.
+session and fields; numbers as they are on the line, `bytesN`, `tail` and the tag in hex. The `00 00` before HELLO is
+not shown.
 
 The operator's key of this device, which no other should have:
 `0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20`.

@@ -41,13 +41,13 @@ def test_a_key_file_is_not_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "one line"),
+        ("", "0 bytes of key"),
         ("operator", "0 bytes"),
         ("operator 0011", "2 bytes of key; it must be 32"),
         ("operator " + "00" * 32, "not all zero"),
         ("operator " + "0g" * 32, "one line"),
         ("observer " + "11" * 32, "'observer' has no key; choose one of operator, service"),
-        ("\xff\xfe", "one line"),
+        ("schlüssel", "0 bytes of key"),
     ],
 )
 def test_what_is_no_key_is_refused(text: str, says: str, tmp_path: Path) -> None:
