@@ -14,7 +14,7 @@ STUB_PACKAGE_rp2040 := micropython-rp2-rpi-pico-stubs==1.29.0.post1
 STUB_PACKAGE_rp2350 := micropython-rp2-rpi-pico2-stubs==1.29.0.post1
 STUB_STDLIB := micropython-stdlib-stubs==1.29.0.post2
 
-.PHONY: help demo test check bench soak clean
+.PHONY: help demo test check bench soak fuzz clean
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
 
@@ -72,6 +72,12 @@ bench: $(INSTALLED)  ## measure speed and memory
 soak: $(INSTALLED)  ## run for long
 	$(BIN)/python -m pytest tests/soak -s -q --timeout=0
 
+# Atheris exists for few machines, hence an extra of its own; FUZZ_SECONDS is for each of the two.
+fuzz: $(INSTALLED)  ## fuzz the decoders and the device, guided by coverage
+	$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet --editable '.[fuzz]'
+	$(BIN)/python -m tests.fuzz decoder
+	$(BIN)/python -m tests.fuzz session
+
 clean:  ## remove what these targets made
-	rm -rf $(VENV) build dist .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist .coverage* .fuzz .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find protocol firmware sim host tests -name __pycache__ -type d -prune -exec rm -rf {} +
