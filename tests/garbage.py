@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from mesofirmware import link
 from mesoinjector.connection import JUNK_KEPT, Connection
-from mesoprotocol import frame, messages, wire
+from mesoprotocol import codec, frame, messages, typed, wire
 from tests.house.rooms import ROOT
 
 SESSION = 0x1234
@@ -52,12 +52,21 @@ def chunks(chance: random.Random, size: int) -> Iterator[bytes]:
 
 
 def senseless(chance: random.Random) -> bytes:
-    """A frame whose stuffing and CRC are right and whose content is anything: the checks behind them see it."""
+    """A frame whose stuffing and CRC are right and whose content is anything: the checks behind them see it.
+
+    Some have their message's length, so that only their values are senseless.
+    """
     builder = frame.Builder(wire.MAJOR)
-    n = chance.choice((0, 3, 5, chance.randrange(frame.PAYLOAD_MAX + 1)))
+    kind = chance.randrange(4)
+    if chance.random() < 0.5:
+        known, head = (messages.REPLIES, typed.REPLY_HEAD) if kind == frame.REPLY else (messages.EVENTS, ())
+        msg_id = chance.choice(list(known))
+        n = codec.size(head) + codec.size(known[msg_id][1])
+    else:
+        msg_id = chance.choice((*wire.REQUESTS, *messages.EVENTS, chance.randrange(0x10000)))
+        n = chance.randrange(frame.PAYLOAD_MAX + 1)
     builder.body[frame.HEADER : frame.HEADER + n] = chance.randbytes(n)
-    msg_id = chance.choice((*wire.REQUESTS, *range(0x40, 0x54), chance.randrange(0x10000)))
-    end = builder.build(chance.randrange(4), msg_id, chance.randrange(0x10000), chance.choice((0, SESSION)), n)
+    end = builder.build(kind, msg_id, chance.randrange(0x10000), chance.choice((0, SESSION)), n)
     return bytes(builder.wire[:end])
 
 

@@ -37,6 +37,8 @@ def seeds() -> list[bytes]:
     cuts += [bytes((CONTROL, i, 1)) for i in range(len(CONTROLS))]
     asked = b"".join(bytes((REQUEST, i)) + bytes(codec.size(fields)) for i, (_, fields) in enumerate(REQUESTS))
     whole = [treatment + prime + long + dose + long, treatment + run + long, treatment + asked]
+    uncommitted = [begun[:-1] + word + long for begun in (prime, run) for word in (b"", bytes((HELLO, 2, COMMIT)))]
+    whole += [treatment + begun for begun in uncommitted]
     return whole + [treatment + begun + short + cut + short for begun in (prime, run) for cut in cuts]
 
 
