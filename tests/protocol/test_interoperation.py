@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesoprotocol import crc, frame, wire
-from tests.protocol.test_frame import PAYLOADS, body_of, on_wire, received
+from tests.protocol.test_frame import PAYLOADS, body_of, received
 
 BODIES = st.builds(
     body_of,

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 from tests.garbage import EARS, hear
 
-DEFAULT = "2000"
+DEFAULT = "1000"
 PARTS = 50
 
 
