@@ -6,9 +6,7 @@ piles up.
 
 from __future__ import annotations
 
-from contextlib import suppress
-
-from mesoprotocol import frame, typed, wire
+from mesoprotocol import frame, packing, stream, wire
 from tests.fuzz.script import Script
 from tests.garbage import GOLDEN, GROWTH_MAX, Host, held
 
@@ -34,7 +32,6 @@ class Target:
 
     def __init__(self) -> None:
         self._reader = frame.Reader((wire.MAJOR,))
-        self._builder = frame.Builder(wire.MAJOR)
         self._host = Host()
         self._inputs = 0
         self._held = 0
@@ -42,40 +39,45 @@ class Target:
 
     def run(self, data: bytes) -> None:
         """One input."""
-        stream = bytearray(b"\0")
+        line = bytearray(b"\0")
         script = Script(data)
         while script:
             if script.number() % 2 == RAW:
-                stream += script.take(script.number())
+                line += script.take(script.number())
             else:
-                stream += self._framed(script)
-        stream.append(0)
+                line += self._framed(script)
+        line.append(0)
         at = 0
-        while at < len(stream):
-            at = self._reader.feed(stream, at, len(stream))
+        while at < len(line):
+            at = self._reader.feed(line, at, len(line))
             if self._reader.length:
-                self._take(stream)
-        self._host.receive(bytes(stream))
+                self._take(line)
+        self._host.receive(bytes(line))
         self._inputs += 1
         if self._inputs % LOOK == 0:
             self._held = self._held or held(self._host)
             assert held(self._host) < self._held + GROWTH_MAX, "what the host holds has grown"
 
     def _framed(self, script: Script) -> bytes:
-        kind = script.number() % 4
+        kind = script.number() % 5
         msg_id, seq, session = (script.number(2) for _ in range(3))
-        n = script.number() % (frame.PAYLOAD_MAX + 1)
-        self._builder.body[frame.HEADER : frame.HEADER + n] = script.take(n)
-        return bytes(self._builder.wire[: self._builder.build(kind, msg_id, seq, session, n)])
+        payload = script.take(script.number() % (frame.PAYLOAD_MAX + 1))
+        return encoded(kind if kind < 4 else frame.REQUEST | frame.TAGGED, msg_id, seq, session, payload, b"fuzz-tag")
 
-    def _take(self, stream: bytearray) -> None:
-        """The frame in the reader: it is one of the stream's, and the host either reads it or says that it cannot."""
+    def _take(self, line: bytearray) -> None:
+        """The frame in the reader: it is one of the line's, and the host either reads it or says that it cannot."""
         self.frames += 1
         body, length = self._reader.body, self._reader.length
-        n = length - frame.HEADER
         msg_id, seq, session = (int.from_bytes(body[i : i + 2], "little") for i in (2, 4, 6))
-        self._builder.body[frame.HEADER : length] = body[frame.HEADER : length]
-        end = self._builder.build(body[1], msg_id, seq, session, n)
-        assert self._builder.wire[:end] in stream, "a frame was taken that was not there"
-        with suppress(typed.Malformed):
-            typed.read_frame(body, length)
+        payload, tag = bytes(body[frame.HEADER : length]), bytes(body[length : length + frame.TAG])
+        wire_bytes = encoded(body[1], msg_id, seq, session, payload, tag)
+        assert wire_bytes in line, "a frame was taken that was not there"
+        decoder = stream.Decoder()
+        taken = decoder.feed(wire_bytes)
+        assert len(taken) + decoder.unknown + decoder.malformed == 1 and not decoder.bad, "the host refuses it"
+
+
+def encoded(kind: int, msg_id: int, seq: int, session: int, payload: bytes, tag: bytes) -> bytes:
+    """A frame of these parts; the tag counts in tagged ones only."""
+    tagger = (lambda _: tag) if kind & frame.TAGGED else None
+    return packing.encode(kind & ~frame.TAGGED, msg_id, seq, session, payload, tagger)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from mesoinjector.connection import STOP_BYTES
-from mesoprotocol import codec, frame, limits, messages, typed, wire
+from mesoprotocol import codec, frame, limits, messages, stream, typed, wire
 from mesosim.world.world import START_US, World
 from tests.fuzz.script import Script
 
@@ -55,7 +55,7 @@ class Device:
 
     def __init__(self) -> None:
         self._world = World(1)
-        self._reader = frame.Reader((wire.MAJOR,))
+        self._decoder = stream.Decoder()
         self._builder = frame.Builder(wire.MAJOR)
         self._t = 0
         self._sent = b""
@@ -94,12 +94,12 @@ class Device:
         elif what == HELLO:
             self._nonce = script.number()
             nonce = b"nonce.." + bytes((self._nonce,))
-            self._send(typed.write_request(self._builder, messages.Hello(nonce, wire.MAJOR, wire.MAJOR, "fuzz"), 0, 0))
+            self._send(typed.write_request(messages.Hello(nonce, wire.MAJOR, wire.MAJOR, "fuzz"), 0, 0))
         elif what == BEATS:
             for _ in range(script.number() * TIME_US // BEAT_US):
                 self._beat += 1
                 beat = messages.Heartbeat(self._beat, self._tick(), self._dose_id or bytes(8))
-                self._send(typed.write_request(self._builder, beat, 0, self._session))
+                self._send(typed.write_request(beat, 0, self._session))
                 self._pass(BEAT_US)
         elif what == SILENCE:
             self._pass(script.number() * TIME_US)
@@ -142,12 +142,8 @@ class Device:
             self._t, answer = self._world.run(end, data)
             data = b""
             self._watch()
-            buf = bytearray(answer)
-            at = 0
-            while at < len(buf):
-                at = self._reader.feed(buf, at, len(buf))
-                if self._reader.length:
-                    self._hear(typed.read_frame(self._reader.body, self._reader.length))
+            for heard in self._decoder.feed(answer):
+                self._hear(heard)
             if self._t >= end:
                 return
 
@@ -166,15 +162,14 @@ class Device:
     def _nothing_in_hand(self) -> None:
         self._prepared = self._committed = False
 
-    def _hear(self, heard: typed.Frame | None) -> None:
-        if heard is None:
-            return  # a refusal of a message that nobody knows
+    def _hear(self, heard: typed.Frame) -> None:
         message = heard.message
         if isinstance(message, messages.PhaseEvent) and message.state == wire.STATE_IDLE:
             self._nothing_in_hand()
         elif isinstance(message, messages.HelloReply) and message.session != self._session:
             self._session, self._seq, self._beat, self._boot_id = message.session, 0, 0, message.boot_id
-            self._nothing_in_hand()
+            if not message.capabilities & wire.CAPABILITY_KEYED:
+                self._nothing_in_hand()
         elif heard.kind == frame.REPLY and (heard.session, heard.seq) not in self._answered:
             if isinstance(message, (messages.PrepareReply, messages.PrepareRunReply)):
                 self._prepared = True
