@@ -113,3 +113,11 @@ def test_garbled_answers_are_no_answers() -> None:
         bad[rng.randrange(1, len(good) - 1)] ^= 1 << rng.randrange(8)
         connection.receive(bytes(bad), 0)
         assert connection.answer(1) is None
+
+
+def test_an_echoing_line_is_no_device() -> None:
+    """Our own requests come back whole: a terminal's echo. Nothing has answered."""
+    connection = Connection()
+    connection.receive(connection.greet(NONCE, "test"), 0)
+    connection.receive(connection.heartbeat(b"12345678"), 0)
+    assert (connection.frames, connection.dropped, len(connection.events)) == (0, 2, 0)

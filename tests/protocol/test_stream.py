@@ -164,12 +164,20 @@ def test_it_refuses_as_many_of_arbitrary_bytes(data: bytes, sizes: list[int]):
 @pytest.mark.parametrize("size", [1, 7, 600])
 def test_the_longest_frame_and_one_byte_more(n: int, size: int):
     """A body of any length, whole but for its length: at the border both count one, and read the next."""
-    checked = bytes((wire.MAJOR, 0x80, 1, 0, 0, 0, 0, 0, frame.PAYLOAD_MAX, 0)) + b"\1" * (n - 14)
+    checked = bytes((wire.MAJOR, 0x80, 1, 0, 0, 0, 0, 0, n - 22, 0)) + b"\1" * (n - 14)
     body = checked + packing.zlib.crc32(checked, packing.SEED).to_bytes(4, "little")
     stuffed = b"".join(bytes((min(len(part) + 1, 255),)) + part for part in body.split(b"\0"))
     data = b"\0" + stuffed + b"\0" + built(frame.REPLY, wire.STOP, 0, 0, bytes(5))
     assert chunkwise(cut(data, [size])) == bytewise(data)
     assert len(bytewise(data)[0]) == 1
+
+
+def test_every_bit_flip_and_every_code():
+    good = built(frame.REPLY, wire.HEARTBEAT, 7, 0x1234, bytes((0, 0, 3, 5, 0, 0, 0, 1, 2, 0, 0)))
+    for at in range(len(good)):
+        for byte in {good[at] ^ 1 << bit for bit in range(8)} | {good[at] + 1 & 255, 0, 255}:
+            data = good[:at] + bytes((byte,)) + good[at + 1 :] + b"\0"
+            assert chunkwise([data]) == bytewise(data), (at, byte)
 
 
 def test_a_frame_without_end_is_not_kept():
