@@ -1,0 +1,37 @@
+"""The test's build of the firmware: the same code with fewer chunks, a shorter ring and no looks in between.
+
+Each constant divides time or volume into pieces of which the rules say nothing; smaller numbers of them bring the
+interesting states together. Limits that the rules do speak of (400 ms, 5 s, 30 s, `not_after`) stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from mesofirmware import app, clock, ledger, metered, transaction
+from mesoprotocol import limits
+
+RING = 2
+"""Doses that the ledger remembers."""
+
+BUILD: tuple[tuple[Any, str, int], ...] = (
+    (limits, "CONTACT_STEADY_MS", 0),
+    (limits, "LEDGER_DOSES", RING),
+    (ledger, "_SLOTS", RING + 1),
+    (metered, "_CHUNKS", 3),
+    (metered, "_LOOK_US", 151_000),
+    (transaction, "_DEADMAN_FEED_US", clock.FOREVER),
+    (app, "_TELEMETRY_DOSE_US", clock.FOREVER),
+)
+
+
+@contextmanager
+def small() -> Iterator[None]:
+    """Within this block the firmware is built small."""
+    with ExitStack() as stack:
+        for module, name, value in BUILD:
+            stack.enter_context(patch.object(module, name, value))
+        yield
