@@ -9,6 +9,7 @@ import pytest
 
 from mesosim import runtime as simulator
 from tests.bench_of_one import Bench
+from tests.schedules.summary import pytest_terminal_summary as pytest_terminal_summary
 
 
 @pytest.fixture(params=simulator.RUNTIMES)

@@ -1,0 +1,235 @@
+"""Plays a schedule on one device and judges it by the plant: what moved, how often, and what was said about it."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from mesoinjector import Delivered, Injector, MesoError, NotDelivered, Unknown
+from mesoinjector.connection import STOP_BYTES
+from mesoinjector.journal import Journal
+from mesoprotocol import wire
+from mesosim.runtime import Device
+from tests.bench_of_one import REST_US, Killed, MortalLink
+from tests.random_incidents import OVERHEAD_NL
+from tests.schedules.faults import Do, Fault, Schedule
+from tests.schedules.line import FaultyLine
+
+SEED = 5000
+"""Of the first host's random bytes: another than that of the host that has primed."""
+ENDED = (wire.DOSE_DONE, wire.DOSE_ABORTED, wire.DOSE_INTERRUPTED)
+
+
+class Wrong(AssertionError):
+    """An invariant does not hold."""
+
+
+@dataclass
+class Given:
+    """One call for a dose, prime or run, and the plant's account before it."""
+
+    what: str
+    asked: int
+    """nl, or strokes."""
+    before: dict[str, Any]
+    motions: int
+    dose_id: str | None = None
+
+
+@dataclass
+class Play:
+    """A device, its line, and one host after another with one journal."""
+
+    device: Device
+    host_type: type[Injector] = Injector
+    schedule: Schedule = field(default_factory=list)
+    given: list[Given] = field(default_factory=list)
+    host: Injector | None = None
+
+    def __post_init__(self) -> None:
+        self.line = FaultyLine(self.device)
+        self.journal = Journal(":memory:")
+        self._hosts = 0
+        self._link: MortalLink | None = None
+        self._stop_ms = -1
+        self._treatments = 0
+
+    def do(self, item: Fault | Do) -> None:
+        """Arm a fault, or act; then everything is checked."""
+        self.schedule.append(item)
+        if isinstance(item, Fault):
+            self.line.arm(item)
+            return
+        if item.what == "rest":
+            with contextlib.suppress(Killed):
+                self._rest(item.value * 1000)
+        else:
+            with contextlib.suppress(Killed, MesoError):
+                self._act(item)
+        self.line.in_dose = False
+        if self.line.on_crash is None:
+            self.host = None
+        self.check()
+
+    # --- Acts -------------------------------------------------------------------------------------------
+
+    def _act(self, item: Do) -> None:
+        what, value = item
+        if what == "stop later":
+            self._stop_ms = value
+            return
+        host = self._connect() if what == "connect" or self.host is None else self.host
+        if what in ("dose", "prime", "run"):
+            self._give(host, what, value)
+        elif what == "treatment":
+            self._treatments += 1
+            host.begin_treatment()
+        elif what == "stop":
+            host.stop()
+        elif what == "clear":
+            host.clear()
+        elif what == "acknowledge":
+            for dose in self.journal.open_doses(host.uid):
+                host.acknowledge(dose.dose_id, "M. Curie")
+        elif what == "status":
+            host.status()
+        elif what == "ledger":
+            host.ledger(value)
+        elif what == "strokes":
+            host.strokes(value)
+        elif what != "connect":
+            raise ValueError(f"unknown act {what!r}")
+
+    def _connect(self) -> Injector:
+        """A fresh host: a new link, the same journal; the one before is gone."""
+        self._hosts += 1
+        link = MortalLink("sim", self.line, SEED + self._hosts)
+
+        def crash() -> None:
+            link.dead = True
+            self.line.on_crash = None
+
+        self.host, self._link, self.line.on_crash = None, link, crash
+        self.host = self.host_type(link, self.journal)
+        return self.host
+
+    def _give(self, host: Injector, what: str, value: int) -> None:
+        assert self._link
+        link = self._link
+        self.given.append(Given(what, value, self.account(), len(self.line.motions)))
+        known = len(self._intended())
+        if self._stop_ms >= 0:
+            link.at(link.now_us() + self._stop_ms * 1000, lambda: link.write(STOP_BYTES))
+            self._stop_ms = -1
+        try:
+            if what == "dose":
+                host.dose(value / 1e6, 1.0, "body")
+            elif what == "prime":
+                host.prime(value / 1e6)
+            else:
+                host.fractional(value, 1.0, "cheek", 40, 1800)
+        finally:
+            self.given[-1].dose_id = next(iter(self._intended()[known:]), None)
+
+    def _rest(self, us: int) -> None:
+        """Nobody does anything; what is on the line arrives, at no host."""
+        end = self.line.t_us + us
+        while self.line.t_us < end:
+            self.line.run(end, b"")
+
+    def _intended(self) -> list[str]:
+        return [str(row[4]) for row in self.journal.entries() if row[2] == "intended"]
+
+    def account(self) -> dict[str, Any]:
+        """The plant's."""
+        account: dict[str, Any] = self.line.control("account")
+        return account
+
+    # --- What must hold ---------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Hold each dose against what the plant did from its call to the next."""
+        now = Given("", 0, self.account(), len(self.line.motions))
+        for dose, after in pairwise([*self.given, now]):
+            self._check_dose(dose, after)
+
+    def _check_dose(self, dose: Given, after: Given) -> None:
+        given, steps, punctures = (
+            after.before[key] - dose.before[key] for key in ("tip_nl", "plunger_steps", "punctures")
+        )
+        result = self.journal.result(dose.dose_id) if dose.dose_id else None
+        said = f"{dose.what} of {dose.asked}: {result}; the plant: {given} nl, {steps} steps, {punctures} punctures"
+        self._hold(after.motions - dose.motions <= 1, f"the plunger moved more than once: {said}")
+        if dose.dose_id is None or isinstance(result, NotDelivered):
+            stood = not steps and not (punctures and dose.what == "run")
+            self._hold(stood and given < OVERHEAD_NL, f"something was given: {said}")
+        elif dose.what == "run":
+            self._hold(not steps, f"the plunger moved: {said}")
+            most = result.strokes if isinstance(result, Delivered) else dose.asked
+            if isinstance(result, Unknown):
+                most = result.upper_strokes
+            self._hold(punctures <= most, f"more punctures: {said}")
+            if isinstance(result, Delivered) and result.exact:
+                self._hold(punctures == most, f"fewer punctures: {said}")
+        else:
+            self._hold(given <= dose.asked * 1.05 + OVERHEAD_NL, f"over-dose: {said}")
+            if result is not None:
+                within = result.lower_nl - OVERHEAD_NL <= given <= result.upper_nl + OVERHEAD_NL
+                self._hold(within, f"outside its bounds: {said}")
+
+    def finish(self) -> list[str]:
+        """A clean line, rest, a fresh host; the ledger is held against the plant. Returns every dose's result."""
+        self.line.disarm()
+        self.host = self.line.on_crash = None
+        self._rest(REST_US)
+        rested = self.account()
+        self._hold(rested["needle_home"] and not rested["moving"], f"not at rest: {rested}")
+        try:
+            host = self._connect()
+            entries = [host.ledger(n) for n in range(1, host.status().next_n)]
+            status = host.status()
+        except MesoError as error:
+            raise self._wrong(f"cannot be opened: {error}") from error
+        moved = self.account()["plunger_steps"] - rested["plunger_steps"]
+        self._hold(not moved, f"moved {moved} steps on reconnecting")
+        self.check()
+        for dose in self.journal.open_doses(host.uid):
+            result = self.journal.result(dose.dose_id)
+            self._hold(isinstance(result, Unknown) and result.reason == "interrupted", f"left open: {result}")
+            assert isinstance(result, Unknown)
+            narrow = result.upper_nl - result.lower_nl < dose.asked_nl * 0.15 + 8_000
+            self._hold(narrow, f"bounds too wide: {result}")
+        self._check_ledger(entries, status)
+        self.journal.close()
+        return [f"{dose.what} {dose.dose_id}" for dose in self.given] + [str(entry) for entry in entries]
+
+    def _check_ledger(self, entries: list[Any], status: Any) -> None:
+        """The ledger as a whole: its ids, its sums, and what has left the tip since the device was new."""
+        ids = [entry.dose_id for entry in entries]
+        self._hold(len(set(ids)) == len(ids), "an id stands twice in the ledger")
+        self._hold(all(entry.dose_state in ENDED for entry in entries), f"an entry has no end: {entries}")
+        lower, upper = sum(entry.lower_nl for entry in entries), sum(entry.upper_nl for entry in entries)
+        slack = OVERHEAD_NL * len(entries)
+        tip = self.account()["tip_nl"]
+        self._hold(lower - slack <= tip <= upper + slack, f"the ledger says {lower} to {upper} nl, the plant {tip}")
+        if not self._treatments:
+            self._hold(status.counted_nl == upper, f"{status.counted_nl} nl are counted, the entries say {upper}")
+            total = sum(entry.delivered_nl for entry in entries)
+            self._hold(status.delivered_nl == total, f"a total of {status.delivered_nl} nl, the entries say {total}")
+
+    def _hold(self, holds: bool, otherwise: str) -> None:
+        if not holds:
+            raise self._wrong(otherwise)
+
+    def _wrong(self, what: str) -> Wrong:
+        return Wrong(f"{what}\nschedule = {self.schedule!r}")
+
+
+def play(device: Device, schedule: Schedule, host_type: type[Injector] = Injector) -> tuple[Play, list[str]]:
+    """A whole schedule on a primed device. Raises `Wrong`."""
+    run = Play(device, host_type)
+    for item in schedule:
+        run.do(item)
+    return run, run.finish()

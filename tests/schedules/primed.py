@@ -1,0 +1,59 @@
+"""A device with a treatment begun and its syringe primed, made once and copied for every schedule.
+
+A copy is the same device as one that was primed itself: its trace goes on from the same hash.
+"""
+
+from __future__ import annotations
+
+import copy
+import copyreg
+import functools
+import hashlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from mesosim import runtime as simulator
+from mesosim.runtime import Device, InProcess
+from tests.bench_of_one import Bench
+
+
+def prime(runtime: str, seed: int) -> Device:
+    """A device of its own, primed."""
+    device = simulator.start(runtime, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        Bench(device, Path(folder) / "journal.sqlite").ready().journal.close()
+    return device
+
+
+@functools.cache
+def _original(seed: int) -> Any:
+    device = prime("cpython", seed)
+    assert isinstance(device, InProcess)
+    return device.world
+
+
+def copied(seed: int) -> Device:
+    """A copy of a primed device in this process."""
+    device = InProcess(seed)
+    device.world = copy.deepcopy(_original(seed))
+    return device
+
+
+class _Kept:
+    """Goes through a copy as it is."""
+
+    def __init__(self, thing: Any) -> None:
+        self.thing = thing
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Kept:
+        return self
+
+
+def _view(buffer: bytearray, n: int) -> memoryview:
+    return memoryview(buffer)[:n]
+
+
+# `copy` asks here for what it does not know itself: views from a buffer's start, and hashes under way
+copyreg.pickle(memoryview, lambda view: (_view, (view.obj, len(view))))  # type: ignore[arg-type,return-value]
+copyreg.pickle(type(hashlib.sha256()), lambda h: (getattr, (_Kept(h.copy()), "thing")))  # type: ignore[arg-type,return-value]
