@@ -45,7 +45,9 @@ DURING = ("Prepare", "Commit", "Query", "Heartbeat", "OutcomeEvent", "PhaseEvent
 def cells() -> list[tuple[str, str]]:
     """Every message x fault that can be."""
     strange = [message for message in MESSAGES if message.removesuffix(" reply") not in SCENES]
-    assert not strange, f"no scene brings about {', '.join(strange)}. Next: add them to SCENES in tests/schedules/cover.py."
+    assert not strange, (
+        f"no scene brings about {', '.join(strange)}. Next: add them to SCENES in tests/schedules/cover.py."
+    )
     return [(message, kind) for message in MESSAGES for kind in KINDS if (message, kind) not in NEVER]
 
 

@@ -51,10 +51,13 @@ Schedule = list[Fault | Do]
 
 
 def name(data: bytes) -> str:
-    """The message that a frame bears: data ends with its closing 00."""
-    body = cobs.decode(data.strip(b"\0"))
-    kind = body[1] & ~TAGGED
-    return NAMES[(frame.EVENT if kind == frame.STREAM else kind, body[2] | body[3] << 8)]
+    """The message that a frame bears, whose closing 00 ends `data`; "" if it is no frame of ours."""
+    try:
+        body = cobs.decode(data.strip(b"\0"))
+        kind = body[1] & ~TAGGED
+        return NAMES[(frame.EVENT if kind == frame.STREAM else kind, body[2] | body[3] << 8)]
+    except (cobs.DecodeError, IndexError, KeyError):
+        return ""
 
 
 def flipped(data: bytes, at: int) -> bytes:
