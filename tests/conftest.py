@@ -9,7 +9,9 @@ import pytest
 
 from mesosim import runtime as simulator
 from tests.bench_of_one import Bench
-from tests.schedules.summary import pytest_terminal_summary as pytest_terminal_summary
+from tests.schedules import summary
+
+pytest_terminal_summary = summary.pytest_terminal_summary
 
 
 @pytest.fixture(params=simulator.RUNTIMES)
