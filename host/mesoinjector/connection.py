@@ -20,8 +20,9 @@ EVENTS_KEPT = 4096
 """Events that wait for a listener; beyond that the oldest is dropped and counted."""
 MISSING_KEPT = 64
 """Numbers of events that did not come and are still to be asked for; beyond that they are counted as lost."""
-LAST_SEQ = 0xF000
-"""Beyond this a session is as good as spent: open another while nothing is under way."""
+LAST_SEQ = 0xC000
+"""From here on a session is as good as spent, and another is opened before a dose begins: what is left is enough
+for the longest one."""
 
 STOP_BYTES = typed.write_request(messages.Stop(), 0, 0)
 """STOP, constant: any program, signal handler or terminal can send it."""

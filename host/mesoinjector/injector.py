@@ -36,6 +36,7 @@ class Injector:
         self._under_way: Transaction | None = None
         self._treatment = 0
         self._pump.listen(self._take_event)
+        self._key = key
         self.hello = opening.open_session(self._pump, key)
         self.uid = self.hello.uid.hex()
         self._next_n = self.hello.next_n
@@ -245,6 +246,8 @@ class Injector:
 
     def _give(self, request: Request, kind: str, zone: str) -> results.Result:
         self._refuse_while_unknown()
+        if self._pump.connection.is_spent:
+            self._open_another_session()
         status = self.status()
         if status.latches:
             raise errors.refusal(wire.S_LATCHED, kind)
@@ -340,6 +343,13 @@ class Injector:
                 "device again (it asks by the id), acknowledge it if it was interrupted, or settle it in the journal "
                 "if the device is gone or has forgotten it."
             )
+
+    def _open_another_session(self) -> None:
+        """The numbers of this one run out."""
+        boot_id = self.hello.boot_id
+        self.hello = opening.open_session(self._pump, self._key)
+        if self.hello.boot_id != boot_id or self.hello.next_n != self._next_n:
+            raise errors.refusal(wire.S_NO_SESSION, "Hello")
 
     def _new_id(self) -> bytes:
         return self.link.token(8)

@@ -25,9 +25,10 @@ def open_session(pump: Pump, key: Key | None) -> messages.HelloReply:
     comes back with what AUTH has brought up to date. Raises `DeviceNotFound`, `FirmwareNotRunning`,
     `VersionMismatch`, `AuthError`, `LinkLost`.
     """
-    hello = greet(pump)
-    if key is not None:
-        hello = _authenticate(pump, hello, key)
+    with pump.alone():
+        hello = _greet(pump)
+        if key is not None:
+            hello = _authenticate(pump, hello, key)
     events: messages.ReadEventReply = pump.request(messages.ReadEvent(0))
     pump.connection.begin_events(events.newest)
     pump.sync()
@@ -72,7 +73,7 @@ def _authenticate(pump: Pump, hello: messages.HelloReply, key: Key) -> messages.
     )
 
 
-def greet(pump: Pump) -> messages.HelloReply:
+def _greet(pump: Pump) -> messages.HelloReply:
     """HELLO until it is answered, and whether its answer can be worked with."""
     link = pump.link
     connection = pump.connection

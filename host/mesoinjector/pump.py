@@ -93,6 +93,12 @@ class Pump:
         finally:
             self._beating_for = b""
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Within this block no other thread makes a request."""
+        with self._request:
+            yield
+
     def send(self, data: bytes) -> None:
         """Write bytes at once."""
         self.link.write(data)

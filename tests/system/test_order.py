@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from mesoinjector import Delivered, DeviceError, NotDelivered, Result, Unknown
+from mesoinjector import Delivered, DeviceError, NotDelivered, Result, SessionLost, Unknown
+from mesoinjector.connection import LAST_SEQ
 from mesoprotocol import frame, messages, typed, wire
 from tests.bench_of_one import Bench, after_flow, world
 
@@ -157,3 +158,21 @@ def test_no_step_is_fed_before_it_is_reserved(here: Bench) -> None:
     assert len(fed) == 41  # forty chunks: two in flight are 5 % of the dose
     # nor is much more reserved than was fed: 5 % of the dose and the profile's 2 %
     assert reserved[-1] < 102_500
+
+
+@pytest.mark.parametrize("seq", [LAST_SEQ - 1, LAST_SEQ, 0xFF00])
+def test_a_session_whose_numbers_run_out_gives_way_to_another(seq: int, here: Bench) -> None:
+    injector = here.ready()
+    first = injector.hello.session
+    injector._pump.connection._seq = seq
+    assert isinstance(injector.dose(**DOSE), Delivered)
+    assert (injector.hello.session != first) == (seq >= LAST_SEQ)
+    assert isinstance(injector.dose(**DOSE), Delivered)
+
+
+def test_another_session_is_not_opened_on_a_device_that_restarted(here: Bench) -> None:
+    injector = here.ready()
+    injector._pump.connection._seq = LAST_SEQ
+    here.device.control("reset")
+    with pytest.raises(SessionLost):
+        injector.dose(**DOSE)
