@@ -15,7 +15,7 @@ import pytest
 
 from mesoprotocol import frame, messages, typed, wire
 
-ACK = typed.write_request(frame.Builder(wire.MAJOR), messages.Ack(1234, "Dr. Sorokina"), 7, 0x1234)
+ACK = typed.write_request(messages.Ack(1234, "Dr. Sorokina"), 7, 0x1234)
 BITS = 8 * len(ACK)
 PARTS = 16
 """Tests that share the flips, so that each core has its share of them."""
@@ -23,11 +23,11 @@ PARTS = 16
 HEARTBEATS = [messages.Heartbeat(k, k << 18, bytes((0, k)) * 4) for k in (1, 2)]
 FRAMES = {
     "ACK": ACK,
-    "ACK of another": typed.write_request(frame.Builder(wire.MAJOR), messages.Ack(1234, "Dr. Sorokin"), 7, 0x1234),
-    "ACK once more": typed.write_request(frame.Builder(wire.MAJOR), messages.Ack(1234, "Dr. Sorokina"), 8, 0x1234),
-    "HEARTBEAT": typed.write_request(frame.Builder(wire.MAJOR), HEARTBEATS[0], 0, 0x1234),
-    "next HEARTBEAT": typed.write_request(frame.Builder(wire.MAJOR), HEARTBEATS[1], 0, 0x1234),
-    "STOP": typed.write_request(frame.Builder(wire.MAJOR), messages.Stop(), 0, 0),
+    "ACK of another": typed.write_request(messages.Ack(1234, "Dr. Sorokin"), 7, 0x1234),
+    "ACK once more": typed.write_request(messages.Ack(1234, "Dr. Sorokina"), 8, 0x1234),
+    "HEARTBEAT": typed.write_request(HEARTBEATS[0], 0, 0x1234),
+    "next HEARTBEAT": typed.write_request(HEARTBEATS[1], 0, 0x1234),
+    "STOP": typed.write_request(messages.Stop(), 0, 0),
 }
 
 Judge = Callable[[bytearray], bool]

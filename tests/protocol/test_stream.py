@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mesoprotocol import codec, frame, messages, packing, stream, typed, wire
-from tests.protocol.test_codec import values_of
+from tests.protocol.test_codec import raw, values_of
 
 Fields = tuple[tuple[int, int, int, int], ...]
 Row = tuple[int, int, int, int, str, list[Any], bytes]
@@ -90,7 +90,7 @@ def payloads(draw: st.DrawFn) -> tuple[int, int, bytes]:
     kind, msg_id = draw(st.sampled_from(sorted(KNOWN)))
     fields = KNOWN[kind, msg_id][1]
     buf = bytearray(frame.PAYLOAD_MAX + 32)
-    payload = bytes(buf[: codec.write(fields, draw(values_of(fields)), buf, 0)])
+    payload = bytes(buf[: codec.write(fields, raw(fields, draw(values_of(fields))), buf, 0)])
     how = draw(st.integers(0, 7))
     if how == 0:
         kind, msg_id = draw(st.integers(0, 4)), draw(U16 | st.integers(0, 0x60))
@@ -193,11 +193,11 @@ def test_a_frame_without_end_is_not_kept():
 @pytest.mark.parametrize("request_type", messages.REQUESTS, ids=lambda cls: cls.__name__)
 def test_a_request_is_written_as_the_device_would(request_type: Any, data: st.DataObject, seq: int, session: int):
     msg_id, fields = messages.REQUESTS[request_type]
-    raw = data.draw(values_of(fields))
+    drawn = data.draw(values_of(fields))
     builder = frame.Builder(wire.MAJOR)
-    end = codec.write(fields, raw, builder.body, frame.HEADER)
+    end = codec.write(fields, raw(fields, drawn), builder.body, frame.HEADER)
     n = builder.build(frame.REQUEST, msg_id, seq, session, end - frame.HEADER)
-    values = [(v[0] << 30) + v[1] if field[0] == codec.TIME else v for field, v in zip(fields, raw, strict=True)]
+    values = [(v[0] << 30) + v[1] if field[0] == codec.TIME else v for field, v in zip(fields, drawn, strict=True)]
     assert typed.write_request(request_type(*values), seq, session) == bytes(builder.wire[:n])
 
 

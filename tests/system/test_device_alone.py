@@ -198,6 +198,25 @@ def test_stop_ends_what_is_in_hand(bench: Bench, state: int) -> None:
     assert bench.rest()["needle_home"]
 
 
+@pytest.mark.requirement("SR-27")
+def test_stop_ends_a_held_run(bench: Bench) -> None:
+    injector = bench.connect()
+    injector.begin_treatment()
+    bench.device.control("release_after_us", 2_000_000)
+    sent: list[int] = []
+
+    def stop(event: Any) -> None:
+        if isinstance(event, messages.PhaseEvent) and event.state == wire.STATE_HELD and not sent:
+            sent.append(1)
+            injector.link.write(STOP_BYTES * 2)
+
+    injector.listen(stop)
+    result = injector.fractional(strokes=100, depth_mm=0.5, zone="cheek", area_cm2=100)
+    assert sent and isinstance(result, Delivered) and result.reason == "stop" and not result.complete
+    assert injector.status().stop_count == 2
+    assert bench.rest()["needle_home"]
+
+
 @pytest.mark.requirement("SR-18")
 def test_syringe_taken_out_in_mid_dose(bench: Bench) -> None:
     injector = bench.ready()

@@ -100,9 +100,9 @@ def test_another_request_is_named(recorded: Path) -> None:
     with Injector.open(f"replay:{recorded}") as injector, pytest.raises(RecordingError) as differs:
         injector.begin_treatment()
     text = str(differs.value)
-    assert f"{recorded}, line 5: this host sends " in text
-    assert "(START_TREATMENT request seq 1 " in text
-    assert "(STATUS request seq 1 " in text
+    assert f"{recorded}, line 9: this host sends " in text
+    assert "(START_TREATMENT request seq 3 " in text
+    assert "(STATUS request seq 3 " in text
     assert text.index("START_TREATMENT") < text.index("recorded at 0 us: the host sent 0002") < text.index("Next: ")
 
 
@@ -127,7 +127,7 @@ def test_another_call_is_named(recorded: Path, act: Callable[[Link], Any], said:
 def test_a_session_that_goes_on_for_longer(recorded: Path) -> None:
     with Injector.open(f"replay:{recorded}") as injector:
         injector.status()
-        with pytest.raises(RecordingError, match=r"line 7: .*\(STATUS request seq 2 .*: the host closed the line"):
+        with pytest.raises(RecordingError, match=r"line 11: .*\(STATUS request seq 4 .*: the host closed the line"):
             injector.status()
 
 
@@ -138,10 +138,10 @@ def test_each_line_says_what_it_holds(recorded: Path) -> None:
     rows = [json.loads(line) for line in recorded.read_text().splitlines()]
     assert rows[0]["format"] == "mesoinjector recording"
     assert [next(key for key in ("token", "direction", "closed") if key in row) for row in rows[1:]] == [
-        *("token", "direction", "direction", "direction", "direction", "closed")
+        *("token", *("direction",) * 8, "closed")
     ]
     told = [message["name"] for row in rows for message in row.get("messages", ())]
-    assert told == ["HELLO", "HELLO", "STATUS", "STATUS"]
+    assert told == [name for name in ("HELLO", "READ_EVENT", "SYNC", "STATUS") for _ in ("request", "reply")]
 
 
 def test_a_frame_belongs_to_the_line_it_ends_in(tmp_path: Path) -> None:
@@ -163,11 +163,11 @@ def test_a_frame_belongs_to_the_line_it_ends_in(tmp_path: Path) -> None:
 def test_a_host_that_was_killed_leaves_what_passed(recorded: Path) -> None:
     whole = recorded.read_text()
     lines = whole.splitlines(keepends=True)
-    recorded.write_text("".join(lines[:5]) + lines[5][:40])
+    recorded.write_text("".join(lines[:9]) + lines[9][:40])
     read = listing.read(recorded)
-    assert read.cut_off == 6
-    assert [row.entry.name for row in read.rows if isinstance(row.entry, Message)] == ["HELLO", "HELLO", "STATUS"]
-    with Injector.open(f"replay:{recorded}") as injector, pytest.raises(RecordingError, match="ends after line 5"):
+    assert read.cut_off == 10
+    assert [row.entry.name for row in read.rows if isinstance(row.entry, Message)][-2:] == ["SYNC", "STATUS"]
+    with Injector.open(f"replay:{recorded}") as injector, pytest.raises(RecordingError, match="ends after line 9"):
         injector.status()
 
 

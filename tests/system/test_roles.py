@@ -101,7 +101,7 @@ def test_every_request_is_in_the_table_of_roles() -> None:
     assert {cls.__name__ for cls in messages.REQUESTS} == set(EXAMPLES) | OUTSIDE
 
 
-@pytest.mark.requirement("SR-28")
+@pytest.mark.requirement("SR-33")
 @pytest.mark.parametrize("name", EXAMPLES)
 @pytest.mark.parametrize("key", [None, OPERATOR, SERVICE], ids=["observer", "operator", "service"])
 def test_a_role_may_ask_what_the_schema_says_and_no_more(name: str, key: Key | None, here: Bench) -> None:
@@ -116,7 +116,7 @@ def test_a_role_may_ask_what_the_schema_says_and_no_more(name: str, key: Key | N
     assert (reply.status != wire.S_ROLE) == allowed
 
 
-@pytest.mark.requirement("SR-28")
+@pytest.mark.requirement("SR-33")
 def test_a_stranger_stops_but_does_not_give(bench: Bench) -> None:
     keyed(bench)
     before = bench.plant()
@@ -129,7 +129,7 @@ def test_a_stranger_stops_but_does_not_give(bench: Bench) -> None:
     assert bench.rest()["plunger_steps"] == before["plunger_steps"]
 
 
-@pytest.mark.requirement("SR-28")
+@pytest.mark.requirement("SR-33")
 def test_an_operator_gives_and_service_provisions(bench: Bench) -> None:
     operator = keyed(bench)
     assert isinstance(operator.dose(**DOSE), Delivered)
@@ -196,7 +196,7 @@ def test_auth_is_answered_after_the_outcome_is_recorded(here: Bench) -> None:
     assert entry.lower_nl <= entry.delivered_nl <= entry.upper_nl and entry.upper_nl >= 30_000
 
 
-@pytest.mark.requirement("SR-28")
+@pytest.mark.requirement("SR-33")
 def test_wrong_proofs_are_looked_at_ever_more_rarely(here: Bench) -> None:
     keyed(here)
     stranger = Stranger(here.device)
@@ -250,8 +250,8 @@ def forged(data: bytes, change: Callable[[bytearray], None]) -> bytes:
     reader = frame.Reader((wire.MAJOR,))
     reader.feed(bytearray(data), 0, len(data))
     body, n = reader.body, reader.length
-    tag = bytes(body[n : n + frame.TAG])
     change(body)
+    tag = bytes(body[n : n + frame.TAG])
     words = [body[i] | body[i + 1] << 8 for i in (2, 4, 6)]
     tagged = body[1] & frame.TAGGED
     return packing.encode(frame.REQUEST, *words, bytes(body[frame.HEADER : n]), (lambda _: tag) if tagged else None)
@@ -268,7 +268,7 @@ def untag(body: bytearray) -> None:
     body[1] &= ~frame.TAGGED
 
 
-@pytest.mark.requirement("SR-28")
+@pytest.mark.requirement("SR-33")
 @pytest.mark.parametrize(
     "change", [flip(frame.HEADER), flip(frame.HEADER + 1), flip(frame.HEADER + 2), untag], ids=["0", "1", "tag", "none"]
 )
