@@ -10,7 +10,7 @@ import sys
 from mesofirmware import version
 from mesofirmware.peer import Peer
 from mesofirmware.records import StoreFailed
-from mesoprotocol import codec, frame, limits, mac, tick, wire
+from mesoprotocol import bulk, codec, frame, limits, mac, tick, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,14 +121,11 @@ class Access:
                 hello[wire.HELLO_REPLY_SESSION] = 0
                 link.reply_foreign(wire.S_VERSION, wire.STATE_IDLE, wire.HELLO_REPLY_FIELDS, hello)
             return
-        if codec.same(body, at, self._nonce, 0, 8) and (self._greeted or self.waits):
+        if bulk.same(body, at, self._nonce, 0, 8) and (self._greeted or self.waits):
             if self._greeted:
                 self._answer_hello(link.seq)
             return
-        i = 0
-        while i < 8:
-            self._nonce[i] = body[at + i]
-            i += 1
+        bulk.copy(body, at, self._nonce, 0, 8)
         self._hello_seq = link.seq
         self._guest.open(0, wire.ROLE_OBSERVER)
         if self._keys.any():
@@ -204,10 +201,7 @@ class Access:
         self._failures = 0
         code = self._code(_DEVICE, role)
         proof = self._auth[wire.AUTH_REPLY_PROOF]
-        i = 0
-        while i < _PROOF:
-            proof[i] = code[i]
-            i += 1
+        bulk.copy(code, 0, proof, 0, _PROOF)
         who.mac.rekey(self._code(_SESSION, role))
         self._wait_for(now, role)
         return wire.S_OK
@@ -216,17 +210,11 @@ class Access:
         """The role's key over label, role, both nonces and the device's id."""
         c = self._challenge
         n = len(label)
-        i = 0
-        while i < n:
-            c[i] = label[i]
-            i += 1
+        bulk.copy(label, 0, c, 0, n)
         c[n] = role
-        i = 0
-        while i < 8:
-            c[n + 1 + i] = self._nonce[i]
-            c[n + 9 + i] = self._device_nonce[i]
-            c[n + 17 + i] = self._board.uid[i]
-            i += 1
+        bulk.copy(self._nonce, 0, c, n + 1, 8)
+        bulk.copy(self._device_nonce, 0, c, n + 9, 8)
+        bulk.copy(self._board.uid, 0, c, n + 17, 8)
         return self._mac.of(c, n + 25)
 
     def _admit(self) -> None:

@@ -4,7 +4,7 @@ Every answer is made in lists that exist from the start. Nothing here changes an
 """
 
 from mesofirmware import ledger, strokes
-from mesoprotocol import codec, frame, wire
+from mesoprotocol import bulk, frame, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Answers:
             self._tell_bare(body, at, n, wire.DOSE_FORGOTTEN)
         else:
             found = book.load(n)
-            same = codec.same(body, at, book.intent[ledger.I_ID], 0, 8)
+            same = bulk.same(body, at, book.intent[ledger.I_ID], 0, 8)
             if found == ledger.CLOSED and same:
                 self.fill_outcome()
             else:
@@ -131,10 +131,7 @@ class Answers:
         while i < len(o):
             o[i] = 0
             i += 1
-        i = 0
-        while i < 8:
-            self._asked_id[i] = body[at + i]
-            i += 1
+        bulk.copy(body, at, self._asked_id, 0, 8)
         o[wire.OUTCOME_DOSE_ID] = self._asked_id
         o[wire.OUTCOME_N] = n
         o[wire.OUTCOME_DOSE_STATE] = dose_state

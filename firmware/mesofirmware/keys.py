@@ -5,7 +5,7 @@ as never provisioned.
 """
 
 from mesofirmware import records
-from mesoprotocol import codec, wire
+from mesoprotocol import bulk, codec, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,10 +58,7 @@ class Keys:
         if zeros == 0:
             return wire.S_RANGE
         key = self._values[1 + role]
-        i = 0
-        while i < SIZE:
-            key[i] = source[at + i]
-            i += 1
+        bulk.copy(source, at, key, 0, SIZE)
         self._values[1] |= 1 << role
         self._records.write_newer(_AT, _COPY, _FIELDS, self._values)
         return wire.S_OK

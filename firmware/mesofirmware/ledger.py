@@ -13,7 +13,7 @@ motion: progress says "up to X" before X is fed to a motor.
 """
 
 from mesofirmware import records
-from mesoprotocol import limits, tick, wire
+from mesoprotocol import bulk, limits, tick, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,10 +122,7 @@ class Ledger:
         n = self.next_n
         self.intent[I_N] = n
         self.intent[I_TREATMENT] = self.treatment
-        i = 0
-        while i < 4:
-            self.intent[I_BOOT][i] = self._boot_id[i]
-            i += 1
+        bulk.copy(self._boot_id, 0, self.intent[I_BOOT], 0, 4)
         at = _slot(n)
         self._records.blank(at, _SLOT)
         self._records.write(at + _INTENT, INTENT, self.intent)

@@ -5,7 +5,7 @@ host and comes from its session's cache; a dropped event is re-readable; a dropp
 STOP is recognised here, before any queue or session.
 """
 
-from mesoprotocol import codec, frame, wire
+from mesoprotocol import bulk, codec, frame, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,10 +68,7 @@ class Link:
         """Answer the present request of `peer`, which keeps the answer. A refusal has no fields."""
         n = self._answer(self._builder, peer.number, status, state, fields, values)
         self._put(n)
-        i = 0
-        while i < n:
-            peer.cached[i] = self._builder.wire[i]
-            i += 1
+        bulk.copy(self._builder.wire, 0, peer.cached, 0, n)
         peer.cached_n = n
 
     def reply_uncached(self, state: int, status: int, fields: tuple, values: list) -> None:
@@ -104,11 +101,7 @@ class Link:
 
     def notify(self, kind: int, msg_id: int, number: int, session: int, payload: bytearray, n: int) -> None:
         """Send an event, or a stream frame; `number` is the event's, or that of the last one."""
-        body = self._builder.body
-        i = 0
-        while i < n:
-            body[frame.HEADER + i] = payload[i]
-            i += 1
+        bulk.copy(payload, 0, self._builder.body, frame.HEADER, n)
         self._put(self._builder.build(kind, msg_id, number, session, n))
 
     def _put(self, n: int) -> None:

@@ -1,7 +1,7 @@
 """One session as the device sees it: its number, its role, where its order of requests stands."""
 
 from mesofirmware import keys
-from mesoprotocol import frame, mac, wire
+from mesoprotocol import bulk, frame, mac, wire
 
 
 class Peer:
@@ -36,12 +36,9 @@ class Peer:
         """Take the pad of this request off the key at body[at:]; see Keys in the protocol."""
         if not self.tagged:
             return
-        pad = self._pad
-        i = 0
-        while i < len(pad):
-            pad[i] = _PAD[i] if i < len(_PAD) else body[i - len(_PAD)]
-            i += 1
-        code = self.mac.of(pad, len(pad))
+        bulk.copy(_PAD, 0, self._pad, 0, len(_PAD))
+        bulk.copy(body, 0, self._pad, len(_PAD), frame.HEADER)
+        code = self.mac.of(self._pad, len(self._pad))
         i = 0
         while i < keys.SIZE:
             body[at + i] ^= code[i]

@@ -5,7 +5,7 @@ the ledger. Request and plan are bound together by a CRC, which COMMIT must bear
 """
 
 from mesofirmware import ledger, motion, rules
-from mesoprotocol import codec, crc, limits, wire
+from mesoprotocol import bulk, codec, crc, limits, wire
 
 
 class Plan:
@@ -29,23 +29,17 @@ class Plan:
 
     def names(self, body: bytearray, at: int) -> bool:
         """Whether body[at:] begins with the id in hand."""
-        return codec.same(body, at, self.dose_id, 0, 8)
+        return bulk.same(body, at, self.dose_id, 0, 8)
 
     def repeats(self, body: bytearray, at: int, n: int, is_run: bool) -> bool:
         """Whether body[at:at+n] is the request in hand once more."""
-        return n == self._request_n and is_run == self.is_run and codec.same(body, at, self._bound, 0, n)
+        return n == self._request_n and is_run == self.is_run and bulk.same(body, at, self._bound, 0, n)
 
     def take(self, body: bytearray, at: int, n: int, args: list, is_run: bool) -> None:
         """Take the request body[at:at+n], which `rules` allow, and plan it."""
-        i = 0
-        while i < n:
-            self._bound[i] = body[at + i]
-            i += 1
+        bulk.copy(body, at, self._bound, 0, n)
         self._request_n = n
-        i = 0
-        while i < 8:
-            self.dose_id[i] = body[at + i]
-            i += 1
+        bulk.copy(body, at, self.dose_id, 0, 8)
         i = 0
         while i < len(self.args):
             self.args[i] = args[i]
@@ -61,10 +55,7 @@ class Plan:
     def fill_intent(self, intent: list) -> None:
         """Write the request into the ledger's `intent`."""
         a = self.args
-        i = 0
-        while i < 8:
-            intent[ledger.I_ID][i] = self.dose_id[i]
-            i += 1
+        bulk.copy(self.dose_id, 0, intent[ledger.I_ID], 0, 8)
         run = self.is_run
         intent[ledger.I_MODE] = wire.MODE_FRACTIONAL if run else a[wire.PREPARE_MODE]
         intent[ledger.I_ZONE] = a[wire.PREPARE_RUN_ZONE] if run else a[wire.PREPARE_ZONE]
@@ -100,10 +91,7 @@ class Plan:
         self.values[2] = depth_um // motion.UM_PER_DEPTH_STEP * motion.UM_PER_DEPTH_STEP
         end = codec.write(fields, self.values, self._bound, n) - 4
         crc.put(self._bound, end, self._seed)
-        i = 0
-        while i < 4:
-            self.crc[i] = self._bound[end + i]
-            i += 1
+        bulk.copy(self._bound, end, self.crc, 0, 4)
 
 
 def is_recorded(intent: list, args: list, is_run: bool) -> bool:

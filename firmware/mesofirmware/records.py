@@ -1,6 +1,6 @@
 """Records in non-volatile memory: fields as in the protocol's codec and a CRC-32, read back when written."""
 
-from mesoprotocol import codec, crc
+from mesoprotocol import bulk, codec, crc
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,5 +96,5 @@ class Records:
     def _put(self, at: int, n: int) -> None:
         self._store.write(at, self._buf, n)
         self._store.read(at, self._check, n)
-        if not codec.same(self._buf, 0, self._check, 0, n):
+        if not bulk.same(self._buf, 0, self._check, 0, n):
             raise StoreFailed("at %d" % at)

@@ -7,7 +7,7 @@ contact, the emergency stop, STOP, a silent host, a new session, a fault; each e
 
 from mesofirmware import clock, depth, fractional, gate, ledger, metered, plan, rules, signals
 from mesofirmware.records import StoreFailed
-from mesoprotocol import codec, limits, tick, wire
+from mesoprotocol import bulk, limits, tick, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Transaction:
             return wire.S_ID_CONFLICT
         if book.remembers(number):
             book.load(number)
-            if codec.same(body, at, book.intent[ledger.I_ID], 0, 8):
+            if bulk.same(body, at, book.intent[ledger.I_ID], 0, 8):
                 return wire.S_KNOWN_ID if plan.is_recorded(book.intent, args, is_run) else wire.S_ID_CONFLICT
         if number != book.next_n:
             return wire.S_STALE_VIEW
@@ -99,8 +99,8 @@ class Transaction:
             return wire.S_EXPIRED
         if self.state != wire.STATE_PREPARED:
             return wire.S_OK
-        same_plan = codec.same(body, args[wire.COMMIT_PLAN_CRC], mine.crc, 0, 4)
-        if not same_plan or not codec.same(body, args[wire.COMMIT_BOOT_ID], self._board.boot_id, 0, 4):
+        same_plan = bulk.same(body, args[wire.COMMIT_PLAN_CRC], mine.crc, 0, 4)
+        if not same_plan or not bulk.same(body, args[wire.COMMIT_BOOT_ID], self._board.boot_id, 0, 4):
             return wire.S_PLAN_MISMATCH
         late = tick.diff(now, args[wire.COMMIT_NOT_AFTER]) > 0
         if late or tick.diff(now, self._prepared_at) >= _PREPARED_US:

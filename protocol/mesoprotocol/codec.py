@@ -6,6 +6,8 @@ nothing is allocated), when writing, the bytes; for TIME a two-item list `[high,
 being high * 2^30 + low microseconds; for TAIL, when writing, a three-item list `[buffer, offset, length]`.
 """
 
+from mesoprotocol import bulk
+
 UINT, INT, BYTES, TEXT, TIME, TAIL = 0, 1, 2, 3, 4, 5
 
 
@@ -83,12 +85,8 @@ def write(fields: tuple, values: list, buf: bytearray, at: int) -> int:
             buf[at + 6] = (high >> 18) & 31
             buf[at + 7] = 0
         elif kind == TAIL:
-            source, k, m = v
-            while m > 0:
-                buf[at] = source[k]
-                at += 1
-                k += 1
-                m -= 1
+            source, start, n = v
+            bulk.copy(source, start, buf, at, n)
         else:
             k = 0
             m = len(v)
@@ -100,13 +98,3 @@ def write(fields: tuple, values: list, buf: bytearray, at: int) -> int:
         at += n
         i += 1
     return at
-
-
-def same(a: "bytearray | bytes", a_at: int, b: "bytearray | bytes", b_at: int, n: int) -> bool:
-    """Whether a[a_at:a_at+n] equals b[b_at:b_at+n], without a copy."""
-    i = 0
-    while i < n:
-        if a[a_at + i] != b[b_at + i]:
-            return False
-        i += 1
-    return True

@@ -7,7 +7,7 @@ never occur and each body has exactly one encoding: any other is refused. Refuse
 raises.
 """
 
-from mesoprotocol import crc
+from mesoprotocol import bulk, crc
 
 HEADER = 10
 PAYLOAD_MAX = 220
@@ -51,27 +51,7 @@ class Builder:
         body[9] = 0
         n += HEADER
         crc.put(body, n, self._seed)
-        return self._stuff(n + 4)
-
-    def _stuff(self, n: int) -> int:
-        body = self.body
-        wire = self.wire
-        wire[0] = 0
-        code_at = 1
-        at = 2
-        i = 0
-        while i < n:
-            b = body[i]
-            if b:
-                wire[at] = b
-            else:
-                wire[code_at] = at - code_at
-                code_at = at
-            at += 1
-            i += 1
-        wire[code_at] = at - code_at
-        wire[at] = 0
-        return at + 1
+        return bulk.stuff(body, n + 4, self.wire)
 
 
 class Reader:
@@ -94,47 +74,29 @@ class Reader:
     def feed(self, data: bytearray, at: int, end: int) -> int:
         """Take data[at:end] until a frame is complete; return the offset behind what was taken."""
         self.length = 0
-        raw = self._raw
         n = self._n
-        while at < end:
-            b = data[at]
-            at += 1
-            if b:
-                if n < BODY_MAX + 1:
-                    raw[n] = b
-                    n += 1
-                else:
-                    self._overrun = True
-            elif n:
-                if self._overrun or not self._take(n):
+        while at < end and not self.length:
+            stop = bulk.find_zero(data, at, end)
+            k = stop - at
+            if n + k > BODY_MAX + 1:
+                self._overrun = True
+                k = BODY_MAX + 1 - n
+            bulk.copy(data, at, self._raw, n, k)
+            n += k
+            at = stop
+            if stop < end:
+                at += 1
+                if n and (self._overrun or not self._take(n)):
                     self.bad = (self.bad + 1) & 0xFFFF
-                    self.length = 0
                 self._overrun = False
                 n = 0
-                if self.length:
-                    break
         self._n = n
         return at
 
     def _take(self, n: int) -> bool:
         """Unstuff n bytes, check header and CRC; set `length` if `body` holds a frame for us."""
-        raw = self._raw
         body = self.body
-        out = 0
-        i = 0
-        while i < n:
-            code = raw[i]
-            if i + code > n:
-                return False
-            i += 1
-            end = i + code - 1
-            while i < end:
-                body[out] = raw[i]
-                out += 1
-                i += 1
-            if i < n:
-                body[out] = 0
-                out += 1
+        out = bulk.unstuff(self._raw, n, body)
         kind = body[1]
         rest = 4
         if kind == REQUEST | TAGGED:

@@ -1,6 +1,6 @@
 """HMAC-SHA256 (RFC 2104) in buffers that exist from the start: MicroPython has no `hmac`."""
 
-from mesoprotocol import sha256
+from mesoprotocol import bulk, sha256
 
 _BLOCK = 64
 SIZE = 32
@@ -33,16 +33,9 @@ class Mac:
 
     def of(self, buf: bytearray, n: int) -> bytearray:
         """The code of buf[:n]: `value`, which the next call overwrites."""
-        inner = self._inner
-        i = 0
-        while i < n:
-            inner[_BLOCK + i] = buf[i]
-            i += 1
-        sha256.digest(inner, _BLOCK + n, self._hash)
-        i = 0
-        while i < SIZE:
-            self._outer[_BLOCK + i] = self._hash[i]
-            i += 1
+        bulk.copy(buf, 0, self._inner, _BLOCK, n)
+        sha256.digest(self._inner, _BLOCK + n, self._hash)
+        bulk.copy(self._hash, 0, self._outer, _BLOCK, SIZE)
         sha256.digest(self._outer, _BLOCK + SIZE, self.value)
         return self.value
 

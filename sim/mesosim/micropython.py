@@ -25,6 +25,7 @@ PACKAGES = {
     "mesoprotocol": (
         *("__init__", "wire", "limits", "codec", "frame", "tick", "mac"),
         *("crc", "crc_plain", "crc_viper", "sha256", "sha256_plain", "sha256_viper"),
+        *("bulk", "bulk_plain", "bulk_viper"),
     ),
     "mesofirmware": (),
     "mesosim": ("__init__", "device"),

@@ -96,9 +96,3 @@ def test_shorter_text_is_padded_with_zeros():
     buf = bytearray(b"\xff" * 40)
     codec.write(wire.HELLO_FIELDS, [bytes(8), 1, 1, b"me"], buf, 0)
     assert buf[10:26] == b"me".ljust(16, b"\0")
-
-
-@given(st.binary(max_size=30), st.binary(max_size=30), st.integers(0, 9), st.integers(0, 9), st.integers(0, 9))
-def test_same_compares_as_slices_do(a: bytes, b: bytes, a_at: int, b_at: int, n: int):
-    if len(a) >= a_at + n and len(b) >= b_at + n:
-        assert codec.same(a, a_at, b, b_at, n) == (a[a_at : a_at + n] == b[b_at : b_at + n])
