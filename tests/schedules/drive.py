@@ -14,7 +14,7 @@ from tests.schedules.play import play
 from tests.schedules.primed import copied
 from tests.schedules.tally import Tally
 
-STEPS = 10
+STEPS = 5
 """Rules in one schedule of the state machine."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from hypothesis import note
@@ -15,8 +16,19 @@ from tests.schedules.play import Play, Wrong
 from tests.schedules.primed import copied
 from tests.schedules.tally import Tally
 
-AT = st.one_of(st.integers(0, 7), st.integers(0, 400), st.integers(0, 5_000))
 REST_MS = st.sampled_from((10, 300, 1_000, 5_000, 20_000))
+
+
+def faults(messages: Sequence[str], most: int, k: int) -> st.SearchStrategy[list[Fault]]:
+    """At most so many faults, each of the first k frames of one of these messages."""
+    at = st.one_of(st.integers(0, 7), st.integers(0, 400), st.integers(0, 5_000))
+    fault = st.builds(Fault, st.sampled_from(messages), st.integers(1, k), st.sampled_from(KINDS), at)
+    return st.lists(fault, min_size=1, max_size=most)
+
+
+IN_DOSE = faults(DURING, 3, 12)
+IN_RUN = faults(("PrepareRun", "StrokeRecordsEvent", *DURING), 3, 3)
+ANYWHERE = faults(MESSAGES, 2, 2)
 
 
 class Schedules(RuleBasedStateMachine):
@@ -37,45 +49,33 @@ class Schedules(RuleBasedStateMachine):
             self._broken = True
             raise
 
-    @rule(message=st.sampled_from(DURING), k=st.integers(1, 20), kind=st.sampled_from(KINDS), at=AT)
-    def fault_in_a_dose(self, message: str, k: int, kind: str, at: int) -> None:
-        self._do(Fault(message, k, kind, at))
+    def _all(self, *items: Fault | Do) -> None:
+        for item in items:
+            self._do(item)
 
-    @rule(message=st.sampled_from(MESSAGES), k=st.integers(1, 3), kind=st.sampled_from(KINDS), at=AT)
-    def fault(self, message: str, k: int, kind: str, at: int) -> None:
-        self._do(Fault(message, k, kind, at))
+    @rule(nl=st.integers(20_000, 30_000), faults=IN_DOSE)
+    def dose(self, nl: int, faults: list[Fault]) -> None:
+        self._all(*faults, Do("dose", nl))
 
-    @rule(nl=st.integers(20_000, 30_000))
-    def dose(self, nl: int) -> None:
-        self._do(Do("dose", nl))
+    @rule(ms=st.integers(0, 2_500), faults=st.one_of(IN_DOSE, ANYWHERE))
+    def dose_with_stop(self, ms: int, faults: list[Fault]) -> None:
+        self._all(*faults, Do("stop later", ms), Do("dose", 20_000))
 
-    @rule(ms=st.integers(0, 2_500))
-    def dose_with_stop(self, ms: int) -> None:
-        self._do(Do("stop later", ms))
-        self._do(Do("dose", 20_000))
+    @rule(strokes=st.integers(1, 30), faults=IN_RUN)
+    def run(self, strokes: int, faults: list[Fault]) -> None:
+        self._all(*faults, Do("run", strokes), Do("strokes"))
 
-    @rule(strokes=st.integers(1, 30))
-    def run(self, strokes: int) -> None:
-        self._do(Do("run", strokes))
-        self._do(Do("strokes"))
+    @rule(faults=ANYWHERE)
+    def new_treatment(self, faults: list[Fault]) -> None:
+        self._all(*faults, Do("treatment"), Do("prime", 50_000))
 
-    @rule()
-    def new_treatment(self) -> None:
-        self._do(Do("treatment"))
-        self._do(Do("prime", 50_000))
+    @rule(faults=ANYWHERE)
+    def look_after_it(self, faults: list[Fault]) -> None:
+        self._all(*faults, Do("connect"), Do("acknowledge"), Do("clear"))
 
-    @rule()
-    def look_after_it(self) -> None:
-        for what in ("connect", "acknowledge", "clear"):
-            self._do(Do(what))
-
-    @rule(what=st.sampled_from(("connect", "stop", "clear", "acknowledge", "status")))
-    def act(self, what: str) -> None:
-        self._do(Do(what))
-
-    @rule(n=st.integers(1, 3))
-    def read_the_ledger(self, n: int) -> None:
-        self._do(Do("ledger", n))
+    @rule(what=st.sampled_from(("connect", "stop", "clear", "acknowledge", "status", "ledger")), faults=ANYWHERE)
+    def act(self, what: str, faults: list[Fault]) -> None:
+        self._all(*faults, Do(what, 1))
 
     @rule(ms=REST_MS)
     def rest(self, ms: int) -> None:
@@ -84,5 +84,7 @@ class Schedules(RuleBasedStateMachine):
     def teardown(self) -> None:
         note(f"schedule = {self.play.schedule!r}")
         if not self._broken:
+            # one dose more, so that what is still on its way can do harm
+            self._all(Do("connect"), Do("acknowledge"), Do("clear"), Do("dose", 20_000))
             self.play.finish()
             self.tally.take(self.play)
