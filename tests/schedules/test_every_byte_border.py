@@ -11,7 +11,7 @@ import pytest
 
 from tests.schedules.byte_borders import KINDS, ByteFault, borders, exchange
 
-PARTS = 20
+PARTS = 30
 STEP = 53
 """Of the faults in later frames of a message; prime to the number of kinds."""
 
