@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from mesosim.runtime import Device
 from tests.schedules.faults import DOWN, UP, Do, Splitter, name
-from tests.schedules.play import Play
+from tests.schedules.play import Play, Wrong
 from tests.schedules.primed import copied
 
 KINDS = ("cut", "drop", "duplicate", "corrupt", "zero", "delay", "truncate", "reset", "crash")
@@ -103,7 +103,7 @@ class ByteLine:
         return head
 
 
-def exchange(fault: ByteFault | None = None) -> ByteLine:
+def exchange(fault: ByteFault) -> None:
     """One exchange on a primed device, checked to its end. Raises `Wrong`."""
     line = ByteLine(copied(1), fault)
     play = Play(line)
@@ -113,11 +113,13 @@ def exchange(fault: ByteFault | None = None) -> ByteLine:
             play.line.on_crash()
 
     line.on_crash = crash
-    for act in EXCHANGE:
-        play.do(act)
-    line.mend()
-    play.finish()
-    return line
+    try:
+        for act in EXCHANGE:
+            play.do(act)
+        line.mend()
+        play.finish()
+    except Wrong as wrong:
+        raise Wrong(f"{fault}: {wrong}") from None
 
 
 def borders() -> tuple[list[tuple[str, int]], list[tuple[str, int]]]:

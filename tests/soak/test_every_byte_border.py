@@ -17,7 +17,7 @@ def one(fault: ByteFault) -> str:
     try:
         exchange(fault)
     except AssertionError as error:
-        return f"{fault}: {error}"
+        return str(error)
     return ""
 
 
