@@ -1,7 +1,7 @@
-"""The device as a component: the real firmware on the model board, one event at a time, each pair of state and event once.
+"""The device as a component: the real firmware on the model board, one event at a time.
 
-A state is a number. `Device.apply` loads it, lets the event happen, runs the firmware until it waits, and remembers what
-came of it: the firmware is a function of its state, the time and the event, so that it is never run twice for the same.
+A state is a number. `Device.apply` loads it, lets the event happen, runs the firmware until it waits, and remembers
+what came of it: the firmware is a function of its state, the time and the event, and never runs twice for the same.
 """
 
 from __future__ import annotations
@@ -21,17 +21,12 @@ SCRATCH = frozenset(
         *(f"Link.{name}" for name in ("major", "msg_id", "seq", "session", "length")),
         *(f"Session.{name}" for name in ("_args", "_status", "_outcome", "_records", "_views", "_strokes")),
         *(f"Session.{name}" for name in ("_one", "_two")),
-        *(f"App.{name}" for name in ("_phase", "_sample", "_sampled_at", "_records", "_record_bytes", "_record_views")),
+        *(f"App.{name}" for name in ("_phase", "_sample", "_records", "_record_bytes", "_record_views")),
         *(f"Records.{name}" for name in ("_buf", "_check")),
         *(f"Ledger.{name}" for name in ("intent", "outcome", "_mark")),
         # runs are not explored
         "Transaction.fractional",
         "App._strokes_sent",
-        # the numbers of events are for finding gaps; nothing of a dose depends on them
-        "Link._events",
-        # time of day, and how long a dose took: written into records and answers, never compared
-        *(f"Clock.{name}" for name in ("pair", "ms", "_rest_us")),
-        *(f"Transaction.{name}" for name in ("_now_ms", "_started_ms")),
     }
 )
 """What is no part of a state, with the reason."""
@@ -43,8 +38,20 @@ TIMES = (
     "Metered._since",
 )
 """Looked at while a dose is in hand, and only as the time since."""
-OLD_TIMES = ("Transaction._held_at", "Gate._contact_at", "Gate._pressed_at", "Clock.now")
-"""Not looked at in what is explored (no runs, both trigger lines at once, contact steady at once), or always now."""
+UNSEEN_TIMES = (
+    # always now
+    "Clock.now",
+    # not looked at in what is explored: no runs, no telemetry, both trigger lines at once, contact steady at once
+    "Transaction._held_at",
+    "Gate._contact_at",
+    "Gate._pressed_at",
+    "App._sampled_at",
+    # how long a dose took: written into its record, never compared
+    "Clock.ms",
+    "Clock._rest_us",
+    "Transaction._now_ms",
+    "Transaction._started_ms",
+)
 
 LONGEST_CHAIN = 12
 
@@ -89,9 +96,9 @@ class Device:
         self._keys: dict[tuple[int, int], int] = {}
         self._key_numbers: dict[tuple, int] = {}
         self._times = [self.graph.where[name] for name in TIMES]
-        self._old = [self.graph.where[name] for name in OLD_TIMES if name in self.graph.where]
-        cached = self.app._link._cached
-        self._cached = next(i for i, slot in enumerate(self.graph.slots) if getattr(slot, "data", None) is cached)
+        self._unseen = [self.graph.where[name] for name in UNSEEN_TIMES]
+        self._cached = self.graph.slot_of(self.app._link._cached)
+        self._clock = self.graph.slot_of(self.app._clock.pair)
         self._run(0, None)
         self.first = self._keep()
 
@@ -126,8 +133,9 @@ class Device:
             in_hand = self.views[state].state != wire.STATE_IDLE
             for slot, place in self._times:
                 saved[slot][place] = now - saved[slot][place] if in_hand else 0
-            for slot, place in self._old:
+            for slot, place in self._unseen:
                 saved[slot][place] = 0
+            saved[self._clock] = ()
             heard_at = saved[-1][3]
             saved[-1][3] = now - heard_at if in_hand else 0
             cached = saved[self._cached]
@@ -143,14 +151,21 @@ class Device:
         key = state, now, event, data
         outcome = self._done.get(key)
         if outcome is None:
-            self._load(state)
-            try:
-                sent = getattr(self, "_" + event)(now, data)
-                outcome = Outcome(self._keep(), self.board.time, tuple(sent), "")
-            except witness.Violation as violation:
-                outcome = Outcome(state, now, (), str(violation))
-            self._done[key] = outcome
+            outcome = self._done[key] = self.run(*key)
         return outcome
+
+    def run(self, state: int, now: int, event: str, data: bytes) -> Outcome:
+        """The same without memory."""
+        self._load(state)
+        try:
+            sent = getattr(self, "_" + event)(now, data)
+            return Outcome(self._keep(), self.board.time, tuple(sent), "")
+        except witness.Violation as violation:
+            return Outcome(state, now, (), str(violation))
+
+    def done(self) -> list[tuple[tuple, Outcome]]:
+        """Every event that has happened, and what came of it."""
+        return list(self._done.items())
 
     def _get(self, now: int, data: bytes) -> list[bytes]:
         return self._run(now, data)

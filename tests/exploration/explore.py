@@ -165,9 +165,9 @@ class Exploration:
         to_host = _with(s.to_host, outcome.sent)
         after = s._replace(now=outcome.now, device=outcome.state, to_host=to_host)
         wrong = outcome.violation
-        if not wrong and self.host.views[s.host].stopped:
-            if self.device.views[s.device].moved != self.device.views[outcome.state].moved and event != "foreign":
-                wrong = "the plunger moves after stop() has returned"
+        before, behind = self.device.views[s.device], self.device.views[outcome.state]
+        if self.host.views[s.host].stopped and before.moved != behind.moved and event != "foreign":
+            wrong = wrong or "the plunger moves after stop() has returned"
         return Step("device", event, data, after, wrong or self._check(after))
 
     def _host(self, s: State, event: str, data: bytes = b"") -> Step:

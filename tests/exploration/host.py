@@ -1,7 +1,7 @@
 """The host as a component: the real Connection, Transaction and Journal, one event at a time.
 
-What `Injector` and `Pump` do around them (send an answered-or-repeated request, hand on events, STOP from another thread,
-Ctrl-C) is done here without waiting. As with the device, a state is a number, and no pair of state and event runs twice.
+What `Injector` and `Pump` do around them (repeat a request until it is answered, hand on events, STOP from another
+thread, Ctrl-C) is done here without waiting. As with the device, a state is a number, and no pair runs twice.
 """
 
 from __future__ import annotations
@@ -155,14 +155,15 @@ class Host:
                 fields["_tick_at"] -= now
             if fields["hello"]:
                 fields["hello"] = fields["hello"]._replace(time=0)  # seen when it came, never again
-            asks = plain[self.PLAIN.index("asking")]
-            if asks and isinstance(asks[1], messages.Commit):
-                asks = asks[0], asks[1]._replace(not_after=asks[1].not_after - now), asks[2], asks[4]
+            rest = dict(zip(self.PLAIN, plain, strict=True))
+            if rest["asking"]:
+                owner, message, seq, _, sent = rest["asking"]
+                if isinstance(message, messages.Commit):
+                    message = message._replace(not_after=message.not_after - now)
+                rest["asking"] = owner, message, seq, sent
             # a dose's own deadlines are farther away than any run is long; they are reached by `tired`
             dose = dose and tuple([(k, v) for k, v in dose if not k.endswith("_us")])
-            whole = tuple(fields.values()), dose, plain, asks and asks[:2], content
-            if asks:
-                whole = tuple(fields.values()), dose, tuple(v for v in plain if v is not plain[3]), asks, content
+            whole = tuple(fields.values()), dose, tuple(rest.values()), content
             number = self._keys[state, now] = self._key_numbers.setdefault(whole, len(self._key_numbers))
         return number
 
@@ -173,11 +174,19 @@ class Host:
         key = state, now, event, data
         outcome = self._done.get(key)
         if outcome is None:
-            self._load(state)
-            self._sent = []
-            getattr(self, "_" + event)(now, data)
-            outcome = self._done[key] = Outcome(self._keep(), tuple(self._sent))
+            outcome = self._done[key] = self.run(*key)
         return outcome
+
+    def run(self, state: int, now: int, event: str, data: bytes) -> Outcome:
+        """The same without memory."""
+        self._load(state)
+        self._sent = []
+        getattr(self, "_" + event)(now, data)
+        return Outcome(self._keep(), tuple(self._sent))
+
+    def done(self) -> list[tuple[tuple, Outcome]]:
+        """Every event that has happened, and what came of it."""
+        return list(self._done.items())
 
     def _get(self, now: int, data: bytes) -> None:
         self.connection.receive(data, now)

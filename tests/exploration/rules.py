@@ -1,4 +1,4 @@
-"""The ten rules of the dose transaction, each with switches that leave it out: in the test's build, never in the product."""
+"""The ten rules of the dose transaction, each with switches that leave it out, in the test's build alone."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ BUILD: tuple[tuple[Any, str, int], ...] = (
     (metered, "_CHUNKS", 3),
     (metered, "_LOOK_US", 151_000),
     (transaction, "_DEADMAN_FEED_US", clock.FOREVER),
-    (app, "_TELEMETRY_DOSE_US", clock.FOREVER),
+    (app, "_TELEMETRY_DOSE_US", 2 * clock.FOREVER),
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from tests.exploration import scale
@@ -28,3 +30,7 @@ def test_the_ten_rules_hold(name: str) -> None:
     # what was explored is worth it: doses end in every way
     endings = {kind for kind, _ in exploration.endings()}
     assert endings == {"Delivered", "NotDelivered", "Unknown"}
+    # and its memory holds: what a component did once, it does again, whatever it has done in between
+    for component in (exploration.device, exploration.host):
+        for event, outcome in random.Random(1).sample(component.done(), 1_000):
+            assert component.run(*event) == outcome, event

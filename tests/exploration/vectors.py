@@ -38,14 +38,14 @@ class Fields:
 class Buffer:
     """A bytearray."""
 
-    def __init__(self, data: bytearray) -> None:
-        self.data = data
+    def __init__(self, holder: bytearray) -> None:
+        self.holder = holder
 
     def save(self) -> bytes:
-        return bytes(self.data)
+        return bytes(self.holder)
 
     def load(self, saved: bytes) -> None:
-        self.data[:] = saved
+        self.holder[:] = saved
 
 
 class Graph:
@@ -67,6 +67,10 @@ class Graph:
         """Write all leaves."""
         for slot, values in zip(self.slots, saved, strict=True):
             slot.load(values)
+
+    def slot_of(self, holder: list | bytearray) -> int:
+        """The slot of a list or bytearray."""
+        return next(i for i, slot in enumerate(self.slots) if slot.holder is holder)
 
     def _visit(self, value: Any) -> None:
         if id(value) in self._seen or is_plain(value):

@@ -30,8 +30,9 @@ class Witness:
         """Steps by dose id."""
         self.ended: frozenset[bytes] = frozenset()
         """Ids that may not move again."""
-        self.committed: tuple[bytes, int] | None = None
-        """Id and session of the COMMIT that the live session has brought."""
+        self.session = 0
+        self.committed: frozenset[bytes] = frozenset()
+        """Ids whose COMMIT has come in this session, and since the last STOP or CLEAR."""
         self.heard_at = 0
         self.released = False
         self.interrupted = False
@@ -40,10 +41,10 @@ class Witness:
         board.on_steps = self.steps
 
     def save(self) -> tuple:
-        return self.moved, self.ended, self.committed, self.heard_at, self.released, self.interrupted
+        return self.moved, self.ended, self.session, self.heard_at, self.committed, self.released, self.interrupted
 
     def load(self, saved: tuple) -> None:
-        self.moved, self.ended, self.committed, self.heard_at, self.released, self.interrupted = saved
+        self.moved, self.ended, self.session, self.heard_at, self.committed, self.released, self.interrupted = saved
 
     def nanolitres(self) -> int:
         """All that was ever given."""
@@ -56,35 +57,36 @@ class Witness:
         live = request.session == self.app._session.number != 0
         payload = request.payload
         if request.msg_id == wire.COMMIT and live:
-            self.committed = payload[:8], request.session
+            self.committed |= {payload[:8]}
             self.heard_at = self.board.time
         elif request.msg_id == wire.HEARTBEAT and live:
             start = codec.size(wire.HEARTBEAT_FIELDS[: wire.HEARTBEAT_ECHO_TICK])
             echo = int.from_bytes(payload[start : start + 4], "little")
             start = codec.size(wire.HEARTBEAT_FIELDS[: wire.HEARTBEAT_DOSE_ID])
             fresh = 0 <= tick.diff(self.board.time, echo) <= limits.HEARTBEAT_TIMEOUT_MS * 1000
-            if fresh and self.committed and payload[start : start + 8] == self.committed[0]:
+            if fresh and payload[start : start + 8] in self.committed:
                 self.heard_at = self.board.time
         elif request.msg_id == wire.STOP:
-            self.committed = None
+            self.committed = frozenset()
 
     def after(self, request: Parsed | None, replies: list[Parsed]) -> None:
         """The firmware has done what there was to do."""
         app = self.app
         state = app._transaction.state
-        if self.committed and app._session.number != self.committed[1]:
-            self.committed = None
+        if app._session.number != self.session:
+            self.session = app._session.number
+            self.committed = frozenset()
         for reply in replies:
             if reply.kind == frame.REPLY and reply.payload[:2] == b"\0\0":
                 if reply.msg_id == wire.CLEAR and state == wire.STATE_IDLE:
-                    self.committed = None
+                    self.committed = frozenset()
                 if reply.msg_id == wire.ACK:
                     self.interrupted = False
         self.released = state == wire.STATE_ARMED and (self.released or not self.board.levels & BOTH)
         if state == wire.STATE_IDLE or not self.board.levels & BOTH:
             self.ended |= {dose_id for dose_id, _ in self.moved}
         if self.board.plunger.busy():
-            if self.committed is None:
+            if bytes(app._transaction.plan.dose_id) not in self.committed:
                 raise Violation("the plunger goes on after STOP, CLEAR, a reset or a new session")
             if not self.board.levels & BOTH:
                 raise Violation("the plunger goes on after the trigger was released")
@@ -99,7 +101,7 @@ class Witness:
         moved = {dose_id for dose_id, _ in self.moved}
         self.interrupted = self.interrupted or (dose_id in moved and dose_id not in self.ended)
         self.ended |= moved
-        self.committed = None
+        self.committed = frozenset()
         self.released = False
 
     def feed(self) -> None:
@@ -107,7 +109,7 @@ class Witness:
         dose_id = bytes(self.app._transaction.plan.dose_id)
         if dose_id in self.ended:
             raise Violation(f"{dose_id.decode()} moves the plunger again after its end")
-        if self.committed != (dose_id, self.app._session.number):
+        if dose_id not in self.committed or self.app._session.number != self.session:
             raise Violation(f"{dose_id.decode()} moves the plunger without a COMMIT of the live session")
         if self.interrupted:
             raise Violation("a dose is given while an interrupted one is not acknowledged")
