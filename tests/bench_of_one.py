@@ -10,11 +10,15 @@ from mesoinjector import Injector
 from mesoinjector.journal import Journal
 from mesoinjector.keys import Key
 from mesoinjector.links import SimulatedLink
-from mesoprotocol import messages
+from mesoprotocol import messages, wire
 from mesosim.runtime import Device, InProcess
 
 REST_US = 20_000_000
 """Longer than any dose needs to end by itself."""
+
+
+OPERATOR = Key(wire.ROLE_OPERATOR, bytes(range(1, 33)))
+SERVICE = Key(wire.ROLE_SERVICE, bytes(range(101, 133)))
 
 
 class Killed(BaseException):
@@ -69,6 +73,13 @@ class Bench:
         injector.begin_treatment()
         injector.prime(0.1)
         return injector
+
+    def keyed(self) -> Injector:
+        """As `ready`, and with keys, in an operator's hands."""
+        injector = self.ready()
+        injector.provision(SERVICE)
+        injector.provision(OPERATOR)
+        return self.connect(OPERATOR)
 
     def plant(self) -> dict[str, Any]:
         """The plant's account."""

@@ -16,6 +16,10 @@ SECONDS = (0, 300, 3_000, 20_000)
 
 SCENES: dict[str, tuple[Schedule, Schedule, int]] = {
     "Hello": ([], [DOSE, Do("connect")], 2),
+    "Auth": ([], [DOSE, Do("connect")], 1),
+    "ReadEvent": ([], [DOSE, Do("connect")], 1),
+    "Sync": ([], [DOSE], 2),
+    "Provision": ([], [Do("provision"), Do("connect"), DOSE], 1),
     "Status": ([], [DOSE], 2),
     "Stop": ([], [DOSE], 1),
     "Clear": ([Do("stop"), Do("rest", 1_000)], [Do("clear"), DOSE], 1),

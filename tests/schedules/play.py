@@ -10,9 +10,10 @@ from typing import Any
 from mesoinjector import Delivered, Injector, MesoError, NotDelivered, Result, Unknown
 from mesoinjector.connection import STOP_BYTES
 from mesoinjector.journal import Journal
+from mesoinjector.keys import Key
 from mesoprotocol import wire
 from mesosim.runtime import Device
-from tests.bench_of_one import REST_US, Killed, MortalLink
+from tests.bench_of_one import OPERATOR, REST_US, SERVICE, Killed, MortalLink
 from tests.random_incidents import OVERHEAD_NL
 from tests.schedules.faults import Do, Fault, Schedule
 from tests.schedules.line import FaultyLine
@@ -115,6 +116,9 @@ class Play:
         if what == "stop later":
             self._stop_ms = value
             return
+        if what == "provision":
+            self._connect(self.host_type, SERVICE).provision(OPERATOR)
+            return
         host = self._connect(self.host_type) if what == "connect" or self.host is None else self.host
         if what in ("dose", "prime", "run"):
             self._give(host, what, value)
@@ -137,7 +141,7 @@ class Play:
         elif what != "connect":
             raise ValueError(f"unknown act {what!r}")
 
-    def _connect(self, host_type: type[Injector]) -> Injector:
+    def _connect(self, host_type: type[Injector], key: Key = OPERATOR) -> Injector:
         """A fresh host: a new link, the same journal; the one before is gone."""
         self._hosts += 1
         link = MortalLink("sim", self.line, SEED + self._hosts)
@@ -147,7 +151,7 @@ class Play:
             self.line.on_crash = None
 
         self.host, self._link, self.line.on_crash = None, link, crash
-        self.host = host_type(link, self.journal)
+        self.host = host_type(link, self.journal, key)
         return self.host
 
     def _give(self, host: Injector, what: str, value: int) -> None:

@@ -1,4 +1,4 @@
-"""A device with a treatment begun and its syringe primed, made once and copied for every schedule.
+"""A device with keys, a treatment begun and its syringe primed, made once and copied for every schedule.
 
 A copy is the same device as one that was primed itself: its trace goes on from the same hash.
 """
@@ -24,7 +24,7 @@ def prime(runtime: str, seed: int) -> Device:
     """A device of its own, primed."""
     device = simulator.start(runtime, seed)
     with tempfile.TemporaryDirectory() as folder:
-        Bench(device, Path(folder) / "journal.sqlite").ready().journal.close()
+        Bench(device, Path(folder) / "journal.sqlite").keyed().journal.close()
     return device
 
 

@@ -13,10 +13,8 @@ from mesoinjector.connection import STOP_BYTES, Connection
 from mesoinjector.keys import Key
 from mesoprotocol import frame, messages, packing, typed, wire
 from mesosim.runtime import Device
-from tests.bench_of_one import Bench, after_flow, world
+from tests.bench_of_one import OPERATOR, SERVICE, Bench, after_flow, world
 
-OPERATOR = Key(wire.ROLE_OPERATOR, bytes(range(1, 33)))
-SERVICE = Key(wire.ROLE_SERVICE, bytes(range(101, 133)))
 DOSE = {"volume_ml": 0.02, "depth_mm": 1.0, "zone": "cheek"}
 BIG = {"volume_ml": 0.1, "depth_mm": 1.0, "zone": "cheek"}
 ANSWER_US = 20_000
@@ -63,14 +61,6 @@ class Stranger:
         return int(reply.status)
 
 
-def keyed(bench: Bench) -> Injector:
-    """A primed device with keys, in an operator's hands."""
-    injector = bench.ready()
-    injector.provision(SERVICE)
-    injector.provision(OPERATOR)
-    return bench.connect(OPERATOR)
-
-
 def lost(injector: Injector) -> bool:
     """Whether a dose ends because somebody else has taken the device over."""
     result = injector.dose(**BIG)
@@ -105,7 +95,7 @@ def test_every_request_is_in_the_table_of_roles() -> None:
 @pytest.mark.parametrize("name", EXAMPLES)
 @pytest.mark.parametrize("key", [None, OPERATOR, SERVICE], ids=["observer", "operator", "service"])
 def test_a_role_may_ask_what_the_schema_says_and_no_more(name: str, key: Key | None, here: Bench) -> None:
-    keyed(here)
+    here.keyed()
     stranger = Stranger(here.device)
     stranger.hello()
     if key:
@@ -118,7 +108,7 @@ def test_a_role_may_ask_what_the_schema_says_and_no_more(name: str, key: Key | N
 
 @pytest.mark.requirement("SR-33")
 def test_a_stranger_stops_but_does_not_give(bench: Bench) -> None:
-    keyed(bench)
+    bench.keyed()
     before = bench.plant()
     observer = bench.connect()
     with pytest.raises(AuthError, match=r"ROLE.*Next: open the device with an operator's key"):
@@ -131,7 +121,7 @@ def test_a_stranger_stops_but_does_not_give(bench: Bench) -> None:
 
 @pytest.mark.requirement("SR-33")
 def test_an_operator_gives_and_service_provisions(bench: Bench) -> None:
-    operator = keyed(bench)
+    operator = bench.keyed()
     assert isinstance(operator.dose(**DOSE), Delivered)
     with pytest.raises(AuthError, match="ROLE"):
         operator.provision(SERVICE)
@@ -147,7 +137,7 @@ def test_an_operator_gives_and_service_provisions(bench: Bench) -> None:
 
 @pytest.mark.parametrize("what", ["hello", "wrong key", "right key"])
 def test_only_who_proves_a_key_ends_what_is_under_way(what: str, here: Bench) -> None:
-    operator = keyed(here)
+    operator = here.keyed()
     stranger = Stranger(here.device)
     ended: list[Any] = []
     link = here.link(operator)
@@ -175,7 +165,7 @@ def test_only_who_proves_a_key_ends_what_is_under_way(what: str, here: Bench) ->
 
 
 def test_auth_is_answered_after_the_outcome_is_recorded(here: Bench) -> None:
-    operator = keyed(here)
+    operator = here.keyed()
     answered: list[Any] = []
     stranger = Stranger(here.device)
 
@@ -198,7 +188,7 @@ def test_auth_is_answered_after_the_outcome_is_recorded(here: Bench) -> None:
 
 @pytest.mark.requirement("SR-33")
 def test_wrong_proofs_are_looked_at_ever_more_rarely(here: Bench) -> None:
-    keyed(here)
+    here.keyed()
     stranger = Stranger(here.device)
     stranger.hello()
     wrong = Key(wire.ROLE_OPERATOR, bytes(range(2, 34)))
@@ -216,7 +206,7 @@ def test_wrong_proofs_are_looked_at_ever_more_rarely(here: Bench) -> None:
 
 
 def test_a_proof_is_for_one_challenge_and_one_role(here: Bench) -> None:
-    keyed(here)
+    here.keyed()
     stranger = Stranger(here.device)
     stranger.hello()
     proof = stranger.connection.auth(OPERATOR)
@@ -228,7 +218,7 @@ def test_a_proof_is_for_one_challenge_and_one_role(here: Bench) -> None:
 
 
 def test_a_device_that_cannot_prove_the_key_is_not_worked_with(here: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    keyed(here)
+    here.keyed()
     code = type(world(here).app._access)._code
     # an impostor that lets everybody in: whatever the host says is what it expects, its own proof is made up
     monkeypatch.setattr("mesoprotocol.mac.equal", lambda *_: True)
@@ -275,7 +265,7 @@ def untag(body: bytearray) -> None:
 def test_an_altered_request_is_refused_and_does_not_use_its_number(
     change: Callable[[bytearray], None], here: Bench
 ) -> None:
-    keyed(here)
+    here.keyed()
     owner = Stranger(here.device)
     owner.hello()
     assert owner.auth(OPERATOR) == wire.S_OK
@@ -288,7 +278,7 @@ def test_an_altered_request_is_refused_and_does_not_use_its_number(
 
 
 def test_a_tag_is_for_one_request_of_one_session(here: Bench) -> None:
-    keyed(here)
+    here.keyed()
     owner = Stranger(here.device)
     owner.hello()
     assert owner.auth(OPERATOR) == wire.S_OK
@@ -314,7 +304,7 @@ def test_a_tag_is_for_one_request_of_one_session(here: Bench) -> None:
 
 
 def test_a_strangers_heartbeat_keeps_nothing_alive(here: Bench) -> None:
-    operator = keyed(here)
+    operator = here.keyed()
     here.device.control("present", 0)
     connection: Any = operator._pump.connection
     true = connection.heartbeat
@@ -331,7 +321,7 @@ def test_a_strangers_heartbeat_keeps_nothing_alive(here: Bench) -> None:
 
 
 def test_stop_needs_no_key(here: Bench) -> None:
-    operator = keyed(here)
+    operator = here.keyed()
     operator.listen(after_flow(30_000, lambda: here.link(operator).write(STOP_BYTES)))
     result = operator.dose(**BIG)
     assert isinstance(result, Delivered) and result.reason == "stop"
@@ -352,7 +342,7 @@ def test_the_service_key_comes_first_and_no_key_is_zero(here: Bench) -> None:
 
 
 def test_keys_outlive_a_restart_and_are_never_told(here: Bench) -> None:
-    keyed(here)
+    here.keyed()
     here.device.control("reset")
     stranger = Stranger(here.device)
     stranger.hello()
@@ -378,7 +368,7 @@ def test_keys_outlive_a_restart_and_are_never_told(here: Bench) -> None:
 
 @pytest.mark.parametrize("copies", [1, 2])
 def test_damaged_keys_let_nobody_in(copies: int, here: Bench) -> None:
-    keyed(here)
+    here.keyed()
     fram = world(here)._fram
     at = 26880
     newest = max((0, 1), key=lambda copy: int.from_bytes(fram[at + 128 * copy : at + 128 * copy + 4], "little"))
