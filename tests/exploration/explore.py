@@ -7,6 +7,7 @@ program is a fault. Every new state is checked, and must lead to a final answer 
 
 from __future__ import annotations
 
+import random
 from array import array
 from collections import deque
 from collections.abc import Iterator
@@ -78,6 +79,8 @@ class Report(NamedTuple):
     """Steps of the runs to a final answer."""
     finished: bool
     """Every state within the budget was seen."""
+    depth: int
+    """Events of the longest run that was made; breadth first, every shorter one within the budget was made too."""
     violation: str
     trace: tuple[str, ...]
 
@@ -258,14 +261,22 @@ class Exploration:
             number = self._ages[data, now] = self._age_numbers.setdefault(said, len(self._age_numbers))
         return number
 
-    def run(self, most: int) -> Report:
-        """Explore up to `most` states; stop at the first violation, which breadth first is one of the shortest."""
+    def run(self, most: int, seed: int | None = None) -> Report:
+        """Explore at least `most` states, or all there are; stop at the first violation.
+
+        Breadth first, which makes the trace one of the shortest; with a seed in random order, which goes deep.
+        """
+        order = None if seed is None else random.Random(seed)
         parents, choices = array("q", [-1]), array("H", [0])
         seen = {self.key(self.first)}
-        frontier = deque([(0, self.first)])
-        transitions = resolved = 0
+        frontier = deque([(0, 0, self.first)])
+        transitions = resolved = deepest = 0
         while frontier and len(seen) < most:
-            parent, s = frontier.popleft()
+            if order:
+                i = order.randrange(len(frontier))
+                frontier[0], frontier[i] = frontier[i], frontier[0]
+            parent, depth, s = frontier.popleft()
+            deepest = max(deepest, depth + 1)
             for choice, step in enumerate(self.steps(s)):
                 transitions += 1
                 way: list[Step] = []
@@ -281,9 +292,9 @@ class Exploration:
                 choices.append(choice)
                 if wrong:
                     trace = self._trace(parents, choices, way)
-                    return Report(len(seen), transitions, resolved, False, wrong, trace)
-                frontier.append((len(parents) - 1, step.after))
-        return Report(len(seen), transitions, resolved, not frontier, "", ())
+                    return Report(len(seen), transitions, resolved, False, deepest, wrong, trace)
+                frontier.append((len(parents) - 1, depth + 1, step.after))
+        return Report(len(seen), transitions, resolved, not frontier, deepest, "", ())
 
     def endings(self) -> set[tuple[str, str]]:
         """Each kind of result that a dose came to, with its reason."""
@@ -296,14 +307,9 @@ class Exploration:
         }
 
     def _trace(self, parents: array[int], choices: array[int], way: list[Step]) -> tuple[str, ...]:
-        path = []
-        at = len(parents) - 1
-        while at > 0:
-            path.append(choices[at])
-            at = parents[at]
         s = self.first
         lines = []
-        for choice in reversed(path):
+        for choice in _path(parents, choices, len(parents) - 1):
             step = list(self.steps(s))[choice]
             lines.append(self._line(s, step))
             s = step.after
@@ -375,6 +381,15 @@ def _with(channel: tuple[bytes, ...], more: tuple[bytes, ...]) -> tuple[bytes, .
 def _without(channel: tuple[bytes, ...], one: bytes) -> tuple[bytes, ...]:
     at = channel.index(one)
     return channel[:at] + channel[at + 1 :]
+
+
+def _path(parents: array[int], choices: array[int], at: int) -> list[int]:
+    """The choices that lead to a state."""
+    path = []
+    while at > 0:
+        path.append(choices[at])
+        at = parents[at]
+    return path[::-1]
 
 
 def _more(before: tuple[bytes, ...], after: tuple[bytes, ...]) -> list[bytes]:

@@ -7,30 +7,51 @@ import random
 import pytest
 
 from tests.exploration import scale
-from tests.exploration.explore import Budget, Exploration
+from tests.exploration.explore import Budget, Exploration, Report
 
 BUDGETS = {
     "one dose, two faults": (Budget(faults=2, toggles=2, repeats=1, beats=0), 70_000),
-    "two doses, one fault": (Budget(faults=1, doses=2, toggles=3, repeats=0, beats=2, looks=1), 70_000),
+    "two doses, one fault": (Budget(faults=1, doses=2, toggles=3, repeats=0, beats=0, looks=1), 70_000),
 }
 """Each with the distinct states to be seen; the two run on two cores."""
 
 
+SEED = 1
+
+
+def explore(name: str, exploration: Exploration, most: int, seed: int | None = None) -> Report:
+    """Explore, print the figures, and show what is wrong if anything is."""
+    report = exploration.run(most, seed)
+    order = "breadth first" if seed is None else f"seed {seed}"
+    print(
+        f"{name}, {order}: {report.states:,} states{' (all)' if report.finished else ''}, runs of up to {report.depth} "
+        f"events, {report.transitions:,} transitions and {report.resolved:,} on the way to an answer"
+    )
+    assert not report.violation, "\n".join((report.violation, *report.trace))
+    return report
+
+
 @pytest.mark.timeout(900)
-@pytest.mark.requirement("SR-25", "SR-26", "SR-29")
+@pytest.mark.requirement("SR-25", "SR-26")
 @pytest.mark.parametrize("name", BUDGETS)
-def test_the_ten_rules_hold(name: str) -> None:
+def test_the_ten_rules_hold(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     budget, most = BUDGETS[name]
     with scale.small():
         exploration = Exploration(budget)
-        report = exploration.run(most)
-    print(f"{name}: {report.states:,} states, {report.transitions:,} transitions, no violation")
-    assert not report.violation, "\n".join((report.violation, *report.trace))
-    assert report.finished or report.states >= most
-    # what was explored is worth it: doses end in every way
-    endings = {kind for kind, _ in exploration.endings()}
-    assert endings == {"Delivered", "NotDelivered", "Unknown"}
-    # and its memory holds: what a component did once, it does again, whatever it has done in between
-    for component in (exploration.device, exploration.host):
-        for event, outcome in random.Random(1).sample(component.done(), 1_000):
-            assert component.run(*event) == outcome, event
+        with capsys.disabled():
+            report = explore(name, exploration, most, SEED)
+        assert report.states >= most
+        # what was explored is worth it: doses end in every way
+        assert {kind for kind, _ in exploration.endings()} == {"Delivered", "NotDelivered", "Unknown"}
+        # and its memory holds: what a component did once, it does again, whatever it has done in between
+        for component in (exploration.device, exploration.host):
+            for event, outcome in random.Random(1).sample(component.done(), 1_000):
+                assert component.run(*event) == outcome, event
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", ["lose", "repeat", "reset", "crash", "tired", "silence", "foreign"])
+def test_one_fault_anywhere_in_every_run_of_a_dose(kind: str) -> None:
+    with scale.small():
+        exploration = Exploration(Budget(faults=1, toggles=2, repeats=0, beats=0, kinds=frozenset({kind})))
+        assert explore(kind, exploration, 50_000).finished
