@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from mesoinjector import Injector, NotDelivered, Result, Unknown
+from tests.bench_of_one import OPERATOR
 
 
 class Impatient(Injector):
@@ -22,7 +23,7 @@ class Impatient(Injector):
     def dose(self, *args: Any, **options: Any) -> Result:
         result = super().dose(*args, **options)
         if isinstance(result, Unknown):
-            return type(self)(self.link, self.journal).dose(*args, **options)
+            return type(self)(self.link, self.journal, OPERATOR).dose(*args, **options)
         return result
 
 
