@@ -15,7 +15,7 @@ import struct
 import sys
 import time
 
-from mesosim.world import world
+from mesosim.world import trace, world
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ _LINE_BYTES = 65536
 
 def main(argv: list) -> None:
     """Run one device until its standard input, or its control line, is closed."""
-    device = world.World(int(argv[1]), argv[4] if len(argv) > 4 else "")
+    seed = int(argv[1])
     if argv[0] == "lockstep":
-        _lockstep(device)
+        _lockstep(world.World(seed, trace.Trace(argv[4] if len(argv) > 4 else "")))
     else:
-        _paced(device, int(argv[2]), int(argv[3]))
+        _paced(world.World(seed, trace.Untraced()), int(argv[2]), int(argv[3]))
 
 
 def _control(device: world.World, request: bytes) -> bytes:

@@ -42,9 +42,10 @@ class InProcess:
     """The device in this process, on CPython: fast, and open to the debugger."""
 
     def __init__(self, seed: int, trace_path: str = "") -> None:
+        from mesosim.world.trace import Trace
         from mesosim.world.world import World
 
-        self.world = World(seed, trace_path)
+        self.world = World(seed, Trace(trace_path))
 
     def run(self, until_us: int, rx: bytes) -> tuple[int, bytes]:
         """See `Device`."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from mesoinjector.connection import STOP_BYTES
 from mesoprotocol import codec, frame, limits, messages, stream, typed, wire
+from mesosim.world.trace import Untraced
 from mesosim.world.world import START_US, World
 from tests.fuzz.script import Script
 
@@ -54,7 +55,7 @@ class Device:
     """One device, what was asked of it, and what it may therefore do."""
 
     def __init__(self) -> None:
-        self._world = World(1)
+        self._world = World(1, Untraced())
         self._decoder = stream.Decoder()
         self._builder = frame.Builder(wire.MAJOR)
         self._t = 0

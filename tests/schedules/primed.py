@@ -16,7 +16,7 @@ from typing import Any
 
 from mesosim import runtime as simulator
 from mesosim.runtime import Device, InProcess
-from mesosim.world.trace import Trace
+from mesosim.world.trace import Untraced
 from tests.bench_of_one import Bench
 
 
@@ -41,16 +41,6 @@ def copied(seed: int, traced: bool = False) -> Device:
     """A copy of a primed device in this process; without a trace it is faster."""
     device = _original(seed)
     return copy.deepcopy(device, {} if traced else {id(device.world.log): Untraced()})
-
-
-class Untraced(Trace):
-    """Keeps nothing."""
-
-    def add(self, t: int, kind: int, a: int, b: int, c: int) -> None:
-        """See `Trace`."""
-
-    def blob(self, t: int, kind: int, a: int, data: bytes) -> None:
-        """See `Trace`."""
 
 
 class _Kept:

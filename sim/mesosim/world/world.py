@@ -20,8 +20,8 @@ START_US = (1 << 30) - 3_000_000
 class World:
     """One device, from its first boot on."""
 
-    def __init__(self, seed: int, trace_path: str = "") -> None:
-        self.log = trace.Trace(trace_path)
+    def __init__(self, seed: int, log: trace.Trace) -> None:
+        self.log = log
         self.plant = plant.Plant(self.log, seed)
         self.hand = hand.Hand()
         self._fram = bytearray(p.FRAM_BYTES)
