@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
-from mesoinjector import capture, errors, links, listing, plans, summary
+from mesoinjector import capture, errors, links, listing, plans, shown
 from mesoinjector import demo as demonstration
 from mesoinjector.injector import Injector
-from mesoinjector.record import DoseRecord, TreatmentRecord
+from mesoinjector.journal import Journal
+from mesoinjector.record import TreatmentRecord
 from mesoinjector.report import write_report
 from mesoinjector.treatment import Progress as Step
 from mesoinjector.treatment import Treatment
@@ -105,16 +104,16 @@ def run(
                 bar.stop()
                 treatment.add_interrupted()
                 write_report(treatment.record, report)
-                screen.print(f"Stopped. {_delivered(treatment.record)}. Report: {report}")
+                screen.print(f"Stopped. {shown.delivered(treatment.record)}. Report: {report}")
                 raise typer.Exit(INTERRUPTED) from None
             except errors.MesoError:
                 write_report(treatment.record, report)
                 raise
     write_report(treatment.record, report)
     if as_json:
-        print(json.dumps(_facts(treatment.record)))
+        print(json.dumps(shown.facts(treatment.record)))
     else:
-        _show(treatment.record)
+        shown.treatment(treatment.record)
         screen.print(f"Report: {report}")
     if not as_asked:
         raise typer.Exit(UNKNOWN if _ended_unknown(treatment.record) else ENDED_EARLY)
@@ -143,8 +142,8 @@ def demo(
     if as_json:
         print(json.dumps(result.figures))
     else:
-        _show(result.record)
-        _show_demo(result.figures)
+        shown.treatment(result.record)
+        shown.demo(result.figures)
         screen.print(f"Report: {out}")
     if not result.as_asked:
         raise typer.Exit(ENDED_EARLY)
@@ -202,6 +201,20 @@ def acknowledge(
     """Take note of an interrupted dose: it is counted within its bounds. Moves nothing."""
     with Injector.open(device, journal, key, record) as injector:
         result = injector.acknowledge(dose_id, operator)
+    print(f"{dose_id}: {type(result).__name__}, {result.reason}")
+
+
+@app.command()
+def settle(
+    dose_id: Annotated[str, typer.Argument(help="Id of a dose that no device will ever answer for.")],
+    operator: Annotated[str, typer.Option(help="Who says so.")],
+    reason: Annotated[str, typer.Option(help="Why nobody will ever know: the device is gone, or has forgotten it.")],
+    journal: JournalPath = None,
+) -> None:
+    """Close a dose that stays unknown for ever: it counts up to its upper bound, and new doses are given again."""
+    book = Journal(journal)
+    result = book.settle(dose_id, operator, reason)
+    book.close()
     print(f"{dose_id}: {type(result).__name__}, {result.reason}")
 
 
@@ -270,107 +283,12 @@ def _bar() -> Iterator[tuple[Any, Progress]]:
         yield on_progress, bar
 
 
-def _show(record: TreatmentRecord) -> None:
-    """The table a person understands."""
-    out = Console()
-    if record.doses:
-        out.print(f"\n{record.plan_name}", style="bold", highlight=False)
-        table = _table("doses, ul", "n", "asked", "firmware", "plant", "in skin")
-        zones: dict[str, list[DoseRecord]] = {}
-        for dose in record.doses:
-            zones.setdefault(dose.zone if dose.kind == "dose" else "prime (air)", []).append(dose)
-        for zone, doses in zones.items():
-            table.add_row(zone, *_totals(doses))
-        table.add_section()
-        table.add_row("patient", *_totals([dose for dose in record.doses if dose.kind == "dose"]))
-        out.print(table)
-    if record.runs:
-        figures = summary.cadence(record.runs)
-        table = _table("punctures", "asked", "made", "set/min", "mean/min", "worst us", "worst um")
-        for run in figures["runs"]:
-            table.add_row(
-                run["zone"],
-                f"{run['asked_strokes']:,}",
-                f"{run['strokes']:,}",
-                f"{run['set_per_min']}",
-                f"{run['mean_per_min']:.4f}" if run["mean_per_min"] else "-",
-                f"{run['worst_interval_error_us']:.2f}",
-                f"{run['worst_depth_error_um']}",
-                _ending(run["result"], run["reason"], "fractional"),
-            )
-        out.print(table)
-
-
-def _table(*columns: str) -> Table:
-    """A table of figures: what they are about first, how it ended last."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column(columns[0], no_wrap=True)
-    for name in columns[1:]:
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("ended", no_wrap=True)
-    return table
-
-
-def _ending(result: str, reason: str, kind: str) -> str:
-    if result == "Delivered" and reason == "complete":
-        return "fluid flows" if kind == "prime" else "as asked"
-    if result == "Delivered":
-        return f"early: {reason}"
-    return "nothing given" if result == "NotDelivered" else "UNKNOWN"
-
-
-def _totals(doses: list[DoseRecord]) -> list[str]:
-    plant = [dose.plant_nl for dose in doses if dose.plant_nl is not None]
-    skin = [dose.plant_skin_nl for dose in doses if dose.plant_skin_nl is not None]
-    return [
-        str(len(doses)),
-        f"{sum(dose.asked_nl for dose in doses) / 1000:.1f}",
-        f"{sum(dose.delivered_nl for dose in doses) / 1000:.2f}",
-        f"{sum(plant) / 1000:.2f}" if plant else "-",
-        f"{sum(skin) / 1000:.2f}" if skin else "-",
-        ", ".join(sorted({_ending(dose.result, dose.reason, dose.kind) for dose in doses})),
-    ]
-
-
-def _show_demo(figures: dict[str, Any]) -> None:
-    ledger, plant = figures["ledger_total_nl"], figures["plant_total_nl"]
-    print(
-        f"Ledger in all {_ul(ledger)}, plant in all {_ul(plant)} (priming included): "
-        f"{(ledger - plant) / plant:+.2%}. Firmware on {figures['runtime']}."
-    )
-    print(
-        f"{figures['virtual_s']:.0f} s of treatment in {figures['wall_s']:.1f} s; "
-        f"trace of {figures['trace_records']:,} records, SHA-256 {figures['trace_sha256'][:16]}."
-    )
-
-
-def _facts(record: TreatmentRecord) -> dict[str, Any]:
-    return {
-        "plan": record.plan_name,
-        "device": record.device_uid,
-        "runtime": record.runtime,
-        "doses": [summary.dose(dose) for dose in record.doses],
-        "fractional": summary.cadence(record.runs),
-    }
-
-
-def _delivered(record: TreatmentRecord) -> str:
-    doses = [dose for dose in record.doses if dose.kind == "dose"]
-    low, high = (sum(getattr(dose, name) for dose in doses) for name in ("lower_nl", "upper_nl"))
-    strokes = sum(run.strokes for run in record.runs)
-    return f"Delivered {_ul(low)} to {_ul(high)} in {len(doses)} doses, {strokes:,} punctures"
-
-
 def _ended_unknown(record: TreatmentRecord) -> bool:
     return "Unknown" in {dose.result for dose in record.doses} | {run.result for run in record.runs}
 
 
 def _bits(value: int, names: dict[int, str]) -> list[str]:
     return [name.lower() for bit, name in names.items() if value & bit]
-
-
-def _ul(volume_nl: int) -> str:
-    return f"{volume_nl / 1000:.2f} ul"
 
 
 def _check_report(path: Path) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from mesoinjector import Delivered, DoseUncertain, Unknown
+from mesoinjector.journal import Intended, Journal
 from tests.bench_of_one import Bench, after_flow
 
 DOSE = {"volume_ml": 0.02, "depth_mm": 1.0, "zone": "cheek"}
@@ -31,3 +35,19 @@ def test_after_unknown_nothing_is_given_until_it_is_settled(make_bench: Callable
     assert isinstance(again.dose(**DOSE), Delivered)
     # the device came back and would know; what a person has settled stays
     assert again.resolve(unknown.dose_id) == unknown
+
+
+def test_from_the_command_line(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    book = Journal(path)
+    dose = Intended("00112233aabbccdd", 7, "dose", 1, "cheek", 3, 20_000, 1000)
+    book.intend("4d53494d01000000", dose)
+    book.commit("4d53494d01000000", dose.dose_id)
+    book.close()
+    words = [sys.executable, "-m", "mesoinjector", "settle", dose.dose_id, "--operator", "M. Curie"]
+    words += ["--reason", "fell into the sea", "--journal", str(path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"{dose.dose_id}: Unknown, settled without the device\n"), done.stderr
+    again = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert again.returncode == 2 and "has ended" in again.stderr
+    assert Journal(path).open_doses("4d53494d01000000") == []
