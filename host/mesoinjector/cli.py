@@ -164,6 +164,9 @@ def info(device: Device, journal: JournalPath = None, record: Record = None, as_
             "next_dose_number": status.next_n,
             "treatment_delivered_nl": status.delivered_nl,
             "battery_mv": status.battery_mv,
+            "device_refused_frames": status.rx_bad,
+            "device_dropped_frames": status.tx_dropped,
+            **{f"host_{name}": count for name, count in injector.losses()._asdict().items()},
             "resolved": [{"id": r.dose_id, "result": type(r).__name__, "reason": r.reason} for r in injector.resolved],
         }
     if as_json:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections import deque
-from typing import Any
+from typing import Any, NamedTuple
 
 from mesoinjector.clock import DeviceClock
 from mesoinjector.keys import Key
@@ -30,6 +30,19 @@ STOP_BYTES = typed.write_request(messages.Stop(), 0, 0)
 
 PROOF = 16
 """Bytes of a proof in AUTH."""
+
+
+class Losses(NamedTuple):
+    """What this host has not passed on since it opened the line."""
+
+    refused: int
+    """Pieces that are no whole frame."""
+    dropped: int
+    """Frames that came late, or that this host does not know."""
+    events_dropped: int
+    """Events that nobody took in time."""
+    events_lost: int
+    """Events that did not come and that the device does not keep any more."""
 
 
 class Connection:
@@ -147,6 +160,11 @@ class Connection:
     def answer(self, seq: int) -> Any:
         """The answer to request `seq`, once; None if it has not come."""
         return self._answers.pop(seq, None)
+
+    @property
+    def losses(self) -> Losses:
+        """What was not passed on."""
+        return Losses(self._decoder.bad, self.dropped, self.events_dropped, self.events_lost)
 
     @property
     def junk(self) -> str:

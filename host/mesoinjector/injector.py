@@ -15,7 +15,7 @@ from typing import Any, Self
 from mesoinjector import errors, opening, planning, results
 from mesoinjector.arguments import micrometres, nanolitres, whole
 from mesoinjector.clock import Estimate
-from mesoinjector.connection import STOP_BYTES
+from mesoinjector.connection import STOP_BYTES, Losses
 from mesoinjector.journal import Intended, Journal
 from mesoinjector.keys import Key
 from mesoinjector.links import Link, open_link
@@ -237,6 +237,10 @@ class Injector:
                 "a device's first keys would be in the recording. Next: provision it on a line that is not recorded."
             )
         self._pump.request(messages.Provision(key.role, key.secret))
+
+    def losses(self) -> Losses:
+        """What this host has not passed on since it opened the line; the device's counts are in `status()`."""
+        return self._pump.connection.losses
 
     def device_time(self) -> Estimate:
         """The device's clock now, microseconds since its boot, with a bound of the error."""

@@ -129,3 +129,14 @@ def test_what_is_missing_is_bounded() -> None:
     assert numbered(1000)(connection)
     assert len(connection.missing) == MISSING_KEPT
     assert connection.events_lost == 999 - MISSING_KEPT
+
+
+def test_what_is_lost_is_counted_on_both_sides(here: Bench) -> None:
+    def spoil(kind: int, data: bytes) -> bytes:
+        return data[:-3] + b"\0" if kind == frame.STREAM else data
+
+    injector, _ = run(here, spoil)
+    injector.link.write(b"\0garbage\0")
+    assert injector.losses().refused > 1
+    assert injector.losses()[1:] == (0, 0, 0)
+    assert injector.status().rx_bad == 1
