@@ -1,5 +1,6 @@
 """The recorded frames say what they said when they were recorded."""
 
+import hmac
 import json
 from typing import Any
 
@@ -72,3 +73,17 @@ def test_each_message_has_its_frames():
 def test_stop_is_one_constant_byte_string():
     (stop,) = (row["hex"] for row in FRAMES if (row["name"], row["kind"]) == ("STOP", "request"))
     assert stop == "0002010203010101010101052953487200"
+
+
+@pytest.mark.requirement("SR-33")
+def test_a_tagged_request_is_these_bytes():
+    commit = messages.Commit(bytes(range(8)), b"plan", b"boot", 123456)
+
+    def tag(body: bytes) -> bytes:
+        return hmac.digest(bytes(range(1, 33)), body, "sha256")[: frame.TAG]
+
+    assert typed.write_request(commit, 7, 0x1234, tag).hex() == (
+        "0004018013020704341214011301020304050607706c616e626f6f7440e2010dcfabc33c58d9c33b428ebc8300"
+    )
+    # an observer's bears none, whoever asks
+    assert typed.write_request(messages.Status(), 7, 0x1234, tag) == typed.write_request(messages.Status(), 7, 0x1234)
