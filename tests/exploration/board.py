@@ -11,7 +11,7 @@ from typing import Any
 from mesoprotocol import frame, wire
 
 BOTH = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B
-STORE_BYTES = 512
+STORE_BYTES = 768
 ON_SKIN = BOTH | wire.INPUT_CONTACT
 
 
@@ -121,6 +121,8 @@ class Board:
         self.depth: Any = Depth()
         self.store = Store()
         self.boot = 1
+        self.nonces = 0
+        """How many were drawn; each is another, and the same in every run that draws as many."""
         self.time = 0
         self.levels = wire.INPUT_SYRINGE | wire.INPUT_CARTRIDGE
         self.permitted = False
@@ -138,7 +140,7 @@ class Board:
         return (
             (self.plunger.queue, self.plunger.steps, self.drive.out, self.depth.steps),
             bytes(self.store.data),
-            (self.boot, self.levels, self.permitted),
+            (self.boot, self.nonces, self.levels, self.permitted),
         )
 
     def load(self, saved: tuple) -> None:
@@ -146,7 +148,7 @@ class Board:
         axes, data, rest = saved
         self.plunger.queue, self.plunger.steps, self.drive.out, self.depth.steps = axes
         self.store.data[:] = data
-        self.boot, self.levels, self.permitted = rest
+        self.boot, self.nonces, self.levels, self.permitted = rest
 
     def press(self, on: bool) -> None:
         """A hand sets the handpiece to the skin and presses, or lets go and lifts it."""
@@ -165,8 +167,9 @@ class Board:
         return self.time
 
     def nonce(self, buf: bytearray) -> None:
+        self.nonces += 1
         for i in range(len(buf)):
-            buf[i] = 7
+            buf[i] = self.nonces
 
     def receive(self, buf: bytearray) -> int:
         if not self.received:

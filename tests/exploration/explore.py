@@ -16,7 +16,7 @@ from typing import NamedTuple
 from mesoinjector import results
 from mesoprotocol import wire
 from tests.exploration import frames, host
-from tests.exploration.device import Device
+from tests.exploration.device import OPERATOR, Device
 from tests.exploration.host import Host
 from tests.exploration.witness import nanolitres
 
@@ -42,6 +42,8 @@ class Budget(NamedTuple):
     """Times that a person clears and acknowledges."""
     kinds: frozenset[str] = frozenset({"lose", "repeat", "reset", "crash", "stop", "tired", "silence", "foreign"})
     """Which faults."""
+    keyed: bool = False
+    """Whether the device has keys."""
 
 
 class State(NamedTuple):
@@ -90,8 +92,8 @@ class Exploration:
 
     def __init__(self, budget: Budget) -> None:
         self.budget = budget
-        self.device = Device()
-        self.host = Host()
+        self.device = Device(budget.keyed)
+        self.host = Host(OPERATOR if budget.keyed else None)
         self._checked: dict[tuple, str] = {}
         self._ages: dict[tuple[bytes, int], int] = {}
         self._age_numbers: dict[tuple, int] = {}
@@ -151,8 +153,9 @@ class Exploration:
         fewer = s._replace(faults=s.faults - 1)
         if "reset" in kinds:
             yield self._device(fewer, "reset")
-        if "foreign" in kinds:
-            yield self._device(fewer, "foreign")
+        for event in ("foreign", "stranger", "forge"):
+            if event in kinds:
+                yield self._device(fewer, event)
         if "crash" in kinds and view.mode != host.CLOSED:
             yield self._host(fewer, "crash")
         if "stop" in kinds and view.mode == host.READY and not view.stopping:
@@ -171,6 +174,10 @@ class Exploration:
         before, behind = self.device.views[s.device], self.device.views[outcome.state]
         if self.host.views[s.host].stopped and before.moved != behind.moved and event != "foreign":
             wrong = wrong or "the plunger moves after stop() has returned"
+        if self.device.keyed and (event == "stranger" or (event == "get" and frames.is_hello(data))):
+            alone = self.device.apply(s.device, s.now, "wake")
+            if behind != self.device.views[alone.state]:
+                wrong = wrong or "HELLO alone changes what is in hand"
         return Step("device", event, data, after, wrong or self._check(after))
 
     def _host(self, s: State, event: str, data: bytes = b"") -> Step:
@@ -342,6 +349,8 @@ WORDS = {
     ("device", "release"): "the hand lets go",
     ("device", "reset"): "the device is reset",
     ("device", "foreign"): "another program opens the device and gives doses",
+    ("device", "stranger"): "somebody without a key greets the device",
+    ("device", "forge"): "somebody without a key sends a COMMIT and a heartbeat in the host's name",
     ("host", "get"): "the host gets",
     ("host", "open"): "the program opens the device",
     ("host", "dose"): "the program gives a dose",

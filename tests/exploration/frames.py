@@ -30,13 +30,15 @@ TICKS = {
 
 
 class Parsed(NamedTuple):
-    """A frame without stuffing and CRC."""
+    """A frame without stuffing, tag and CRC."""
 
     kind: int
     msg_id: int
     seq: int
     session: int
     payload: bytes
+    tagged: bool
+    """What the tag is follows from the rest: the keys are one device's, and a session is greeted once."""
 
 
 @cache
@@ -49,7 +51,9 @@ def parse(data: bytes) -> Parsed:
         at = reader.feed(buf, at, len(buf))
         if reader.length:
             body = bytes(reader.body[: reader.length])
-            return Parsed(body[1], body[2] | body[3] << 8, body[4] | body[5] << 8, body[6] | body[7] << 8, body[10:])
+            msg_id, seq, session = (body[i] | body[i + 1] << 8 for i in (2, 4, 6))
+            kind = body[1] & ~frame.TAGGED
+            return Parsed(kind, msg_id, seq, session, body[frame.HEADER :], kind != body[1])
     raise ValueError("not a frame")
 
 
@@ -61,12 +65,18 @@ def timeless(data: bytes, now_us: int) -> tuple:
         return parsed
     start, end = place
     age = now_us - int.from_bytes(parsed.payload[start:end], "little")
-    return parsed[:4], parsed.payload[:start], age, parsed.payload[end:]
+    return parsed._replace(payload=parsed.payload[:start] + parsed.payload[end:]), age
+
+
+def is_hello(data: bytes) -> bool:
+    """Whether a frame is a HELLO."""
+    parsed = parse(data)
+    return parsed.kind == frame.REQUEST and parsed.msg_id == wire.HELLO
 
 
 def name(data: bytes) -> str:
     """A frame for a person."""
-    kind, msg_id, seq, session, payload = parse(data)
+    kind, msg_id, seq, session, payload, _ = parse(data)
     if kind == frame.REQUEST:
         return f"{REQUEST_NAMES[msg_id]} (session {session}, seq {seq})"
     if kind == frame.REPLY:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from mesoinjector import errors, results, transaction
 from mesoinjector.connection import STOP_BYTES, Connection
 from mesoinjector.journal import Intended
+from mesoinjector.keys import Key
 from mesoprotocol import messages, wire
 from tests.exploration.board import Board
 from tests.exploration.books import Books
@@ -21,8 +22,12 @@ SENDS = 2
 STOP_TRIES = 2
 
 CLOSED, OPENING, READY = range(3)
-SCRATCH = {"_builder", "_reader", "_answers", "_junk", "events", "events_dropped", "frames", "dropped"}
-"""Of a Connection: empty between two events, or counters that only people read."""
+SCRATCH = {
+    *("_decoder", "_answers", "_junk", "events", "missing"),
+    *("events_dropped", "events_lost", "frames", "dropped"),
+    "clock",
+}
+"""Of a Connection: empty between two events, counters that only people read, and what only recordings look at."""
 
 
 class Outcome(NamedTuple):
@@ -52,9 +57,10 @@ class View(NamedTuple):
 
 
 class Host:
-    """One program after another, with one journal."""
+    """One program after another, with one journal and, if the device has keys, with the operator's."""
 
-    def __init__(self) -> None:
+    def __init__(self, operator: Key | None) -> None:
+        self.operator = operator
         self.journal = Books()
         self.connection = Connection()
         self._fields = tuple(k for k in vars(self.connection) if k not in SCRATCH)
@@ -72,6 +78,8 @@ class Host:
         self.looking: tuple[Any, ...] = ()
         """Requests that a person who looks at the device still has to make."""
         self.next_n = 1
+        self.stop_count = 0
+        """Known when the device was opened."""
         self.doses = 0
         self.openings = 0
         self._sent: list[bytes] = []
@@ -95,6 +103,7 @@ class Host:
         "abandoned",
         "looking",
         "next_n",
+        "stop_count",
         "doses",
         "openings",
     )
@@ -195,10 +204,12 @@ class Host:
             mine = self.transaction.dose.dose_id if self.transaction else ""
             if isinstance(event, messages.OutcomeEvent) and event.dose_id.hex() == mine:
                 self.early = event
-        if self.mode == OPENING and self.connection.hello is not None:
+        if self.asking and self.asking[0] == "hello" and self.connection.hello is not None:
             self.asking = None
-            self.mode = READY
-            self.next_n = self.connection.hello.next_n
+            if self.operator:
+                self._ask("auth", self.connection.auth(self.operator))
+            else:
+                self._opened(self.connection.hello)
         if self.asking:
             seq = self.asking[2]
             answer = self.connection.answer(seq)
@@ -248,7 +259,7 @@ class Host:
     def _stop(self, now: int, _: bytes) -> None:
         """stop(), in another thread."""
         before = self.connection.stop_answer
-        self.stopping = before.stop_count if before else self.connection.hello.stop_count, STOP_TRIES
+        self.stopping = before.stop_count if before else self.stop_count, STOP_TRIES
         self._send_stop()
         self._go_on(now)
 
@@ -317,6 +328,10 @@ class Host:
         self.asking = None
         if answer.status:
             self._failed(owner, errors.refusal(answer.status, type(message).__name__), now)
+        elif owner == "auth":
+            assert self.operator
+            assert self.connection.accept(self.operator, answer)
+            self._opened(answer)
         elif owner in ("dose", "resume"):
             assert self.transaction is not None
             tick = self.connection.device_tick(now)
@@ -361,8 +376,13 @@ class Host:
             self.stopping = None
         elif owner == "look":
             self.looking = ()
-        if isinstance(error, errors.LinkError):
+        if isinstance(error, errors.LinkError) or owner == "auth":
             self._forget()
+
+    def _opened(self, reply: messages.HelloReply | messages.AuthReply) -> None:
+        self.mode = READY
+        self.next_n = reply.next_n
+        self.stop_count = reply.stop_count
 
     def _go_on(self, now: int) -> None:
         """Whoever waits for the line to be free, or for an event."""

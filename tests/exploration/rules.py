@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from mesofirmware import gate, latches, ledger, session, transaction
+from mesofirmware import access, answers, gate, latches, ledger, session, transaction
 from mesoinjector import results
 from mesoinjector import transaction as host_transaction
 from mesoprotocol import wire
@@ -67,7 +67,7 @@ def _prepare_anything(self: Any, now: int, body: Any, at: int, n: int, args: lis
 
 # --- 4, 5 -----------------------------------------------------------------------------------------------------
 
-_tell_bare = session.Session._tell_bare
+_tell_bare = answers.Answers._tell_bare
 _from_outcome = results.from_outcome
 
 
@@ -84,7 +84,7 @@ def _takes_armed_for_an_end(outcome: Any, asked_nl: int) -> Any:
 # --- 6 --------------------------------------------------------------------------------------------------------
 
 _abort = transaction.Transaction.abort
-_session_step = session.Session.step
+_access_step = access.Access.step
 _handle = session.Session.handle
 
 
@@ -96,19 +96,21 @@ def _abort_but_for_hello(self: Any, now: int, reason: int) -> None:
 def _answers_hello_at_once(self: Any) -> None:
     state = self._transaction.state
     self._transaction.state = wire.STATE_IDLE
-    _session_step(self)
+    _access_step(self)
     self._transaction.state = state
 
 
 def _any_session(self: Any, now: int) -> None:
-    if self._link.msg_id != wire.HELLO and self.number:
-        self._link.session = self.number
+    command = self._access._command
+    if self._link.msg_id != wire.HELLO and command.number:
+        self._link.session = command.number
     _handle(self, now)
 
 
 def _any_seq(self: Any, now: int) -> None:
-    if self._link.msg_id != wire.HELLO and self._link.session == self.number:
-        self._last_seq = min(self._last_seq, self._link.seq - 1)
+    peer = self._access.peer(self._link.session)
+    if self._link.msg_id != wire.HELLO and peer:
+        peer.seq = min(peer.seq, self._link.seq - 1)
     _handle(self, now)
 
 
@@ -181,7 +183,7 @@ SWITCHES = (
     Switch(
         4,
         "FORGOTTEN is answered as NOT_FOUND",
-        ((session.Session, "_tell_bare", _forgets_nothing),),
+        ((answers.Answers, "_tell_bare", _forgets_nothing),),
         _budget("foreign"),
     ),
     Switch(
@@ -195,7 +197,7 @@ SWITCHES = (
         "HELLO ends nothing",
         (
             (transaction.Transaction, "abort", _abort_but_for_hello),
-            (session.Session, "step", _answers_hello_at_once),
+            (access.Access, "step", _answers_hello_at_once),
         ),
         _budget("crash", repeats=0),
     ),

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from mesofirmware import app, clock, ledger, metered, transaction
+from mesofirmware import app, clock, keys, ledger, metered, transaction
 from mesoprotocol import limits
 
 RING = 2
@@ -21,6 +21,7 @@ BUILD: tuple[tuple[Any, str, int], ...] = (
     (limits, "CONTACT_STEADY_MS", 0),
     (limits, "LEDGER_DOSES", RING),
     (ledger, "_SLOTS", RING + 1),
+    (keys, "_AT", 512),
     (metered, "_CHUNKS", 3),
     (metered, "_LOOK_US", 151_000),
     (transaction, "_DEADMAN_FEED_US", clock.FOREVER),

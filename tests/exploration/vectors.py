@@ -36,22 +36,27 @@ class Fields:
 
 
 class Buffer:
-    """A bytearray."""
+    """A bytearray, or its first `n` bytes."""
 
-    def __init__(self, holder: bytearray) -> None:
+    def __init__(self, holder: bytearray, n: int) -> None:
         self.holder = holder
+        self.n = n
 
     def save(self) -> bytes:
-        return bytes(self.holder)
+        return bytes(self.holder[: self.n])
 
     def load(self, saved: bytes) -> None:
-        self.holder[:] = saved
+        self.holder[: self.n] = saved
 
 
 class Graph:
-    """The leaves below a root, but for `scratch`: names `Class.attribute` of what is written before it is read."""
+    """The leaves below a root, but for `scratch`: names `Class.attribute` of what is written before it is read.
 
-    def __init__(self, root: Any, scratch: frozenset[str]) -> None:
+    Of the bytearrays in `heads` only so many bytes count.
+    """
+
+    def __init__(self, root: Any, scratch: frozenset[str], heads: dict[str, int]) -> None:
+        self._heads = heads
         self._scratch = scratch
         self._seen: set[int] = set()
         self.slots: list[Fields | Buffer] = []
@@ -72,12 +77,12 @@ class Graph:
         """The slot of a list or bytearray."""
         return next(i for i, slot in enumerate(self.slots) if slot.holder is holder)
 
-    def _visit(self, value: Any) -> None:
+    def _visit(self, value: Any, name: str = "") -> None:
         if id(value) in self._seen or is_plain(value):
             return
         self._seen.add(id(value))
         if isinstance(value, bytearray):
-            self.slots.append(Buffer(value))
+            self.slots.append(Buffer(value, self._heads.get(name, len(value))))
         elif isinstance(value, list):
             self._take(value, [i for i, item in enumerate(value) if is_plain(item)], "")
             for item in value:
@@ -85,8 +90,8 @@ class Graph:
         elif type(value).__module__.startswith(PACKAGES) and hasattr(value, "__dict__"):
             kept = {k: v for k, v in vars(value).items() if f"{type(value).__name__}.{k}" not in self._scratch}
             self._take(vars(value), [k for k, v in kept.items() if is_plain(v)], type(value).__name__)
-            for item in kept.values():
-                self._visit(item)
+            for key, item in kept.items():
+                self._visit(item, f"{type(value).__name__}.{key}")
 
     def _take(self, holder: Any, keys: list, owner: str) -> None:
         if keys:

@@ -1,7 +1,7 @@
 """What the plunger really did, and for whom: told by the board and by the line, never by what the firmware reports.
 
 The rules as this side sees them: a dose id moves the plunger in one span, after a COMMIT of the live session and a
-trigger seen released, and not after STOP, a reset, a new session, CLEAR, the release of the trigger or its OUTCOME.
+trigger seen released, and not after STOP, a reset, a new session or its AUTH, CLEAR, the release of the trigger or its OUTCOME.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class Witness:
         self.session = 0
         self.committed: frozenset[bytes] = frozenset()
         """Ids whose COMMIT has come in this session, and since the last STOP or CLEAR."""
+        self.claims = False
+        """The frame at hand asks to take command."""
         self.heard_at = 0
         self.released = False
         self.interrupted = False
@@ -45,6 +47,7 @@ class Witness:
 
     def load(self, saved: tuple) -> None:
         self.moved, self.ended, self.session, self.heard_at, self.committed, self.released, self.interrupted = saved
+        self.claims = False
 
     def nanolitres(self) -> int:
         """All that was ever given."""
@@ -54,7 +57,8 @@ class Witness:
 
     def before(self, request: Parsed) -> None:
         """A frame is about to reach the device."""
-        live = request.session == self.app._session.number != 0
+        access = self.app._access
+        live = request.session == access._command.number != 0
         payload = request.payload
         if request.msg_id == wire.COMMIT and live:
             self.committed |= {payload[:8]}
@@ -68,15 +72,23 @@ class Witness:
                 self.heard_at = self.board.time
         elif request.msg_id == wire.STOP:
             self.committed = frozenset()
+        elif request.msg_id == wire.AUTH:
+            guest = access._guest
+            self.claims = request.session == guest.number != 0 and request.seq > guest.seq and not access.waits
 
     def after(self, request: Parsed | None, replies: list[Parsed]) -> None:
         """The firmware has done what there was to do."""
         app = self.app
         state = app._transaction.state
-        if app._session.number != self.session:
-            self.session = app._session.number
+        if app._access._command.number != self.session:
+            self.session = app._access._command.number
             self.committed = frozenset()
+        if self.claims and not any(reply.kind == frame.REPLY and reply.payload[:2] != b"\0\0" for reply in replies):
+            self.committed = frozenset()
+        self.claims = False
         for reply in replies:
+            if reply.kind == frame.REPLY and reply.msg_id == wire.AUTH and reply.payload[2] != wire.STATE_IDLE:
+                raise Violation("AUTH is answered before what was in hand has ended")
             if reply.kind == frame.REPLY and reply.payload[:2] == b"\0\0":
                 if reply.msg_id == wire.CLEAR and state == wire.STATE_IDLE:
                     self.committed = frozenset()
@@ -109,7 +121,7 @@ class Witness:
         dose_id = bytes(self.app._transaction.plan.dose_id)
         if dose_id in self.ended:
             raise Violation(f"{dose_id.decode()} moves the plunger again after its end")
-        if dose_id not in self.committed or self.app._session.number != self.session:
+        if dose_id not in self.committed or self.app._access._command.number != self.session:
             raise Violation(f"{dose_id.decode()} moves the plunger without a COMMIT of the live session")
         if self.interrupted:
             raise Violation("a dose is given while an interrupted one is not acknowledged")
