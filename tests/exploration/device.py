@@ -22,8 +22,8 @@ SCRATCH = frozenset(
         *(f"Link.{name}" for name in ("_rx", "_at", "_end", "_reader", "_builder", "body", "bad", "dropped")),
         *(f"Link.{name}" for name in ("major", "msg_id", "seq", "session", "length", "is_tagged")),
         *(f"Session.{name}" for name in ("_args", "_one", "_two")),
-        *(f"Answers.{name}" for name in ("_status", "_outcome", "_asked_id", "_records", "_strokes", "_time", "_event")),
-        *(f"Answers.{name}" for name in ("fields", "values")),
+        *(f"Answers.{name}" for name in ("_status", "_outcome", "_asked_id", "_records", "_strokes")),
+        *(f"Answers.{name}" for name in ("_time", "_event", "fields", "values")),
         *(f"Access.{name}" for name in ("_mac", "_challenge")),
         *(f"Mac.{name}" for name in ("_hash", "value")),
         "Peer._pad",
@@ -54,7 +54,8 @@ TIMES = (
 UNSEEN_TIMES = (
     # always now
     "Clock.now",
-    # not looked at in what is explored: no runs, no telemetry, no wrong proofs, both trigger lines at once, contact steady at once
+    # not looked at in what is explored: no runs, no telemetry, no wrong proofs, both trigger lines at once, contact
+    # steady at once
     "Transaction._held_at",
     "Access._failed_ms",
     "Gate._contact_at",
@@ -292,11 +293,12 @@ class Device:
         plan = self.app._transaction.plan
         dose_id, boot_id = bytes(plan.dose_id), self.board.boot_id
         commit = messages.Commit(dose_id, bytes(plan.crc), boot_id, now + 1000)
+        beat = messages.Heartbeat(peer.beat + 1, now, dose_id)
+        refused = []
         for tagger in (None, lambda _: bytes(frame.TAG)):
-            self._run(now, typed.write_request(commit, peer.seq + 1, peer.number, tagger), genuine=False)
-            beat = messages.Heartbeat(peer.beat + 1, now, dose_id)
-            self._run(now, typed.write_request(beat, 0, peer.number, tagger), genuine=False)
-        return []
+            refused += self._run(now, typed.write_request(commit, peer.seq + 1, peer.number, tagger), genuine=False)
+            refused += self._run(now, typed.write_request(beat, 0, peer.number, tagger), genuine=False)
+        return list(dict.fromkeys(refused))
 
     def _run(self, now: int, data: bytes | None, genuine: bool = True) -> list[bytes]:
         """Give the firmware what has come, and let it do what is due. What is not `genuine` allows nothing."""

@@ -26,6 +26,7 @@ SILENCE_US = 2_500_000
 """A long silence: longer than a COMMIT is good for, shorter than a PREPARE is."""
 RESOLVES_IN = 200
 """Steps to the final answer over a working line, at most."""
+FAULTS = frozenset({"lose", "repeat", "reset", "crash", "stop", "tired", "silence", "foreign"})
 
 
 class Budget(NamedTuple):
@@ -40,7 +41,7 @@ class Budget(NamedTuple):
     beats: int = 1
     looks: int = 0
     """Times that a person clears and acknowledges."""
-    kinds: frozenset[str] = frozenset({"lose", "repeat", "reset", "crash", "stop", "tired", "silence", "foreign"})
+    kinds: frozenset[str] = FAULTS
     """Which faults."""
     keyed: bool = False
     """Whether the device has keys."""

@@ -371,12 +371,17 @@ class Host:
     def _failed(self, owner: str, error: errors.MesoError, now: int) -> None:
         if owner == "dose":
             assert self.transaction is not None
-            self._perform("dose", self.transaction.failed(error, now), now)
+            if isinstance(error, errors.LinkError | errors.DeviceError):
+                self._perform("dose", self.transaction.failed(error, now), now)
+            elif self.transaction.phase == transaction.PREPARING:
+                self._forget()  # the program ends
+            else:
+                self._tired(now, b"")
         elif owner == "stop":
             self.stopping = None
         elif owner == "look":
             self.looking = ()
-        if isinstance(error, errors.LinkError) or owner == "auth":
+        if isinstance(error, errors.LinkError) or owner in ("auth", "resume"):
             self._forget()
 
     def _opened(self, reply: messages.HelloReply | messages.AuthReply) -> None:

@@ -19,7 +19,7 @@ RULES = {
     3: "INTENT, START before the first step, OUTCOME",
     4: "NOT_FOUND and FORGOTTEN differ",
     5: "PREPARED and ARMED are not an answer",
-    6: "HELLO ends what is in hand; session and seq are checked",
+    6: "HELLO, with keys AUTH, ends what is in hand; session, seq and tag are checked",
     7: "STOP ends and latches; stop() waits for a numbered answer",
     8: "a silent host ends what is armed",
     9: "the trigger is seen released, then pressed; releasing it ends the dose",
@@ -85,6 +85,7 @@ def _takes_armed_for_an_end(outcome: Any, asked_nl: int) -> Any:
 
 _abort = transaction.Transaction.abort
 _access_step = access.Access.step
+_take_hello = access.Access.take_hello
 _handle = session.Session.handle
 
 
@@ -112,6 +113,15 @@ def _any_seq(self: Any, now: int) -> None:
     if self._link.msg_id != wire.HELLO and peer:
         peer.seq = min(peer.seq, self._link.seq - 1)
     _handle(self, now)
+
+
+def _hello_takes_command(self: Any, now: int) -> None:
+    self._transaction.abort(now, wire.REASON_SESSION)
+    _take_hello(self, now)
+
+
+def _judge_by_role(self: Any, who: Any, role: int) -> int:
+    return wire.S_OK if who.role >= role else wire.S_ROLE
 
 
 # --- 7 --------------------------------------------------------------------------------------------------------
@@ -200,6 +210,27 @@ SWITCHES = (
             (access.Access, "step", _answers_hello_at_once),
         ),
         _budget("crash", repeats=0),
+    ),
+    Switch(
+        6,
+        "AUTH ends nothing",
+        (
+            (transaction.Transaction, "abort", _abort_but_for_hello),
+            (access.Access, "step", _answers_hello_at_once),
+        ),
+        _budget("crash", repeats=0, keyed=True),
+    ),
+    Switch(
+        6,
+        "HELLO ends a dose on a device with keys",
+        ((access.Access, "take_hello", _hello_takes_command),),
+        _budget("stranger", keyed=True),
+    ),
+    Switch(
+        6,
+        "tags are not checked",
+        ((access.Access, "judge", _judge_by_role),),
+        _budget("forge", keyed=True),
     ),
     Switch(
         6,

@@ -7,14 +7,19 @@ import random
 import pytest
 
 from tests.exploration import scale
-from tests.exploration.explore import Budget, Exploration, Report
+from tests.exploration.explore import FAULTS, Budget, Exploration, Report
 
+KEYED = FAULTS | {"stranger", "forge"}
 BUDGETS = {
-    "one dose, two faults": (Budget(faults=2, toggles=2, repeats=1, beats=0), 70_000),
-    "two doses, one fault": (Budget(faults=1, doses=2, toggles=3, repeats=0, beats=0, looks=1), 70_000),
+    "one dose, two faults": (Budget(faults=2, toggles=2, repeats=1, beats=0), 40_000),
+    "two doses, one fault": (Budget(faults=1, doses=2, toggles=3, repeats=0, beats=0, looks=1), 40_000),
+    "one dose, two faults, keys": (Budget(faults=2, toggles=2, repeats=1, beats=0, kinds=KEYED, keyed=True), 40_000),
+    "two doses, one fault, keys": (
+        Budget(faults=1, doses=2, toggles=3, repeats=0, beats=0, looks=1, kinds=KEYED, keyed=True),
+        40_000,
+    ),
 }
-"""Each with the distinct states to be seen; the two run on two cores."""
-
+"""Each with the distinct states to be seen."""
 
 SEED = 1
 
@@ -32,7 +37,7 @@ def explore(name: str, exploration: Exploration, most: int, seed: int | None = N
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.requirement("SR-25", "SR-26")
+@pytest.mark.requirement("SR-25", "SR-26", "SR-33")
 @pytest.mark.parametrize("name", BUDGETS)
 def test_the_ten_rules_hold(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     budget, most = BUDGETS[name]
@@ -50,8 +55,11 @@ def test_the_ten_rules_hold(name: str, capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("kind", ["lose", "repeat", "reset", "crash", "tired", "silence", "foreign"])
-def test_one_fault_anywhere_in_every_run_of_a_dose(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "keyed"),
+    [(kind, keyed) for keyed in (False, True) for kind in sorted(KEYED if keyed else FAULTS) if kind != "stop"],
+)
+def test_one_fault_anywhere_in_every_run_of_a_dose(kind: str, keyed: bool) -> None:
     with scale.small():
-        exploration = Exploration(Budget(faults=1, toggles=2, repeats=0, beats=0, kinds=frozenset({kind})))
-        assert explore(kind, exploration, 50_000).finished
+        budget = Budget(faults=1, toggles=2, repeats=0, beats=0, kinds=frozenset({kind}), keyed=keyed)
+        assert explore(f"{kind}, keys" if keyed else kind, Exploration(budget), 50_000).finished

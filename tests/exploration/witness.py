@@ -1,7 +1,8 @@
 """What the plunger really did, and for whom: told by the board and by the line, never by what the firmware reports.
 
 The rules as this side sees them: a dose id moves the plunger in one span, after a COMMIT of the live session and a
-trigger seen released, and not after STOP, a reset, a new session or its AUTH, CLEAR, the release of the trigger or its OUTCOME.
+trigger seen released, and not after STOP, a reset, a new session (with keys: its AUTH), CLEAR, the release of the
+trigger or its OUTCOME.
 """
 
 from __future__ import annotations
@@ -87,9 +88,9 @@ class Witness:
             self.committed = frozenset()
         self.claims = False
         for reply in replies:
-            if reply.kind == frame.REPLY and reply.msg_id == wire.AUTH and reply.payload[2] != wire.STATE_IDLE:
-                raise Violation("AUTH is answered before what was in hand has ended")
             if reply.kind == frame.REPLY and reply.payload[:2] == b"\0\0":
+                if reply.msg_id == wire.AUTH and reply.payload[2] != wire.STATE_IDLE:
+                    raise Violation("AUTH is answered before what was in hand has ended")
                 if reply.msg_id == wire.CLEAR and state == wire.STATE_IDLE:
                     self.committed = frozenset()
                 if reply.msg_id == wire.ACK:

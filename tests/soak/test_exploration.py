@@ -8,7 +8,7 @@ from tests.exploration import scale
 from tests.exploration.explore import Exploration
 from tests.exploration.test_exploration import BUDGETS, SEED, explore
 
-DEFAULT = "600000"
+DEFAULT = "300000"
 
 
 def test_a_million_states() -> None:
