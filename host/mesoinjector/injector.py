@@ -309,7 +309,7 @@ class Injector:
                 self._pump.send(STOP_BYTES)
             if isinstance(action, SendStop | Wait):
                 return self._listen(transaction, action.until_us)
-        except (errors.LinkError, errors.DeviceError) as error:
+        except (errors.LinkError, errors.DeviceError, errors.AuthError) as error:
             return transaction.failed(error, self.link.now_us())
         return action
 

@@ -110,7 +110,7 @@ class Transaction:
         """The request was refused, or never answered."""
         if self.phase == PREPARING:
             return self._refused(error)
-        if self.phase == COMMITTING and isinstance(error, errors.DeviceError):
+        if self.phase == COMMITTING and isinstance(error, errors.DeviceError | errors.AuthError):
             # a refused COMMIT is not an answer to what became of the dose: QUERY is
             return self._committed(now_us)
         return self._unknown(str(error))

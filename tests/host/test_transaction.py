@@ -44,8 +44,9 @@ def test_a_refused_prepare_has_given_nothing(dose: Transaction) -> None:
     assert dose.journal.result(ID.hex()) == ended.result
 
 
-def test_a_refused_commit_is_no_answer(dose: Transaction) -> None:
-    waits = committing(dose).failed(errors.refusal(wire.S_EXPIRED, "Commit"), 1_000)
+@pytest.mark.parametrize("status", [wire.S_EXPIRED, wire.S_BAD_TAG])
+def test_a_refused_commit_is_no_answer(status: int, dose: Transaction) -> None:
+    waits = committing(dose).failed(errors.refusal(status, "Commit"), 1_000)
     assert waits == Wait(1_000 + transaction.QUERY_US)
     assert dose.due(waits.until_us) == Ask(messages.Query(ID, 1))
     assert dose.journal.result(ID.hex()) is None
