@@ -232,6 +232,9 @@ class Injector:
         line uncovered, so that a line which is recorded is refused, with `RecordingError`.
         """
         keyed = self.hello.capabilities & wire.CAPABILITY_KEYED
+        if keyed and self._key is None:
+            # without a session key nothing covers it: it would pass the line only to be refused
+            raise errors.refusal(wire.S_ROLE, "Provision")
         if isinstance(self.link, RecordingLink) and not keyed:
             raise errors.RecordingError(
                 "a device's first keys would be in the recording. Next: provision it on a line that is not recorded."

@@ -343,6 +343,17 @@ def test_the_service_key_comes_first_and_no_key_is_zero(here: Bench) -> None:
     assert here.connect().hello.capabilities & wire.CAPABILITY_KEYED
 
 
+def test_a_key_does_not_pass_the_line_of_a_session_without_one(here: Bench) -> None:
+    here.keyed()
+    observer = here.connect()
+    sent: list[bytes] = []
+    link: Any = observer.link
+    link.write = sent.append
+    with pytest.raises(AuthError, match="ROLE"):
+        observer.provision(Key.new("operator"))
+    assert sent == []
+
+
 def test_keys_outlive_a_restart_and_are_never_told(here: Bench) -> None:
     here.keyed()
     here.device.control("reset")
