@@ -1,7 +1,7 @@
 """The protocol's host side, without I/O: bytes and times go in, bytes and messages come out.
 
-It owns no port, no thread and no clock. One request is in flight at a time; an answer is matched by session
-and seq, a late or strange one is dropped and counted.
+It owns no port, no thread and no clock. One request is in flight at a time; an answer is matched by session,
+seq and message, a late or strange one is dropped and counted.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class Connection:
         self._nonce = b""
         self._key = b""
         self._seq = 0
+        self._asked = 0
         self._beat = 0
         self._event: int | None = None
         self._tick: int | None = None
@@ -87,6 +88,7 @@ class Connection:
     def request(self, message: Any) -> tuple[int, bytes]:
         """The seq and bytes of a request. The same bytes may be sent again; a new call is a new request."""
         self._seq += 1
+        self._asked = messages.REQUESTS[type(message)][0]
         self._answers.clear()
         if self._key and isinstance(message, messages.Provision):
             message = message._replace(key=self._covered(message))
@@ -192,7 +194,7 @@ class Connection:
         elif received.kind == frame.REPLY:
             if isinstance(message, messages.StatusReply):
                 self._see(message.time & 0x3FFFFFFF, now_us)
-            if received.seq == self._seq:
+            if received.seq == self._seq and received.msg_id == self._asked:
                 self._answers[received.seq] = message
             else:
                 self.dropped += 1

@@ -103,6 +103,9 @@ class Decoder:
         except Malformed:
             self.malformed += 1
             return None
+        if cls is typed.Refusal and message.status == wire.S_OK:
+            self.malformed += 1
+            return None
         return _new(Frame, (kind, msg_id, seq, session, message, tag))
 
 

@@ -67,6 +67,23 @@ def test_a_late_answer_does_not_answer_the_next_request() -> None:
     assert connection.answer(second) is None
 
 
+def test_another_messages_answer_with_the_same_number_is_none() -> None:
+    """Somebody else on the line has used up the number with a request of his own."""
+    connection = connected()
+    seq, _ = connection.request(messages.StartTreatment(7))
+    connection.receive(clear_reply(seq), 0)
+    assert connection.answer(seq) is None and connection.dropped == 1
+    connection.receive(reply(wire.START_TREATMENT, seq, 5, wire.START_TREATMENT_REPLY_FIELDS, [7]), 0)
+    assert connection.answer(seq) == messages.StartTreatmentReply(0, 0, 7)
+
+
+def test_ok_without_its_fields_is_no_answer() -> None:
+    connection = connected()
+    seq, _ = connection.request(messages.Clear(1, 1))
+    connection.receive(reply(wire.CLEAR, seq, 5, (), []), 0)
+    assert connection.answer(seq) is None and connection.dropped == 1
+
+
 def test_frames_may_come_in_any_pieces() -> None:
     whole = hello_reply()
     for size in range(1, 12):
