@@ -15,7 +15,7 @@ from typing import Any
 
 from mesoinjector import clock, connection, errors
 from mesoinjector.links import Link
-from mesoprotocol import limits, messages, stream
+from mesoprotocol import limits, messages, packing, stream
 
 TRIES = 4
 """Times that a request is sent with the same seq before the line counts as dead."""
@@ -167,9 +167,12 @@ class Pump:
     def fetch_missing(self) -> None:
         """Ask for events that did not come. What the device does not keep any more is counted as lost."""
         connection = self.connection
-        while connection.missing:
-            index = connection.missing.popleft()
-            with contextlib.suppress(errors.DeviceError, errors.ReplyTimeout):
+        while True:
+            try:
+                index = connection.missing.popleft()
+            except IndexError:
+                return  # another thread has asked for the last one
+            with contextlib.suppress(errors.DeviceError, errors.ReplyTimeout, packing.Malformed):
                 reply: messages.ReadEventReply = self.request(messages.ReadEvent(index))
                 event = stream.read_event(reply.msg_id, reply.payload)
                 if event is not None:

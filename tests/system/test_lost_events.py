@@ -13,7 +13,7 @@ from mesoinjector.connection import MISSING_KEPT, Connection
 from mesoinjector.journal import Journal
 from mesoinjector.links import SimulatedLink
 from mesoprotocol import frame, limits, messages
-from tests.bench_of_one import Bench
+from tests.bench_of_one import Bench, world
 
 KIND_AT = 2
 """Where the kind is in a stuffed frame that begins `00 code major kind`."""
@@ -102,6 +102,18 @@ def test_what_the_device_does_not_keep_any_more_is_counted(here: Bench) -> None:
     assert before is not None and connection._event is not None
     assert connection._event - before > limits.EVENTS_KEPT
     assert connection.events_lost > 0 and not connection.missing
+
+
+def test_what_does_not_fit_the_protocol_is_counted(here: Bench) -> None:
+    """An event of another release, read again: nobody's dose ends for it."""
+    injector = here.ready()
+    connection = injector._pump.connection
+    newest = connection._event
+    assert newest is not None
+    world(here).app._events._lengths[newest % limits.EVENTS_KEPT] = 3
+    connection.missing.append(newest)
+    injector._pump.until(injector.link.now_us() + 10_000, lambda: False)
+    assert connection.events_lost == 1 and not connection.missing
 
 
 def numbered(number: int, kind: int = frame.EVENT) -> Callable[[Connection], bool]:
