@@ -2,7 +2,8 @@
 
 There are at most two sessions: the one in `command`, which may give doses, and the newest HELLO's while it is
 an observer's, the `guest`. Without keys HELLO takes command at once, with keys AUTH does. Taking command ends
-what was in hand, with its OUTCOME, before it is answered. Session numbers are never used again.
+what was in hand, with its OUTCOME, before it is answered. A session that took command before there were keys ends
+with the next HELLO. Session numbers are not used again before 65,535 others were.
 """
 
 import sys
@@ -128,13 +129,14 @@ class Access:
         bulk.copy(body, at, self._nonce, 0, 8)
         self._hello_seq = link.seq
         self._guest.open(0, wire.ROLE_OBSERVER)
+        self._greeted = 0
+        if not self._command.tagged:
+            # its owner has proven nothing: it ends, also if there are keys since
+            self._command.open(0, wire.ROLE_OBSERVER)
+            self._wait_for(now, wire.ROLE_SERVICE)
         if self._keys.any():
             self.waits = False
             self._greet(self._guest, wire.ROLE_OBSERVER)
-        else:
-            self._greeted = 0
-            self._command.open(0, wire.ROLE_OBSERVER)
-            self._wait_for(now, wire.ROLE_SERVICE)
 
     def _wait_for(self, now: int, role: int) -> None:
         """End what is in hand; then `step` lets the newcomer in."""
@@ -156,6 +158,8 @@ class Access:
         """A new session begins; its HELLO is answered."""
         try:
             number = self._ledger.begin_session()
+            if number == self._command.number:
+                number = self._ledger.begin_session()
         except StoreFailed:
             self._latches.up(wire.LATCH_FAULT)
             return

@@ -234,6 +234,44 @@ def test_a_key_for_a_device_without_keys_is_refused(here: Bench) -> None:
         here.connect(OPERATOR)
 
 
+def test_what_was_open_before_the_keys_ends_with_the_next_hello(here: Bench) -> None:
+    """Its number is no secret, and it needs no tag."""
+    injector = here.ready()
+    injector.provision(SERVICE)
+    former = injector.hello.session
+    stranger = Stranger(here.device)
+    stranger.hello()
+    stranger.connection.session = former
+    stranger.connection._seq = 500
+    assert stranger.ask(messages.Provision(wire.ROLE_SERVICE, bytes(range(9, 41)))).status == wire.S_NO_SESSION
+    assert here.connect(SERVICE).status().status == wire.S_OK
+
+
+def test_a_guest_never_bears_the_commands_number(here: Bench) -> None:
+    """Not even when 65,534 sessions were begun and left meanwhile."""
+    operator = here.keyed()
+    taken = operator.hello.session
+    world(here).app._ledger.session = taken - 1
+    stranger = Stranger(here.device)
+    assert stranger.hello().session == taken + 1
+    assert operator.status().status == wire.S_OK
+
+
+def test_a_hello_that_cannot_be_kept_gets_nobody_elses_session(here: Bench) -> None:
+    here.keyed()
+    store = world(here).board.store
+    write = store.write
+    store.write = lambda at, buf, n: None if at < 64 else write(at, buf, n)
+    stranger = Stranger(here.device)
+    data = stranger.connection.greet(b"a nonce.", "stranger")
+    for _ in range(2):
+        stranger.send(data)
+        assert stranger.connection.hello is None
+    store.write = write
+    stranger.send(data)
+    assert stranger.connection.hello is not None
+
+
 # --- Tags ---------------------------------------------------------------------------------------------
 
 
