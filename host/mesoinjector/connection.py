@@ -21,7 +21,7 @@ EVENTS_KEPT = 4096
 MISSING_KEPT = 64
 """Numbers of events that did not come and are still to be asked for; beyond that they are counted as lost."""
 LAST_SEQ = 0xC000
-"""From here on a session is as good as spent, and another is opened before a dose begins: what is left is enough
+"""From here on a session is as good as spent, and another is opened, unless a dose is under way: what is left is enough
 for the longest one."""
 
 STOP_BYTES = typed.write_request(messages.Stop(), 0, 0)
@@ -96,7 +96,7 @@ class Connection:
 
     @property
     def is_spent(self) -> bool:
-        """Whether this session's numbers run out: another one is to be opened before the next dose."""
+        """Whether this session's numbers run out: another one is to be opened, unless a dose is under way."""
         return self._seq >= LAST_SEQ
 
     def auth(self, key: Key) -> messages.Auth:

@@ -186,17 +186,17 @@ class Injector:
 
     def status(self) -> messages.StatusReply:
         """Where the device stands."""
-        status: messages.StatusReply = self._pump.request(messages.Status())
+        status: messages.StatusReply = self._ask(messages.Status())
         return status
 
     def strokes(self, first: int) -> messages.StrokesReply:
         """Stroke records of the present or last run from index `first` on, as far as the device has them."""
-        reply: messages.StrokesReply = self._pump.request(messages.Strokes(first))
+        reply: messages.StrokesReply = self._ask(messages.Strokes(first))
         return reply
 
     def ledger(self, n: int) -> messages.OutcomeReply:
         """The device's ledger entry number n."""
-        reply: messages.OutcomeReply = self._pump.request(messages.Ledger(n))
+        reply: messages.OutcomeReply = self._ask(messages.Ledger(n))
         return reply
 
     def clear(self) -> int:
@@ -253,8 +253,6 @@ class Injector:
 
     def _give(self, request: Request, kind: str, zone: str) -> results.Result:
         self._refuse_while_unknown()
-        if self._pump.connection.is_spent:
-            self._open_another_session()
         status = self.status()
         if status.latches:
             raise errors.refusal(wire.S_LATCHED, kind)
@@ -330,7 +328,7 @@ class Injector:
         expected = result.n + 1 if used else result.n
         self._next_n = expected
         with contextlib.suppress(errors.LinkError):
-            next_n = self.status().next_n
+            next_n = self._pump.request(messages.Status()).next_n
             if next_n != expected:
                 raise errors.UnaccountedDose(
                     f"the device's ledger stands at {next_n} after dose number {result.n}, not at {expected}: "
@@ -350,6 +348,12 @@ class Injector:
                 "device again (it asks by the id), acknowledge it if it was interrupted, or settle it in the journal "
                 "if the device is gone or has forgotten it."
             )
+
+    def _ask(self, message: Any) -> Any:
+        """The answer to a request that may be made for hours: in another session once this one is spent."""
+        if self._pump.connection.is_spent and not self._pump.is_beating:
+            self._open_another_session()
+        return self._pump.request(message)
 
     def _open_another_session(self) -> None:
         """The numbers of this one run out."""

@@ -93,6 +93,11 @@ class Pump:
         finally:
             self._beating_for = b""
 
+    @property
+    def is_beating(self) -> bool:
+        """Whether somebody waits for a dose."""
+        return bool(self._beating_for)
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Within this block no other thread makes a request."""

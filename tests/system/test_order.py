@@ -170,6 +170,13 @@ def test_a_session_whose_numbers_run_out_gives_way_to_another(seq: int, here: Be
     assert isinstance(injector.dose(**DOSE), Delivered)
 
 
+def test_who_only_looks_does_not_run_out_of_numbers(here: Bench) -> None:
+    injector = here.ready()
+    injector._pump.connection._seq = 0xFFFF
+    assert injector.status().status == wire.S_OK
+    assert injector._pump.connection._seq < LAST_SEQ
+
+
 def test_another_session_is_not_opened_on_a_device_that_restarted(here: Bench) -> None:
     injector = here.ready()
     injector._pump.connection._seq = LAST_SEQ
