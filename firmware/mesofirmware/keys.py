@@ -1,7 +1,7 @@
 """The keys of the roles, in non-volatile memory: set, replaced, used for proofs, never told.
 
-Two copies written in turn, each with a CRC. If both are damaged nobody is let in: `damaged` is not the same
-as never provisioned.
+Two copies, each with a CRC, both written with each key: damage to one neither opens the device nor brings a
+former key back. If both are damaged nobody is let in: `damaged` is not the same as never provisioned.
 """
 
 from mesofirmware import records
@@ -30,6 +30,10 @@ class Keys:
     def __init__(self, store: "Store") -> None:
         self._records = records.Records(store, b"KEYS1")
         self._values: list = [0, 0, bytearray(SIZE), bytearray(SIZE)]
+        self.damaged = False
+        self._read()
+
+    def _read(self) -> None:
         self.damaged = self._records.read_newer(_AT, _COPY, _FIELDS, self._values) == records.DAMAGED
 
     def any(self) -> bool:
@@ -60,5 +64,10 @@ class Keys:
         key = self._values[1 + role]
         bulk.copy(source, at, key, 0, SIZE)
         self._values[1] |= 1 << role
-        self._records.write_newer(_AT, _COPY, _FIELDS, self._values)
+        try:
+            self._records.write_newer(_AT, _COPY, _FIELDS, self._values)
+            self._records.write_newer(_AT, _COPY, _FIELDS, self._values)
+        except records.StoreFailed:
+            self._read()  # what stands in the memory is in force, now as after a restart
+            raise
         return wire.S_OK
