@@ -110,7 +110,7 @@ def document(schema: Table, schema_hash: bytes, golden: list[Table]) -> str:
     parts = [INTRODUCTION.format(major=protocol["major"], minor=protocol["minor"], hash=schema_hash.hex())]
     parts += ["## Messages\n"]
     for message in schema["message"]:
-        parts += _message(message, frames)
+        parts += _message(message, schema, frames)
     parts += ["## Events and streams\n"]
     for event in schema["event"]:
         kind = "stream" if event["class"] == "stream" else "event"
@@ -142,11 +142,13 @@ def document(schema: Table, schema_hash: bytes, golden: list[Table]) -> str:
     return "\n".join(parts) + "\n"
 
 
-def _message(message: Table, frames: dict[tuple[str, str], str]) -> Iterator[str]:
+def _message(message: Table, schema: Table, frames: dict[tuple[str, str], str]) -> Iterator[str]:
     name = message["name"]
     yield f"### {name} `{message['id']:#06x}`, {message['class']}\n"
     yield f"{message['about']}\n"
-    yield f"Role {message['role']}; state {message['states']}; time-out {message['timeout_ms']} ms.\n"
+    since = f"{schema['protocol']['major']}.{message.get('since', 0)}"
+    role, states, timeout_ms = (message[key] for key in ("role", "states", "timeout_ms"))
+    yield f"Role {role}; state {states}; time-out {timeout_ms} ms; since {since}.\n"
     if "hazard" in message:
         yield f"Hazard: {message['hazard']}.\n"
     yield from _fields(message["fields"])
