@@ -371,7 +371,7 @@ class Host:
     def _failed(self, owner: str, error: errors.MesoError, now: int) -> None:
         if owner == "dose":
             assert self.transaction is not None
-            if isinstance(error, errors.LinkError | errors.DeviceError):
+            if isinstance(error, errors.LinkError | errors.DeviceError | errors.AuthError):
                 self._perform("dose", self.transaction.failed(error, now), now)
             elif self.transaction.phase == transaction.PREPARING:
                 self._forget()  # the program ends
