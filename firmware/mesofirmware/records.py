@@ -81,9 +81,15 @@ class Records:
         return DAMAGED if first == DAMAGED and second == DAMAGED else BLANK
 
     def write_newer(self, at: int, size: int, fields: tuple, values: list) -> None:
-        """Write a new generation over the older of two copies."""
+        """Write a new generation over the older of two copies. After `StoreFailed` the newer still stands, and the
+        next call spares it too.
+        """
         values[0] += 1
-        self.write(at + (values[0] & 1) * size, fields, values)
+        try:
+            self.write(at + (values[0] & 1) * size, fields, values)
+        except StoreFailed:
+            values[0] -= 1
+            raise
 
     def blank(self, at: int, n: int) -> None:
         """Make n <= 128 bytes blank again."""

@@ -352,6 +352,19 @@ def test_a_memory_that_forgets_is_found_out(write: int):
         one_dose(book, 1)
 
 
+def test_a_write_that_fails_again_and_again_spares_the_good_copy():
+    store = Fram(bytearray(SIZE))
+    book = ledger.Ledger(store, BOOT)
+    former = [book.begin_session() for _ in range(3)][-1]
+    write = store.write
+    store.write = lambda at, buf, n: write(at, bytearray(n), n - 1)
+    for _ in range(3):
+        with pytest.raises(StoreFailed):
+            book.begin_session()
+    again = ledger.Ledger(Fram(store.content), LATER_BOOT)
+    assert not again.corrupt and again.session == former
+
+
 def test_sessions_are_not_used_twice():
     content = bytearray(SIZE)
     given = []
