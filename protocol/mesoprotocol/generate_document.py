@@ -41,15 +41,22 @@ ASCII padded with zeros, `tail` the rest of the payload. Device ticks are micros
 
 The host sends `00 00` and HELLO with a fresh nonce, and ignores everything until the answer bears that nonce. A device
 without keys then ends what was prepared, armed or running, with its OUTCOME, before the answer comes, and the session may
-ask everything. A device with keys (capability KEYED) ends nothing and makes an observer, who may take command by AUTH.
+ask everything. A device with keys (capability KEYED) ends nothing and makes an observer, who may take command by AUTH;
+only what was opened before it had keys ends then. `limits_crc` is compared with that of the release a host was written
+for, `schema_hash` is for the record.
 
-One request in flight, STOP at any time. A seq above the session's last is executed, an equal one is answered from the
-cache (nothing is executed twice), a lower one is dropped. A request of no live session is answered NO_SESSION. HEARTBEAT
-has its own counter. Session and seq together, read as one number of 32 bits, only ever rise in the life of a device: a new
-session begins before seq has reached 65,535, while the device is IDLE. A reply begins with status u16 and state u8; a
-refusal has nothing more.
+At most two sessions live: the one in command, and that of the newest HELLO while it is an observer's. Events and streams
+bear, and go to, the session of the newest HELLO: whoever waits for a dose asks with QUERY as well.
 
-Whoever loses bytes sends the same frame again after the message's time-out, up to four times.
+One request in flight, STOP at any time. A seq above the session's last (0 at its beginning) is executed, an equal one is
+answered from the cache (nothing is executed twice), a lower one is dropped. An answer is the request's if session, seq and
+message id are. A request of no live session is answered NO_SESSION. HEARTBEAT has its own counter, from 1.
+Session and seq together, read as one number of 32 bits, only ever rise, until after 65,535 sessions their numbers begin
+anew with 1: a new session begins before seq has reached 65,535, while the device is IDLE. A reply begins with status u16
+and state u8; a refusal has nothing more, but HELLO's VERSION, which has all fields and comes in the request's major.
+
+Whoever loses bytes sends the same frame again after the message's time-out, up to four times; HELLO and AUTH for 15 s,
+because what is in hand has to end first.
 
 ## Keys
 
@@ -84,11 +91,13 @@ frame's seq, can be read again with READ_EVENT as long as the device keeps it. S
 
 1. The host picks a random 64-bit id, notes it durably with the ledger's next number n, and sends PREPARE (or PREPARE_RUN).
 2. The device checks, moves nothing, writes nothing, and echoes its plan with `plan_crc`: the CRC-32, started from
-   crc32("PLAN"), of the request's payload followed by the reply's fields before `plan_crc`. The host computes steps and
-   times itself and goes on only if they agree.
+   crc32("PLAN"), of the request's payload followed by the reply's fields before `plan_crc`, little-endian. The host computes
+   steps and times itself and goes on only if they agree: steps = volume / (pl a step), to the nearest; dispense_ms = steps
+   times (pl a step / flow, whole us), rounded down; depth_um to the 10 um below.
 3. The host notes "commit" durably and sends COMMIT with `plan_crc`, the boot id and `not_after`, at most 5 s after PREPARE.
    INTENT is in the ledger before the answer: ARMED.
-4. The operator sets the handpiece to the skin (contact steady), and presses the trigger, seen released before. START is
+4. A syringe is primed first, in each treatment anew: a dose of mode PRIME, depth 0, zone 0, given away from the skin.
+   The operator sets the handpiece to the skin (contact steady), and presses the trigger, seen released before. START is
    in the ledger before anything moves. HEARTBEAT every 100 ms; without it for 400 ms, LINK_LOST.
 5. The dose ends with an OUTCOME in the ledger, in every case, and the event OUTCOME. PREPARED, ARMED, RUNNING, HELD, a
    time-out or a STOP's answer are never the end: QUERY until the state is final.
@@ -133,12 +142,12 @@ def document(schema: Table, schema_hash: bytes, golden: list[Table]) -> str:
     parts += [
         "",
         "## Profiles\n",
-        "| id | profile | syringe | needle | fluid | pl a step | pl a count | source |",
+        "| id | profile | syringe | needle | fluid | pl a step | pl a count | flow, nl/s | source |",
     ]
-    parts += ["|---|---|---|---|---|---|---|---|"]
+    parts += ["|---|---|---|---|---|---|---|---|---|"]
     for p in schema["profile"]:
         row = (p["id"], p["name"], p["syringe"], p["needle"], p["fluid"], p["pl_per_step"], p["pl_per_count"])
-        parts.append("| " + " | ".join(map(str, (*row, p["source"]))) + " |")
+        parts.append("| " + " | ".join(map(str, (*row, f"{p['flow_nl_per_s']:,}", p["source"]))) + " |")
     return "\n".join(parts) + "\n"
 
 
