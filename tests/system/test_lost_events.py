@@ -12,7 +12,7 @@ from mesoinjector import Delivered, Injector
 from mesoinjector.connection import MISSING_KEPT, Connection
 from mesoinjector.journal import Journal
 from mesoinjector.links import SimulatedLink
-from mesoprotocol import frame, limits, messages
+from mesoprotocol import frame, limits, messages, wire
 from tests.bench_of_one import Bench, world
 
 KIND_AT = 2
@@ -114,6 +114,23 @@ def test_what_does_not_fit_the_protocol_is_counted(here: Bench) -> None:
     connection.missing.append(newest)
     injector._pump.until(injector.link.now_us() + 10_000, lambda: False)
     assert connection.events_lost == 1 and not connection.missing
+
+
+@pytest.mark.parametrize("newest", [3, 40, 0xFFFF, 0, 5])
+def test_a_number_is_read_again_as_long_as_it_is_kept(newest: int, here: Bench) -> None:
+    """Also where numbers begin anew: 65,535 is followed by 0."""
+    injector = here.connect()
+    events = world(here).app._events
+    events.newest = (newest - 20) & 0xFFFF
+    fields = wire.EVENT_PHASE_FIELDS
+    for k in range(20):
+        events.tell(wire.EVENT_PHASE, 0, fields, [[0, k], 0, 0, bytes(8)])
+    assert events.newest == newest
+    for back in range(-2, 19):
+        reply = injector._pump.request(messages.ReadEvent((newest - back) & 0xFFFF))
+        kept = 0 <= back < limits.EVENTS_KEPT
+        assert reply.newest == newest and (reply.msg_id == wire.EVENT_PHASE) == kept
+        assert not kept or reply.payload[0] == 19 - back
 
 
 def numbered(number: int, kind: int = frame.EVENT) -> Callable[[Connection], bool]:

@@ -207,6 +207,78 @@ def test_wrong_proofs_are_looked_at_ever_more_rarely(here: Bench) -> None:
     assert stranger.auth(OPERATOR) == wire.S_OK, "a right proof forgives the wrong ones"
 
 
+def auth_in_a_dose(here: Bench, act: Callable[[Stranger, int], None]) -> None:
+    """Somebody with the service key has asked for command while a dose runs, and is not answered yet."""
+    operator = here.keyed()
+    stranger = Stranger(here.device)
+    link = here.link(operator)
+    acted: list[int] = []
+
+    def ask() -> None:
+        stranger.hello()
+        seq, data = stranger.connection.request(stranger.connection.auth(SERVICE))
+        stranger.send(data)
+        assert world(here).app._access.waits and stranger.connection.answer(seq) is None
+        act(stranger, seq)
+        acted.append(seq)
+
+    link.at(link.now_us() + 1_500_000, ask)
+    operator.dose(**BIG)
+    assert acted
+
+
+def test_nobody_is_let_in_on_another_ones_proof(here: Bench) -> None:
+    """HELLO comes between AUTH and its answer."""
+    other = Stranger(here.device, 8)
+
+    def act(stranger: Stranger, seq: int) -> None:
+        other.send(b"", 0)
+        guest = other.hello().session
+        other.send(b"", 10_000_000)
+        access = world(here).app._access
+        assert guest == access._guest.number and access._guest.role == wire.ROLE_OBSERVER
+        assert access._command.number not in (guest, stranger.connection.session)
+
+    auth_in_a_dose(here, act)
+
+
+def test_nothing_is_answered_before_auth_is(here: Bench) -> None:
+    def act(stranger: Stranger, seq: int) -> None:
+        _, status = stranger.connection.request(messages.Status())
+        stranger.send(status)
+        assert stranger.connection.answer(seq + 1) is None
+        stranger.connection._seq, stranger.connection._asked = seq, wire.AUTH
+        stranger.send(b"", 10_000_000)
+        reply = stranger.connection.answer(seq)
+        assert reply is not None and stranger.connection.accept(SERVICE, reply)
+        assert stranger.ask(messages.Status()).state == wire.STATE_IDLE
+
+    auth_in_a_dose(here, act)
+
+
+def test_auth_is_for_guests(here: Bench) -> None:
+    here.keyed()
+    stranger = Stranger(here.device)
+    stranger.hello()
+    assert stranger.auth(OPERATOR) == wire.S_OK
+    assert stranger.auth(SERVICE) == wire.S_WRONG_STATE
+
+
+def test_a_recorded_opening_opens_nothing(here: Bench) -> None:
+    """The same HELLO and the same proof once more, after somebody else's HELLO: the device's challenge is fresh."""
+    here.keyed()
+    owner = Stranger(here.device)
+    hello = owner.hello()
+    proof = owner.connection.auth(OPERATOR)
+    assert owner.ask(proof).status == wire.S_OK
+    nonce = owner.connection._nonce
+    owner.hello()
+    owner.send(owner.connection.greet(nonce, "stranger"))
+    again = owner.connection.hello
+    assert again is not None and again.nonce == hello.nonce and again.device_nonce != hello.device_nonce
+    assert owner.ask(proof).status == wire.S_AUTH_FAILED
+
+
 def test_a_proof_is_for_one_challenge_and_one_role(here: Bench) -> None:
     here.keyed()
     stranger = Stranger(here.device)
@@ -315,6 +387,16 @@ def test_an_altered_request_is_refused_and_does_not_use_its_number(
     owner.send(data)
     reply = owner.connection.answer(seq)
     assert reply.status == wire.S_OK and reply.treatment == 77, "the true one, with the same number"
+
+
+def test_a_query_with_a_wrong_tag_is_refused_too(here: Bench) -> None:
+    here.keyed()
+    owner = Stranger(here.device)
+    owner.hello()
+    assert owner.auth(OPERATOR) == wire.S_OK
+    seq, _ = owner.connection.request(messages.Status())
+    owner.send(packing.encode(frame.REQUEST, wire.STATUS, seq, owner.connection.session, b"", lambda _: bytes(8)))
+    assert owner.connection.answer(seq).status == wire.S_BAD_TAG
 
 
 def test_a_tag_is_for_one_request_of_one_session(here: Bench) -> None:
@@ -467,6 +549,12 @@ def test_a_key_that_could_not_be_written_is_as_the_memory_has_it(written: int, h
     for _ in range(2):
         assert here.connect(new if written else SERVICE).status().status == wire.S_OK
         here.device.control("reset")
+
+
+def test_session_numbers_begin_anew_with_one(here: Bench) -> None:
+    here.connect()
+    world(here).app._ledger.session = 0xFFFE
+    assert [here.connect().hello.session for _ in range(3)] == [0xFFFF, 1, 2]
 
 
 def test_sessions_rise_across_restarts(here: Bench) -> None:
