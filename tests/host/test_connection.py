@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesoinjector.connection import STOP_BYTES, Connection
+from mesoinjector.keys import Key
 from mesoprotocol import codec, frame, messages, typed, wire
 
 NONCE = b"12345678"
@@ -46,6 +47,28 @@ def test_only_the_answer_with_our_nonce_opens() -> None:
     assert connection.hello is None
     connection.receive(hello_reply(), 0)
     assert connection.session == 5
+
+
+def test_the_answer_to_hello_counts_once() -> None:
+    """A repeated one, or one that was late, does not begin the numbers again."""
+    connection = connected()
+    seq, _ = connection.request(messages.Clear(1, 1))
+    connection.receive(hello_reply(session=6), 0)
+    assert connection.session == 5
+    assert connection.request(messages.Clear(1, 1))[0] == seq + 1
+
+
+def test_a_new_session_has_no_key_and_no_gaps_of_the_former() -> None:
+    connection = connected()
+    key = Key(wire.ROLE_OPERATOR, bytes(range(1, 33)))
+    proof = connection._code(b"meso1 device", key)[:16]
+    assert connection.accept(key, messages.AuthReply(0, 0, proof, 1, 0, 0, 0))
+    tagged = connection.request(messages.Clear(1, 1))[1]
+    connection.missing.append(7)
+    connection.greet(b"87654321", "test")
+    connection.receive(hello_reply(nonce=b"87654321"), 0)
+    assert len(connection.request(messages.Clear(1, 1))[1]) == len(tagged) - frame.TAG
+    assert not connection.missing
 
 
 def test_an_answer_is_matched_by_seq_and_session() -> None:
