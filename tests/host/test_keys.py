@@ -55,8 +55,9 @@ def test_what_is_no_key_is_refused(text: str, says: str, tmp_path: Path) -> None
         Key.load(written(tmp_path / "key", text))
 
 
-def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
-    path = written(tmp_path / "key", "operator " + "11" * 32, 0o644)
+@pytest.mark.parametrize("mode", [0o640, 0o604])
+def test_a_key_that_others_may_read_is_refused(mode: int, tmp_path: Path) -> None:
+    path = written(tmp_path / "key", "operator " + "11" * 32, mode)
     with pytest.raises(KeyFileError, match=r"read by others.*chmod 600"):
         Key.load(path)
 

@@ -183,3 +183,11 @@ def test_another_session_is_not_opened_on_a_device_that_restarted(here: Bench) -
     here.device.control("reset")
     with pytest.raises(SessionLost):
         injector.dose(**DOSE)
+
+
+def test_another_session_is_not_opened_on_a_device_that_others_have_used(here: Bench) -> None:
+    injector = here.ready()
+    injector._pump.connection._seq = LAST_SEQ
+    injector._next_n -= 1
+    with pytest.raises(SessionLost):
+        injector.status()

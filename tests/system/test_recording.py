@@ -14,6 +14,7 @@ from mesoinjector import Delivered, Injector, LinkLost, RecordingError, Result, 
 from mesoinjector.connection import STOP_BYTES
 from mesoinjector.decoding import Message
 from mesoinjector.journal import Journal
+from mesoinjector.keys import Key
 from mesoinjector.links import Link, SimulatedLink
 from mesoinjector.recorder import RecordingLink
 from mesoinjector.replay import ReplayLink
@@ -83,6 +84,21 @@ def test_a_broken_line_breaks_again(tmp_path: Path) -> None:
     given = lose(RecordingLink(device, file), device.cut)
     assert isinstance(given[0], Unknown)
     assert lose(ReplayLink(file), lambda: None) == given
+
+
+def test_no_key_is_in_a_recording(tmp_path: Path) -> None:
+    """The first one is not sent; a later one is covered."""
+    device = SimulatedLink("sim", simulator.start("cpython", 1), 1)
+    first, second = Key.new("service"), Key.new("operator")
+    files = [tmp_path / "first.jsonl", tmp_path / "second.jsonl"]
+    with pytest.raises(RecordingError, match="not recorded"):
+        Injector(RecordingLink(device, files[0]), Journal(":memory:")).provision(first)
+    Injector(device, Journal(":memory:")).provision(first)
+    Injector(RecordingLink(device, files[1]), Journal(":memory:"), first).provision(second)
+    for file in files:
+        for key in (first, second):
+            assert not any(key.secret[at : at + 4].hex() in file.read_text() for at in range(0, 32, 4))
+    assert "PROVISION" in files[1].read_text() and "PROVISION" not in files[0].read_text()
 
 
 # --- A host that does something else --------------------------------------------------------------------
