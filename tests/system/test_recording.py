@@ -88,13 +88,19 @@ def test_a_broken_line_breaks_again(tmp_path: Path) -> None:
 
 def test_no_key_is_in_a_recording(tmp_path: Path) -> None:
     """The first one is not sent; a later one is covered."""
-    device = SimulatedLink("sim", simulator.start("cpython", 1), 1)
+    device = simulator.start("cpython", 1)
     first, second = Key.new("service"), Key.new("operator")
     files = [tmp_path / "first.jsonl", tmp_path / "second.jsonl"]
-    with pytest.raises(RecordingError, match="not recorded"):
-        Injector(RecordingLink(device, files[0]), Journal(":memory:")).provision(first)
-    Injector(device, Journal(":memory:")).provision(first)
-    Injector(RecordingLink(device, files[1]), Journal(":memory:"), first).provision(second)
+    lines = [SimulatedLink("sim", device, seed) for seed in (1, 2, 3)]
+    with (
+        Injector(RecordingLink(lines[0], files[0]), Journal(":memory:")) as recorded,
+        pytest.raises(RecordingError, match="not recorded"),
+    ):
+        recorded.provision(first)
+    with Injector(lines[1], Journal(":memory:")) as injector:
+        injector.provision(first)
+    with Injector(RecordingLink(lines[2], files[1]), Journal(":memory:"), first) as recorded:
+        recorded.provision(second)
     for file in files:
         for key in (first, second):
             assert not any(key.secret[at : at + 4].hex() in file.read_text() for at in range(0, 32, 4))
