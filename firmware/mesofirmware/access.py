@@ -100,7 +100,7 @@ class Access:
     def judge(self, who: "Peer", role: int) -> int:
         """Whether the request in the link may be made: S_OK, S_ROLE or S_BAD_TAG."""
         link = self._link
-        if link.is_tagged or (who.tagged and role > wire.ROLE_OBSERVER):
+        if link.is_tagged or who.tagged:
             if not link.is_tagged or not who.genuine(link.body, frame.HEADER + link.length):
                 return wire.S_BAD_TAG
         return wire.S_OK if who.role >= role else wire.S_ROLE

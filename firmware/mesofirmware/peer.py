@@ -11,7 +11,7 @@ class Peer:
         self.number = 0
         self.role = wire.ROLE_OBSERVER
         self.tagged = False
-        """Whether every request above observer must bear a tag."""
+        """Whether every request must bear a tag."""
         self.mac = mac.Mac(frame.HEADER + frame.PAYLOAD_MAX)
         self.seq = 0
         self.beat = 0

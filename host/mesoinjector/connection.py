@@ -11,6 +11,7 @@ from collections import deque
 from typing import Any, NamedTuple
 
 from mesoinjector.clock import DeviceClock
+from mesoinjector.errors import SessionLost
 from mesoinjector.keys import Key
 from mesoprotocol import codec, frame, messages, packing, stream, typed, wire
 
@@ -86,7 +87,12 @@ class Connection:
         return b"\0\0" + typed.write_request(hello, 0, 0)
 
     def request(self, message: Any) -> tuple[int, bytes]:
-        """The seq and bytes of a request. The same bytes may be sent again; a new call is a new request."""
+        """The seq and bytes of a request. The same bytes may be sent again; a new call is a new request.
+
+        Raises `SessionLost` once the session's numbers are used up.
+        """
+        if self._seq == 0xFFFF:
+            raise SessionLost("the numbers of this session are used up. Next: open the device again.")
         self._seq += 1
         self._asked = messages.REQUESTS[type(message)][0]
         self._answers.clear()

@@ -231,15 +231,7 @@ class Injector:
         Raises `AuthError` unless this session is service's, or the device has no keys yet; then the key passes the
         line uncovered, so that a line which is recorded is refused, with `RecordingError`.
         """
-        keyed = self.hello.capabilities & wire.CAPABILITY_KEYED
-        if keyed and self._key is None:
-            # without a session key nothing covers it: it would pass the line only to be refused
-            raise errors.refusal(wire.S_ROLE, "Provision")
-        if isinstance(self.link, RecordingLink) and not keyed:
-            raise errors.RecordingError(
-                "a device's first keys would be in the recording. Next: provision it on a line that is not recorded."
-            )
-        self._pump.request(messages.Provision(key.role, key.secret))
+        opening.provision(self._pump, self.hello, self._key, key)
 
     def losses(self) -> Losses:
         """What this host has not passed on since it opened the line; the device's counts are in `status()`."""

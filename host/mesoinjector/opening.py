@@ -1,4 +1,4 @@
-"""Opening a session: HELLO, and what may be wrong with whoever answers it."""
+"""Opening a session: HELLO, AUTH, what may be wrong with whoever answers; and setting the keys that AUTH proves."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 from mesoinjector import errors
 from mesoinjector.keys import Key
 from mesoinjector.pump import Pump
+from mesoinjector.recorder import RecordingLink
+from mesoinjector.replay import ReplayLink
 from mesoprotocol import limits, messages, wire
 
 CLIENT = "mesoinjector 0.1"
@@ -33,6 +35,19 @@ def open_session(pump: Pump, key: Key | None) -> messages.HelloReply:
     pump.connection.begin_events(events.newest)
     pump.sync()
     return hello
+
+
+def provision(pump: Pump, hello: messages.HelloReply, mine: Key | None, key: Key) -> None:
+    """Set the key of a role, unless it would be seen by somebody. Raises `AuthError`, `RecordingError`."""
+    keyed = hello.capabilities & wire.CAPABILITY_KEYED
+    if keyed and mine is None:
+        # without a session key nothing covers it: it would pass the line only to be refused
+        raise errors.refusal(wire.S_ROLE, "Provision")
+    if not keyed and isinstance(pump.link, RecordingLink | ReplayLink):
+        raise errors.RecordingError(
+            "a device's first keys have no place in a recording. Next: provision it on a line that is not recorded."
+        )
+    pump.request(messages.Provision(key.role, key.secret))
 
 
 def _authenticate(pump: Pump, hello: messages.HelloReply, key: Key) -> messages.HelloReply:

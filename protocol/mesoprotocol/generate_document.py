@@ -71,8 +71,8 @@ HMAC-SHA256 (RFC 2104); text is ASCII without a terminator; `+` joins bytes:
     tag           = HMAC(session key, header + payload), its first 8 bytes; kind is 0x80 in that header
     pad           = HMAC(session key, "meso1 pad" + header of the PROVISION that bears the key); key XOR pad is sent
 
-After AUTH every request whose role is above observer must bear a tag; without one, or with a wrong one, it is answered
-BAD_TAG and its seq is not used up. A host that gets a wrong device proof does not work with that device. Five wrong proofs
+After AUTH every request of the session but STOP must bear a tag, HEARTBEAT too; without one, or with a wrong one, it is
+answered BAD_TAG and its seq is not used up. A host that gets a wrong device proof does not work with that device. Five wrong proofs
 in a row, and the device looks at none for a second, then twice as long after each further one, at most 64 s. What was in
 hand ends (reason SESSION), with its OUTCOME, before AUTH is answered; that can take 15 s.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mesoprotocol import codec, frame, messages, packing, wire
+from mesoprotocol import codec, frame, messages, packing
 
 REPLY_HEAD = ((0, 2, 0, 0xFFFF), (0, 1, 0, 0xFF))
 """Every reply's payload begins with status u16 and state u8."""
@@ -31,13 +31,8 @@ class Frame(NamedTuple):
 
 
 def write_request(request: Any, seq: int, session: int, tagger: Callable[[bytes], bytes] | None = None) -> bytes:
-    """The wire bytes of a request tuple; see `packing.encode`. Raises ValueError if a field is out of range.
-
-    Only requests above observer are tagged, if there is a `tagger`.
-    """
+    """The wire bytes of a request tuple; see `packing.encode`. Raises ValueError if a field is out of range."""
     msg_id, layout = LAYOUTS[type(request)]
-    if messages.ROLES[msg_id] == wire.ROLE_OBSERVER:
-        tagger = None
     return packing.encode(frame.REQUEST, msg_id, seq, session, layout.pack(request), tagger)
 
 

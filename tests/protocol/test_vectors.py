@@ -85,5 +85,3 @@ def test_a_tagged_request_is_these_bytes():
     assert typed.write_request(commit, 7, 0x1234, tag).hex() == (
         "0004018013020704341214011301020304050607706c616e626f6f7440e2010dcfabc33c58d9c33b428ebc8300"
     )
-    # an observer's bears none, whoever asks
-    assert typed.write_request(messages.Status(), 7, 0x1234, tag) == typed.write_request(messages.Status(), 7, 0x1234)

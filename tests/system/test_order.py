@@ -191,3 +191,11 @@ def test_another_session_is_not_opened_on_a_device_that_others_have_used(here: B
     injector._next_n -= 1
     with pytest.raises(SessionLost):
         injector.status()
+
+
+def test_a_session_without_numbers_says_so(here: Bench) -> None:
+    injector = here.ready()
+    injector._pump.connection._seq = 0xFFFF
+    with pytest.raises(SessionLost, match=r"used up. Next: open the device again"):
+        injector._pump.request(messages.Status())
+    assert injector.status().status == wire.S_OK, "the next call opens another session"

@@ -209,6 +209,19 @@ def test_a_tag_is_for_one_request_of_one_session(here: Bench) -> None:
     assert owner.ask(messages.Status()).treatment == 71
 
 
+@pytest.mark.requirement("SR-33")
+def test_a_strangers_query_uses_up_no_number(here: Bench) -> None:
+    here.keyed()
+    owner = Stranger(here.device)
+    owner.hello()
+    assert owner.auth(OPERATOR) == wire.S_OK
+    for seq in (owner.connection._seq + 1, 0xFFFF):
+        query = packing.encode(frame.REQUEST, wire.STATUS, seq, owner.connection.session, b"")
+        owner.send(query)
+    assert owner.ask(messages.StartTreatment(77)).treatment == 77
+    assert owner.ask(messages.Status()).treatment == 77
+
+
 def test_a_strangers_heartbeat_keeps_nothing_alive(here: Bench) -> None:
     operator = here.keyed()
     here.device.control("present", 0)

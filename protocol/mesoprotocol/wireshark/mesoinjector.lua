@@ -267,7 +267,7 @@ local function unstuffed(raw)
     local parts, at = {}, 1
     while at <= #stuffed do
         local code = stuffed:byte(at)
-        if code == 0 or code == 0xFF or at + code - 1 > #stuffed then return nil, "bulk" end
+        if code == 0 or code == 0xFF or at + code - 1 > #stuffed then return nil, "stuffing" end
         parts[#parts + 1] = stuffed:sub(at + 1, at + code - 1)
         at = at + code
     end
