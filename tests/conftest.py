@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from mesosim import runtime as simulator
+from tests import summary
 from tests.bench_of_one import Bench
-from tests.schedules import summary
 
 pytest_terminal_summary = summary.pytest_terminal_summary
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 import pytest
 
 from tests.exploration import scale
 from tests.exploration.explore import FAULTS, Budget, Exploration, Report
+from tests.summary import TOLD
 
 KEYED = FAULTS | {"stranger", "forge"}
 BUDGETS = {
@@ -22,29 +24,31 @@ BUDGETS = {
 """Each with the distinct states to be seen."""
 
 SEED = 1
+TITLE = "exploration: distinct states, no rule broken in any"
 
 
-def explore(name: str, exploration: Exploration, most: int, seed: int | None = None) -> Report:
+def explore(name: str, exploration: Exploration, most: int, seed: int | None = None) -> tuple[Report, str]:
     """Explore, print the figures, and show what is wrong if anything is."""
     report = exploration.run(most, seed)
     order = "breadth first" if seed is None else f"seed {seed}"
-    print(
+    line = (
         f"{name}, {order}: {report.states:,} states{' (all)' if report.finished else ''}, runs of up to {report.depth} "
         f"events, {report.transitions:,} transitions and {report.resolved:,} on the way to an answer"
     )
+    print(line)
     assert not report.violation, "\n".join((report.violation, *report.trace))
-    return report
+    return report, line
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.requirement("SR-25", "SR-26", "SR-33")
 @pytest.mark.parametrize("name", BUDGETS)
-def test_the_ten_rules_hold(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_ten_rules_hold(name: str, record_property: Callable[[str, object], None]) -> None:
     budget, most = BUDGETS[name]
     with scale.small():
         exploration = Exploration(budget)
-        with capsys.disabled():
-            report = explore(name, exploration, most, SEED)
+        report, line = explore(name, exploration, most, SEED)
+        record_property(TOLD, [TITLE, line])
         assert report.states >= most
         # what was explored is worth it: doses end in every way
         assert {kind for kind, _ in exploration.endings()} == {"Delivered", "NotDelivered", "Unknown"}
@@ -59,7 +63,11 @@ def test_the_ten_rules_hold(name: str, capsys: pytest.CaptureFixture[str]) -> No
     ("kind", "keyed"),
     [(kind, keyed) for keyed in (False, True) for kind in sorted(KEYED if keyed else FAULTS) if kind != "stop"],
 )
-def test_one_fault_anywhere_in_every_run_of_a_dose(kind: str, keyed: bool) -> None:
+def test_one_fault_anywhere_in_every_run_of_a_dose(
+    kind: str, keyed: bool, record_property: Callable[[str, object], None]
+) -> None:
     with scale.small():
         budget = Budget(faults=1, toggles=2, repeats=0, beats=0, kinds=frozenset({kind}), keyed=keyed)
-        assert explore(f"{kind}, keys" if keyed else kind, Exploration(budget), 50_000).finished
+        report, line = explore(f"{kind}, keys" if keyed else kind, Exploration(budget), 50_000)
+        record_property(TOLD, [TITLE, line])
+        assert report.finished

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.exploration.rules import RULES, SWITCHES
 from tests.exploration.table import judge, lines
+from tests.summary import TOLD
 
 COVERED = {
     "no id is looked up, any number is taken",
@@ -16,10 +19,9 @@ COVERED = {
 
 
 @pytest.mark.timeout(600)
-def test_the_table_of_the_ten(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_of_the_ten(record_property: Callable[[str, object], None]) -> None:
     verdicts = [judge(switch) for switch in SWITCHES]
-    with capsys.disabled():
-        print("", *lines(verdicts), sep="\n")
+    record_property(TOLD, ["exploration: without each of the ten rules", *lines(verdicts)])
     assert {v.switch.rule for v in verdicts} == set(RULES)
     assert {v.switch.without for v in verdicts if not v.report.violation} == COVERED
     # rules 2 and 6 guard each other: a repeated PREPARE is neither a new request nor a new id

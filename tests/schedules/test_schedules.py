@@ -14,6 +14,7 @@ from tests.schedules.planted import Hasty, Impatient
 from tests.schedules.play import Wrong, play
 from tests.schedules.primed import copied, prime
 from tests.schedules.tally import PROPERTY, Tally
+from tests.summary import TOLD
 
 PARTS = 10
 LEAST = 2_000
@@ -23,6 +24,7 @@ EACH = 5
 EXAMPLES = LEAST // PARTS - len(cover.cells()) * EACH // PARTS + 5
 """Of the state machine, in one part."""
 REPLAYS, REPLAYS_EACH = 100, 25
+PLANTED = "schedules: planted faults of a host"
 
 
 def spread(n: int, seed: int) -> list[Any]:
@@ -60,7 +62,7 @@ def test_a_planted_fault_is_found(
             play(copied(1), spread(n, run_seed), planted)
         except Wrong as wrong:
             if found in str(wrong):
-                record_property("planted", f"{planted.__name__}, planted, is found by schedule {n + 1}")
+                record_property(TOLD, [PLANTED, f"{planted.__name__}, planted, is found by schedule {n + 1}"])
                 print(f"seed {run_seed}: {wrong}")
                 return
     raise AssertionError(f"{LEAST} schedules have not found {planted.__name__}")
