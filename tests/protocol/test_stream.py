@@ -58,6 +58,8 @@ def decoded(body: bytearray, end: int) -> Row | str:
     out: list[Any] = [[0, 0] for _ in fields]
     if codec.read(fields, body, frame.HEADER, out) >= 0:
         return "malformed"
+    if cls is typed.Refusal and out[0] == wire.S_OK:
+        return "malformed"  # OK without the message's fields is neither
     for i, (what, n, *_) in enumerate(fields):
         if what == codec.TIME:
             out[i] = (out[i][0] << 30) + out[i][1]
@@ -151,6 +153,7 @@ SIZES = st.lists(st.integers(1, 60) | st.integers(1, 600), min_size=1, max_size=
 
 @given(streams(), SIZES)
 @example(built(4, 0, 0, 0, b""), [1])
+@example(built(frame.REPLY, wire.LEDGER, 0, 0, bytes(3)), [1])
 def test_it_reads_and_refuses_what_the_device_does(data: bytes, sizes: list[int]):
     assert chunkwise(cut(data, sizes)) == bytewise(data)
 
