@@ -169,3 +169,12 @@ def test_what_is_lost_is_counted_on_both_sides(here: Bench) -> None:
     assert injector.losses().refused > 1
     assert injector.losses()[1:] == (0, 0, 0)
     assert injector.status().rx_bad == 1
+
+
+@pytest.mark.parametrize("ago", [limits.EVENTS_KEPT, 4096, 0x8000])
+def test_an_event_of_long_ago_is_not_taken_for_a_later_one(ago: int, here: Bench) -> None:
+    injector = here.ready()
+    newest = injector._pump.request(messages.ReadEvent(0)).newest
+    assert injector._pump.request(messages.ReadEvent(newest)).msg_id
+    old = injector._pump.request(messages.ReadEvent((newest - ago) & 0xFFFF))
+    assert (old.msg_id, old.payload) == (0, b"")
