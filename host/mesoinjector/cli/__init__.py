@@ -7,7 +7,6 @@ device or its line; 4 the treatment ended early, with the amounts known; 5 a dos
 from __future__ import annotations
 
 import json
-import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +14,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mesoinjector import capture, errors, links, listing, plans, shown
 from mesoinjector import demo as demonstration
+from mesoinjector.cli import sim
+from mesoinjector.cli.screen import screen
 from mesoinjector.injector import Injector
 from mesoinjector.journal import Journal
 from mesoinjector.record import TreatmentRecord
@@ -31,9 +31,7 @@ from mesoprotocol import messages
 BAD_INPUT, DEVICE, ENDED_EARLY, UNKNOWN, INTERRUPTED = 2, 3, 4, 5, 130
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Drive a mesoinjector, or a simulated one.")
-sim = typer.Typer(no_args_is_help=True, help="The simulated device.")
-app.add_typer(sim, name="sim")
-screen = Console(stderr=True)
+app.add_typer(sim.app, name="sim")
 
 Device = Annotated[
     str,
@@ -132,9 +130,7 @@ def demo(
 ) -> None:
     """Give 30 doses and 1,800 punctures on the simulated device, and compare two accounts of them."""
     _check_report(out)
-    if runtime not in (None, "cpython", "micropython"):
-        raise errors.PlanError(f"--runtime {runtime}: must be cpython or micropython.")
-    chosen = runtime or _best_runtime()
+    chosen = sim.choose_runtime(runtime)
     with _bar() as (on_progress, _):
         link: links.Link = links.paced_link(chosen, seed) if paced else links.open_link(f"sim://{chosen}?seed={seed}")
         result = demonstration.run(link, on_progress)
@@ -242,35 +238,6 @@ def decode(
         screen.print(said, soft_wrap=True)
 
 
-@sim.command()
-def serve(
-    pty: Annotated[Path | None, typer.Option(help="Where to put a link to the device's pty.")] = None,
-    tcp: Annotated[str | None, typer.Option(help="HOST:PORT to listen on, for socket:// addresses.")] = None,
-    runtime: Annotated[str | None, typer.Option(help="micropython or cpython.")] = None,
-    speed: Annotated[float, typer.Option(min=0.01, max=3.0, help="Times real time; hosts keep theirs.")] = 1.0,
-    seed: Annotated[
-        int | None, typer.Option(help="Seed of the simulated device; by default another each time.")
-    ] = None,
-) -> None:
-    """Run a simulated device in real time behind a pty or a TCP port, until Ctrl-C."""
-    from mesosim import micropython
-    from mesosim import serve as server
-
-    if runtime not in (None, "cpython", "micropython"):
-        raise errors.PlanError(f"--runtime {runtime}: must be cpython or micropython.")
-    if pty is None and tcp is None:
-        raise errors.PlanError("sim serve: name a --pty, a --tcp address, or both.")
-    try:
-        chosen = secrets.randbelow(1 << 30) if seed is None else seed
-        server.serve(runtime or _best_runtime(), chosen, speed, pty, tcp, on_ready=lambda line: print(line, flush=True))
-    except (OSError, ValueError) as error:
-        raise errors.PlanError(f"sim serve: {error}") from None
-    except micropython.NoMicroPython as error:
-        raise errors.DeviceNotFound(str(error)) from None
-    except KeyboardInterrupt:
-        raise typer.Exit(0) from None
-
-
 # --- What is shown ---------------------------------------------------------------------------------------
 
 
@@ -306,16 +273,3 @@ def _check_report(path: Path) -> None:
             f"{path}: a report cannot be written there ({error.strerror or error}). Next: name a file in a "
             "folder that exists."
         ) from None
-
-
-def _best_runtime() -> str:
-    try:
-        from mesosim import micropython
-    except ImportError:
-        raise errors.DeviceNotFound("the simulator is not installed. Next: pip install 'mesoinjector[sim]'.") from None
-    try:
-        micropython.command([])
-    except micropython.NoMicroPython as error:
-        screen.print(f"{error}\nUsing CPython.")
-        return "cpython"
-    return "micropython"

@@ -1,0 +1,60 @@
+"""`mesoinjector sim`: the simulated device. The simulator is imported only when one of these commands runs."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mesoinjector import errors
+from mesoinjector.cli.screen import screen
+
+app = typer.Typer(no_args_is_help=True, help="The simulated device.")
+
+
+@app.command()
+def serve(
+    pty: Annotated[Path | None, typer.Option(help="Where to put a link to the device's pty.")] = None,
+    tcp: Annotated[str | None, typer.Option(help="HOST:PORT to listen on, for socket:// addresses.")] = None,
+    runtime: Annotated[str | None, typer.Option(help="micropython or cpython.")] = None,
+    speed: Annotated[float, typer.Option(min=0.01, max=3.0, help="Times real time; hosts keep theirs.")] = 1.0,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of the simulated device; by default another each time.")
+    ] = None,
+) -> None:
+    """Run a simulated device in real time behind a pty or a TCP port, until Ctrl-C."""
+    from mesosim import micropython
+    from mesosim import serve as server
+
+    chosen = choose_runtime(runtime)
+    if pty is None and tcp is None:
+        raise errors.PlanError("sim serve: name a --pty, a --tcp address, or both.")
+    try:
+        number = secrets.randbelow(1 << 30) if seed is None else seed
+        server.serve(chosen, number, speed, pty, tcp, on_ready=lambda line: print(line, flush=True))
+    except (OSError, ValueError) as error:
+        raise errors.PlanError(f"sim serve: {error}") from None
+    except micropython.NoMicroPython as error:
+        raise errors.DeviceNotFound(str(error)) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+def choose_runtime(named: str | None) -> str:
+    """The runtime that was named, or MicroPython where its wheel exists. Raises `PlanError`, `DeviceNotFound`."""
+    if named not in (None, "cpython", "micropython"):
+        raise errors.PlanError(f"--runtime {named}: must be cpython or micropython.")
+    if named:
+        return named
+    try:
+        from mesosim import micropython
+    except ImportError:
+        raise errors.DeviceNotFound("the simulator is not installed. Next: pip install 'mesoinjector[sim]'.") from None
+    try:
+        micropython.command([])
+    except micropython.NoMicroPython as error:
+        screen.print(f"{error}\nUsing CPython.")
+        return "cpython"
+    return "micropython"
