@@ -27,6 +27,8 @@ _LOOK_US = 20_000
 """How often pressure is looked at while it settles."""
 _WAY_IN_MS = 700
 """Homing the depth stop over 4 mm (200 ms), setting it (200 ms), and inserting, at most."""
+_SOFTEST = 2
+"""How much more than its profile says a syringe may store, in the lower bound that is kept while it dispenses."""
 _SIGMA_PA = 1_000
 """Pressure noise that profiles are judged by (A-23)."""
 
@@ -198,7 +200,7 @@ class Metered:
             self._steps_fed += steps
             upper = self._steps_fed * self._profile[limits.PROFILE_PL_PER_STEP] // 1000
             upper += upper * self._profile[limits.PROFILE_TOLERANCE_PERMILLE] // 1000
-            lower = max(0, self._swept_nl(self._encoder_at_start) - self.stored_nl())
+            lower = max(0, self._swept_nl(self._encoder_at_start) - _SOFTEST * self.stored_nl())
             lower -= lower * self._profile[limits.PROFILE_TOLERANCE_PERMILLE] // 1000
             self._ledger.reserve(self._n, 0 if self._prime else lower, upper, 0, 0)
             table = self._chunks[self._chunk_at]

@@ -9,7 +9,7 @@ import pytest
 from mesoinjector import Delivered, DeviceError, Injector, MesoError, NotDelivered, UnaccountedDose, Unknown
 from mesoprotocol import messages, wire
 from mesosim.world import parameters
-from tests.bench_of_one import Bench, after_flow, after_strokes, world
+from tests.bench_of_one import Bench, Killed, after_flow, after_strokes, world
 
 DOSE = {"volume_ml": 0.02, "depth_mm": 1.0, "zone": "cheek"}
 BIG = {"volume_ml": 0.1, "depth_mm": 1.0, "zone": "cheek"}
@@ -225,3 +225,80 @@ def test_a_run_held_with_the_needle_out_does_not_go_on(here: Bench) -> None:
     assert isinstance(result, Delivered) and result.reason == "needle_not_home" and not result.needle_home
     assert result.strokes < 40
     assert injector.status().latches & wire.LATCH_NEEDLE_NOT_HOME
+
+
+@pytest.mark.requirement("SR-29", "SR-31")
+def test_a_motor_that_is_dead_is_found_by_where_the_needle_is_now(here: Bench) -> None:
+    """The drive's steps go nowhere, and the carrier's last sample is that of a good stroke before."""
+    injector = here.ready()
+    injector.dose(**DOSE)
+    before = here.plant()["tip_nl"]
+    world(here).plant.drive.feed = lambda t, batch: None
+    result = injector.dose(**DOSE)
+    assert result.reason == "depth"
+    assert abs(here.plant()["tip_nl"] - before) < 500
+
+
+@pytest.mark.requirement("SR-06", "SR-21")
+def test_after_the_relief_of_an_occlusion_the_syringe_must_be_primed(here: Bench) -> None:
+    injector = here.ready()
+    here.device.control("blocked", 1)
+    assert injector.dose(**BIG).reason == "occlusion"
+    here.device.control("blocked", 0)
+    here.rest(1_000_000)
+    injector.clear()
+    with pytest.raises(DeviceError, match="NOT_PRIMED"):
+        injector.dose(**DOSE)
+
+
+@pytest.mark.requirement("SR-11")
+def test_clear_names_what_was_seen(here: Bench) -> None:
+    injector = here.connect()
+    injector.stop()
+    status = injector.status()
+    injector.stop()
+    with pytest.raises(DeviceError, match="COUNT_MISMATCH"):
+        injector._pump.request(messages.Clear(status.latches, status.latch_count))
+    assert injector.status().latches == wire.LATCH_STOPPED
+    assert injector.clear() == 0
+
+
+class PowerCut(BaseException):
+    """The supply is gone: nothing behind the write that raises it has run."""
+
+
+@pytest.mark.requirement("SR-26")
+@pytest.mark.parametrize(
+    ("after", "blocked"),
+    [*((n, False) for n in (0, 1, 2, 3, 4, 5, 8, 12, 20, 30, 40)), *((n, True) for n in range(4, 9))],
+)
+def test_a_power_cut_after_a_write(after: int, blocked: bool, here: Bench) -> None:
+    """Bounds hold; before the first chunk is reserved, that nothing was delivered is certain."""
+    injector = here.ready()
+    here.device.control("blocked", int(blocked))
+    before = here.plant()["tip_nl"]
+    store = world(here).board.store
+    write, count = store.write, [0]
+
+    def cut(at: int, buf: bytearray, n: int) -> None:
+        write(at, buf, n)
+        count[0] += 1
+        if count[0] == after + 1:
+            here.link(injector).dead = True
+            raise PowerCut
+
+    store.write = cut
+    with contextlib.suppress(PowerCut, Killed):
+        injector.dose(**BIG)
+    here.device.control("reset")
+    rested = here.rest()
+    (result,) = here.connect().resolved
+    given = rested["tip_nl"] - before
+    assert rested["needle_home"] and not rested["moving"]
+    if isinstance(result, NotDelivered):
+        assert given < 100
+    else:
+        assert after >= 4  # entry blank, INTENT, nothing reserved, START
+        assert isinstance(result, Unknown)
+        assert result.lower_nl <= given <= result.upper_nl
+        assert result.upper_nl - result.lower_nl < 16_000

@@ -142,6 +142,9 @@ def test_an_id_never_moves_the_plunger_again(bench: Bench) -> None:
         prepare(injector, volume_nl=30_000, **again)
     with pytest.raises(Refused, match="EXPIRED"):
         injector._pump.request(commit)
+    for number in (n + 2, n + 1000):
+        with pytest.raises(DeviceError, match="STALE_VIEW"):
+            prepare(injector, b"another!", n=number)
     bench.device.control("reset")
     later = bench.connect()
     with pytest.raises(Refused, match="KNOWN_ID"):
