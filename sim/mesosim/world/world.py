@@ -24,6 +24,7 @@ class World:
         self.log = log
         self.plant = plant.Plant(self.log, seed)
         self.hand = hand.Hand()
+        self._hand_at = plant.NEVER
         self._fram = bytearray(p.FRAM_BYTES)
         self._uid = b"MSIM" + bytes(((seed >> 8 * i) & 255 for i in range(4)))
         self._random = arithmetic.Random(seed, 2)
@@ -36,43 +37,24 @@ class World:
         if rx:
             self.board.deliver(rx)
             self._wake()
-        while True:
-            tx = self.board.collect()
-            if tx:
-                return (self._t // US - START_US, tx)
-            if self._t >= until:
-                return (self._t // US - START_US, b"")
+        while not self.board.has_sent and self._t < until:
             self._advance(until)
+        return (self._t // US - START_US, self.board.collect())
 
     def next_us(self) -> int:
         """When something happens next if nothing comes from the host."""
-        t = self._wake_at
-        plant_at = self.plant.next_event()
-        if plant_at >= 0:
-            t = min(t, plant_at)
-        hand_us = self.hand.next_us()
-        if hand_us >= 0:
-            t = min(t, hand_us * US)
-        return t // US - START_US + 1
+        return min(self._wake_at, self.plant.event_at, self._hand_at) // US - START_US + 1
 
     def _advance(self, until: int) -> None:
         """To the next event, or to `until`."""
-        t = until
-        plant_at = self.plant.next_event()
-        if plant_at >= 0:
-            t = min(t, plant_at)
-        t = min(t, self._wake_at)
-        hand_us = self.hand.next_us()
-        hand_at = hand_us * US if hand_us >= 0 else -1
-        if hand_at >= 0:
-            t = min(t, hand_at)
-        t = max(t, self._t)
+        t = max(self._t, min(until, self._wake_at, self.plant.event_at, self._hand_at))
         self._t = t
         wake = t >= self._wake_at
-        if plant_at >= 0 and plant_at <= t:
-            wake = self.plant.due(plant_at) or wake
-        if hand_at >= 0 and hand_at <= t:
+        if t >= self.plant.event_at:
+            wake = self.plant.due(t) or wake
+        if t >= self._hand_at:
             _, bit, on = self.hand.take()
+            self._watch_hand()
             self.plant.set_input(t, bit, on)
             wake = True
         if wake:
@@ -80,13 +62,12 @@ class World:
 
     def _wake(self) -> None:
         """Call the firmware, now."""
+        us = self._t // US
+        tick = us & 0x3FFFFFFF
         self.board.t = self._t
-        tick = (self._t // US) & 0x3FFFFFFF
         self.log.add(self._t, trace.WAKE, tick, 0, 0)
         wait = self.app.step(tick)
-        self._wake_at = (self._t // US + wait) * US
-        if wait == 0:
-            self._wake_at = self._t
+        self._wake_at = (us + wait) * US if wait else self._t
 
     def _boot(self) -> None:
         # the former boot's objects go first: the heap is a board's, and holds one firmware only
@@ -98,10 +79,17 @@ class World:
         self.app = app.App(self.board)
         self._wake_at = self._t
         self.hand.see(self._t // US, 0)
+        self._watch_hand()
 
     def _on_light(self, code: int) -> None:
         self.hand.see(self._t // US, code)
+        self._watch_hand()
         self.plant.hollow = self.hand.hollow
+
+    def _watch_hand(self) -> None:
+        """Find when the hand does something next."""
+        us = self.hand.next_us()
+        self._hand_at = us * US if us >= 0 else plant.NEVER
 
     # --- Control: what a person or a fault does to the world --------------------------------------------
 
