@@ -12,6 +12,12 @@ from mesoprotocol import wire
 from mesosim.world import arithmetic, board, hand, plant, trace
 from mesosim.world import parameters as p
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from mesosim.world import meddling
+
 US = plant.TICKS_PER_US
 START_US = (1 << 30) - 3_000_000
 """The device's tick starts 3 s before it wraps, so that every scenario passes a wrap."""
@@ -28,7 +34,9 @@ class World:
         self._uid = b"MSIM" + bytes(((seed >> 8 * i) & 255 for i in range(4)))
         self._random = arithmetic.Random(seed, 2)
         self._t = START_US * US
-        self._boot()
+        self.meddled: "meddling.Meddled | None" = None
+        """Faults on single Board calls, once there were any."""
+        self.boot()
 
     def run(self, until_us: int, rx: bytes) -> tuple:
         """Advance to `until_us` or to the device's first bytes; returns (t_us, bytes)."""
@@ -88,14 +96,18 @@ class World:
         if wait == 0:
             self._wake_at = self._t
 
-    def _boot(self) -> None:
+    def boot(self) -> None:
+        """The board starts; what was of its former boot is gone."""
         # the former boot's objects go first: the heap is a board's, and holds one firmware only
-        self.app: app.App = None  # type: ignore[assignment]
+        self.app: "app.App | meddling.Meddled" = None  # type: ignore[assignment]
         self.board: board.SimulatedBoard = None  # type: ignore[assignment]
         gc.collect()
         self.board = board.SimulatedBoard(self.plant, self._fram, self._uid, self._random, self._t, self._on_light)
         self.log.blob(self._t, trace.BOOT, 0, self.board.boot_id)
-        self.app = app.App(self.board)
+        if self.meddled is None:
+            self.app = app.App(self.board)
+        else:
+            self.app = self.meddled.boot(self.board)
         self._wake_at = self._t
         self.hand.see(self._t // US, 0)
 
@@ -105,19 +117,20 @@ class World:
 
     # --- Control: what a person or a fault does to the world --------------------------------------------
 
-    def control(self, name: str, value: int) -> object:
+    def control(self, name: str, value: "Any") -> object:
         """One of the names below; an unknown one is a ValueError.
 
         `present`, `one_line`, `release_after_us`, `lift_after_us`, `press_again_us`: the hand's settings.
         `blocked`: the needle. `estop`, `syringe`, `cartridge`, `drive_fault`: inputs. `index_dead`: no index
         pulses. `depth_offset_um`: the depth stop is off. `encoder_slip`: counts that the encoder lacks. `reset`:
-        the board restarts. `account`: the plant's account. `trace`: records and hash; ends the trace.
+        the board restarts. `meddle`: a fault on Board calls, the arguments of `Meddled.add`; None takes all away.
+        `account`: the plant's account. `trace`: records and hash; ends the trace.
         """
         if name == "account":
             return self._account()
         if name == "trace":
             return {"records": self.log.records, "sha256": self.log.digest()}
-        self.log.blob(self._t, trace.CONTROL, value, name.encode())
+        self.log.blob(self._t, trace.CONTROL, value if isinstance(value, int) else 0, name.encode())
         inputs = {
             "estop": wire.INPUT_ESTOP,
             "syringe": wire.INPUT_SYRINGE,
@@ -136,10 +149,31 @@ class World:
             self._wake_at = self._t
         elif name == "reset":
             self.plant.reset(self._t)
-            self._boot()
+            self.boot()
+        elif name == "meddle":
+            self._meddle(value)
         else:
             raise ValueError("unknown control %r" % name)
         return None
+
+    def _meddle(self, fault: "dict | None") -> None:
+        if fault is None:
+            if self.meddled is not None:
+                self.meddled.clear()
+            return
+        try:
+            self.meddle().add(**fault)
+        except TypeError:
+            raise ValueError("meddle takes call, kind, first_call, count and value, not %s" % sorted(fault))
+
+    def meddle(self) -> "meddling.Meddled":
+        """What stands between Board and firmware from now on, to put faults in."""
+        if self.meddled is None:
+            from mesosim.world import meddling  # a board's heap has room for it only where it is wanted
+
+            self.meddled = meddling.Meddled(self)
+            self.app = self.meddled
+        return self.meddled
 
     def _account(self) -> dict:
         """What the plant itself knows; volumes in nl."""
