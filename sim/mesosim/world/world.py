@@ -7,9 +7,9 @@ the world began.
 
 import gc
 
-from mesofirmware import app
+from mesofirmware import app, signals
 from mesoprotocol import wire
-from mesosim.world import arithmetic, board, hand, plant, trace
+from mesosim.world import arithmetic, board, faults, hand, plant, symbols, trace
 from mesosim.world import parameters as p
 
 TYPE_CHECKING = False
@@ -30,6 +30,11 @@ class World:
         self.log = log
         self.plant = plant.Plant(self.log, seed)
         self.hand = hand.Hand()
+        self.symbols = symbols.Symbols(self.plant, self._power)
+        self.faults = faults.Faults(self.symbols, log)
+        self._latched_t = -1
+        self._dark = False
+        """Without supply: no firmware runs, what is sent is lost."""
         self._fram = bytearray(p.FRAM_BYTES)
         self._uid = b"MSIM" + bytes(((seed >> 8 * i) & 255 for i in range(4)))
         self._random = arithmetic.Random(seed, 2)
@@ -41,7 +46,7 @@ class World:
     def run(self, until_us: int, rx: bytes) -> tuple:
         """Advance to `until_us` or to the device's first bytes; returns (t_us, bytes)."""
         until = (until_us + START_US) * US
-        if rx:
+        if rx and not self._dark:
             self.board.deliver(rx)
             self._wake()
         while True:
@@ -61,6 +66,8 @@ class World:
         hand_us = self.hand.next_us()
         if hand_us >= 0:
             t = min(t, hand_us * US)
+        if self.faults.next_t >= 0:
+            t = min(t, self.faults.next_t)
         return t // US - START_US + 1
 
     def _advance(self, until: int) -> None:
@@ -74,6 +81,9 @@ class World:
         hand_at = hand_us * US if hand_us >= 0 else -1
         if hand_at >= 0:
             t = min(t, hand_at)
+        fault_at = self.faults.next_t
+        if fault_at >= 0:
+            t = min(t, fault_at)
         t = max(t, self._t)
         self._t = t
         wake = t >= self._wake_at
@@ -81,13 +91,17 @@ class World:
             wake = self.plant.due(plant_at) or wake
         if hand_at >= 0 and hand_at <= t:
             _, bit, on = self.hand.take()
-            self.plant.set_input(t, bit, on)
+            self.symbols.move(t, bit, on)
             wake = True
+        if fault_at >= 0 and fault_at <= t:
+            wake = self.faults.take(t) or wake
         if wake:
             self._wake()
 
     def _wake(self) -> None:
         """Call the firmware, now."""
+        if self._dark:
+            return
         self.board.t = self._t
         tick = (self._t // US) & 0x3FFFFFFF
         self.log.add(self._t, trace.WAKE, tick, 0, 0)
@@ -114,47 +128,60 @@ class World:
     def _on_light(self, code: int) -> None:
         self.hand.see(self._t // US, code)
         self.plant.hollow = self.hand.hollow
+        if code == signals.LIGHT_LATCHED:
+            self._latched_t = self._t
 
     # --- Control: what a person or a fault does to the world --------------------------------------------
 
     def control(self, name: str, value: "Any") -> object:
-        """One of the names below; an unknown one is a ValueError.
+        """One of the names below; an unknown one, or a value that does not fit, is a ValueError.
 
         `present`, `one_line`, `release_after_us`, `lift_after_us`, `press_again_us`: the hand's settings.
-        `blocked`: the needle. `estop`, `syringe`, `cartridge`, `drive_fault`: inputs. `index_dead`: no index
-        pulses. `depth_offset_um`: the depth stop is off. `encoder_slip`: counts that the encoder lacks. `reset`:
-        the board restarts. `meddle`: a fault on Board calls, the arguments of `Meddled.add`; None takes all away.
-        `account`: the plant's account. `trace`: records and hash; ends the trace.
+        `fault`: an object that says what goes wrong; see `faults.Fault`. `clear_fault`: the symbol whose faults end,
+        "" for all. `faults`: the symbols under a fault. `get`: a symbol's value. `reset`: the board restarts.
+        `meddle`: a fault on Board calls, the arguments of `Meddled.add`; None takes all away. `account`: the plant's
+        account. `trace`: records and hash; ends the trace. `blocked`, `estop`, `syringe`, `cartridge`, `drive_fault`,
+        `index_dead`, `depth_offset_um`, `encoder_slip`: a symbol is set, for good.
         """
         if name == "account":
             return self._account()
         if name == "trace":
             return {"records": self.log.records, "sha256": self.log.digest()}
+        if name == "faults":
+            return self.faults.active()
+        if name == "get":
+            return self.symbols.get(value)
         self.log.blob(self._t, trace.CONTROL, value if isinstance(value, int) else 0, name.encode())
-        inputs = {
-            "estop": wire.INPUT_ESTOP,
-            "syringe": wire.INPUT_SYRINGE,
-            "cartridge": wire.INPUT_CARTRIDGE,
-            "drive_fault": wire.INPUT_DRIVE_FAULT,
-        }
         if name in ("present", "one_line", "release_after_us", "lift_after_us", "press_again_us"):
             setattr(self.hand, name, value)
-        elif name in ("index_dead", "depth_offset_um", "encoder_slip"):
-            setattr(self.plant, name, value)
-        elif name == "blocked":
-            self.plant.advance(self._t)
-            self.plant.fluid.blocked = bool(value)
-        elif name in inputs:
-            self.plant.set_input(self._t, inputs[name], bool(value))
-            self._wake_at = self._t
+        elif name == "fault":
+            self.faults.add(self._t, value, US, START_US * US)
+        elif name == "clear_fault":
+            self._see(self.faults.clear(self._t, value))
         elif name == "reset":
-            self.plant.reset(self._t)
-            self.boot()
+            self._power(True)
         elif name == "meddle":
             self._meddle(value)
+        elif name in _SYMBOLS:
+            self.symbols.set(self._t, _SYMBOLS[name], value)
+            self._see(self.symbols.wakes)
         else:
             raise ValueError("unknown control %r" % name)
         return None
+
+    def _see(self, changed: bool) -> None:
+        """The firmware looks at its inputs now if one has changed."""
+        if changed and not self._dark:
+            self._wake_at = self._t
+
+    def _power(self, on: bool) -> None:
+        """The supply fails, or the board starts anew."""
+        self.plant.reset(self._t)
+        self._dark = not on
+        if on:
+            self.boot()
+        else:
+            self._wake_at = _NEVER
 
     def _meddle(self, fault: "dict | None") -> None:
         if fault is None:
@@ -189,4 +216,19 @@ class World:
             "needle_home": drive.position(self._t) % p.STEPS_PER_TURN == 0,
             "moving": drive.busy() or self.plant.plunger.busy() or self.plant.depth.busy(),
             "contact": bool(self.plant.levels & wire.INPUT_CONTACT),
+            "latched_us": self._latched_t // US - START_US if self._latched_t >= 0 else -1,
         }
+
+
+_NEVER = 1 << 62
+_SYMBOLS = {
+    "blocked": "needle.blocked",
+    "estop": "input.estop",
+    "syringe": "input.syringe",
+    "cartridge": "input.cartridge",
+    "drive_fault": "input.drive_fault",
+    "index_dead": "index.dead",
+    "depth_offset_um": "depth.offset_um",
+    "encoder_slip": "encoder.slip_counts",
+}
+"""Controls that set a symbol for good."""
