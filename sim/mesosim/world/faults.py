@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from mesosim.world import symbols
+    from mesosim.world import targets
 
 KINDS = ("step", "ramp", "intermittent", "stuck")
 MODES = ("set", "scale", "add")
@@ -22,7 +22,7 @@ NEVER = 1 << 62
 class Fault:
     """One fault, from an object with these members; times in microseconds, whole numbers.
 
-    symbol: a name of `symbols`. kind: one of KINDS. value: an integer, or [numerator, denominator]; what is stuck may
+    symbol: a name of `targets`. kind: one of KINDS. value: an integer, or [numerator, denominator]; what is stuck may
     lack it, and stays as it is. mode: how the value is meant, one of MODES: as it is, times the value before, or
     added to it. at_us: when, since the world began; at once if it is missing or past. for_us: how long; 0, or
     missing: until it is cleared. rise_us: how long a ramp rises. on_us, off_us: how an intermittent one comes and goes.
@@ -51,7 +51,7 @@ class Fault:
         self._shown = False
         self.began = False
 
-    def act(self, t: int, world: "symbols.Symbols") -> bool:
+    def act(self, t: int, world: "targets.Targets") -> bool:
         """Do what is due at t; whether the fault goes on."""
         if not self.began:
             self.began = True
@@ -76,7 +76,7 @@ class Fault:
         self.next_t = min(self.next_t, self._end_t)
         return True
 
-    def end(self, t: int, world: "symbols.Symbols") -> None:
+    def end(self, t: int, world: "targets.Targets") -> None:
         """The fault goes away: what it changed is as before."""
         if not self.began:
             return
@@ -99,7 +99,7 @@ class Fault:
 class Faults:
     """All faults of one world."""
 
-    def __init__(self, world: "symbols.Symbols", log: "trace.Trace") -> None:
+    def __init__(self, world: "targets.Targets", log: "trace.Trace") -> None:
         self._world = world
         self._log = log
         self._all: list[Fault] = []

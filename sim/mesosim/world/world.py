@@ -9,7 +9,7 @@ import gc
 
 from mesofirmware import app, signals
 from mesoprotocol import wire
-from mesosim.world import arithmetic, board, faults, hand, plant, symbols, trace
+from mesosim.world import arithmetic, board, faults, hand, plant, targets, trace
 from mesosim.world import parameters as p
 
 TYPE_CHECKING = False
@@ -30,8 +30,8 @@ class World:
         self.log = log
         self.plant = plant.Plant(self.log, seed)
         self.hand = hand.Hand()
-        self.symbols = symbols.Symbols(self.plant, self._power)
-        self.faults = faults.Faults(self.symbols, log)
+        self.targets = targets.Targets(self.plant, self._power)
+        self.faults = faults.Faults(self.targets, log)
         self._latched_t = -1
         self._dark = False
         """Without supply: no firmware runs, what is sent is lost."""
@@ -91,7 +91,7 @@ class World:
             wake = self.plant.due(plant_at) or wake
         if hand_at >= 0 and hand_at <= t:
             _, bit, on = self.hand.take()
-            self.symbols.move(t, bit, on)
+            self.targets.move(t, bit, on)
             wake = True
         if fault_at >= 0 and fault_at <= t:
             wake = self.faults.take(t) or wake
@@ -150,7 +150,7 @@ class World:
         if name == "faults":
             return self.faults.active()
         if name == "get":
-            return self.symbols.get(value)
+            return self.targets.get(value)
         self.log.blob(self._t, trace.CONTROL, value if isinstance(value, int) else 0, name.encode())
         if name in ("present", "one_line", "release_after_us", "lift_after_us", "press_again_us"):
             setattr(self.hand, name, value)
@@ -163,8 +163,8 @@ class World:
         elif name == "meddle":
             self._meddle(value)
         elif name in _SYMBOLS:
-            self.symbols.set(self._t, _SYMBOLS[name], value)
-            self._see(self.symbols.wakes)
+            self.targets.set(self._t, _SYMBOLS[name], value)
+            self._see(self.targets.wakes)
         else:
             raise ValueError("unknown control %r" % name)
         return None

@@ -27,7 +27,7 @@ DEFECTS = (
 )
 
 
-class Symbols:
+class Targets:
     """Gets and sets by name. `wakes` says after a `set` whether the firmware sees a level change."""
 
     def __init__(self, thing: "plant.Plant", power: "Callable[[bool], None]") -> None:
