@@ -9,49 +9,15 @@ from typing import Any
 from mesoinjector import Injector
 from mesoinjector.journal import Journal
 from mesoinjector.keys import Key
-from mesoinjector.links import SimulatedLink
 from mesoprotocol import messages, wire
+from mesosim.lab.link import MortalLink
 from mesosim.runtime import Device, InProcess
 
 REST_US = 20_000_000
 """Longer than any dose needs to end by itself."""
 
-
 OPERATOR = Key(wire.ROLE_OPERATOR, bytes(range(1, 33)))
 SERVICE = Key(wire.ROLE_SERVICE, bytes(range(101, 133)))
-
-
-class Killed(BaseException):
-    """The host process is gone: nothing after this line has run."""
-
-
-class MortalLink(SimulatedLink):
-    """A link whose host can be killed: every later call ends in `Killed`, also those of handlers."""
-
-    dead = False
-    _at_us = -1
-
-    def at(self, us: int, act: Callable[[], None]) -> None:
-        """Do something once, when the device's clock has come to `us`, whatever the host waits for."""
-        self._at_us, self._act = us, act
-
-    def write(self, data: bytes) -> None:
-        """See `Link`."""
-        if self.dead:
-            raise Killed
-        super().write(data)
-
-    def read(self, deadline_us: int) -> bytes:
-        """See `Link`."""
-        if self.dead:
-            raise Killed
-        if 0 <= self._at_us <= deadline_us:
-            data = super().read(self._at_us)
-            if self.now_us() >= self._at_us:
-                self._at_us = -1
-                self._act()
-            return data
-        return super().read(deadline_us)
 
 
 class Bench:

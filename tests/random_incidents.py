@@ -9,7 +9,8 @@ from pathlib import Path
 from mesoinjector import Delivered, MesoError, NotDelivered, Result, Unknown
 from mesoinjector.connection import STOP_BYTES
 from mesosim import runtime as simulator
-from tests.bench_of_one import Bench, Killed
+from mesosim.lab.link import Killed
+from tests.bench_of_one import Bench
 
 INCIDENTS = (
     "cut",

@@ -96,6 +96,10 @@ class Injector:
         """Call `listener` with every event and telemetry sample, in the thread that waits. Returns what ends it."""
         return self._pump.listen(listener)
 
+    def wait(self, seconds: float) -> None:
+        """Take what the device tells for a time, 0 s or longer on the link's clock, and ask for nothing."""
+        self._pump.until(self.link.now_us() + round(max(seconds, 0.0) * 1e6), lambda: False)
+
     # --- Treatments and doses --------------------------------------------------------------------------
 
     def begin_treatment(self, plan: str = "") -> int:

@@ -53,7 +53,7 @@ class Link(Protocol):
     def read(self, deadline_us: int) -> bytes:
         """Bytes received, or b"" once the clock has reached the deadline."""
 
-    def control(self, name: str, value: int = 0) -> Any:
+    def control(self, name: str, value: Any = 0) -> Any:
         """Ask or change the simulated world; None on a real device."""
 
     def close(self) -> None:
@@ -130,7 +130,7 @@ class SerialLink:
         rest: bytes = self._port.read(self._port.in_waiting)
         return first + rest
 
-    def control(self, name: str, value: int = 0) -> Any:
+    def control(self, name: str, value: Any = 0) -> Any:
         """See `Link`."""
         return None
 
@@ -180,7 +180,7 @@ class SimulatedLink:
             raise _lost(self.url, error) from None
         return data
 
-    def control(self, name: str, value: int = 0) -> Any:
+    def control(self, name: str, value: Any = 0) -> Any:
         """See `Link`."""
         return self.device.control(name, value)
 
@@ -201,7 +201,7 @@ class PacedLink(SerialLink):
         super().__init__(device.path)
         self.device = device
 
-    def control(self, name: str, value: int = 0) -> Any:
+    def control(self, name: str, value: Any = 0) -> Any:
         """See `Link`."""
         return self.device.control(name, value)
 

@@ -31,7 +31,7 @@ class Device(Protocol):
     def run(self, until_us: int, rx: bytes) -> tuple[int, bytes]:
         """Hand over `rx`, advance to `until_us` or to the first bytes sent; return the time and bytes."""
 
-    def control(self, name: str, value: int = 0) -> Any:
+    def control(self, name: str, value: Any = 0) -> Any:
         """Change or ask the world; see `mesosim.world.world.World.control`. Raises ValueError."""
 
     def close(self) -> None:
@@ -52,7 +52,7 @@ class InProcess:
         t, tx = self.world.run(until_us, rx)
         return t, tx
 
-    def control(self, name: str, value: int = 0) -> Any:
+    def control(self, name: str, value: Any = 0) -> Any:
         """See `Device`."""
         return self.world.control(name, value)
 
@@ -93,7 +93,7 @@ class Piped:
         tx, self._late = self._late + tx, b""
         return t, tx
 
-    def control(self, name: str, value: int = 0) -> Any:
+    def control(self, name: str, value: Any = 0) -> Any:
         """See `Device`. Raises `DeviceDied`."""
         self._settle()
         request = json.dumps([name, value]).encode()
@@ -170,7 +170,7 @@ class Paced:
         """Process id of the device."""
         return self._process.pid
 
-    def control(self, name: str, value: int = 0) -> Any:
+    def control(self, name: str, value: Any = 0) -> Any:
         """Change or ask the world. Raises `DeviceDied`."""
         try:
             self._lines.write(json.dumps([name, value]).encode() + b"\n")

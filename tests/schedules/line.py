@@ -10,8 +10,8 @@ import heapq
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from mesosim.lab.link import Killed
 from mesosim.runtime import Device
-from tests.bench_of_one import Killed
 from tests.schedules.faults import DOWN, UP, Fault, Splitter, flipped, name
 
 LOOK_US = 250_000

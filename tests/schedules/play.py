@@ -12,8 +12,9 @@ from mesoinjector.connection import STOP_BYTES
 from mesoinjector.journal import Journal
 from mesoinjector.keys import Key
 from mesoprotocol import wire
+from mesosim.lab.link import Killed, MortalLink
 from mesosim.runtime import Device
-from tests.bench_of_one import OPERATOR, REST_US, SERVICE, Killed, MortalLink
+from tests.bench_of_one import OPERATOR, REST_US, SERVICE
 from tests.random_incidents import OVERHEAD_NL
 from tests.schedules.faults import Do, Fault, Schedule
 from tests.schedules.line import FaultyLine

@@ -8,7 +8,8 @@ import pytest
 
 from mesoinjector import Delivered, DoseUncertain, Injector, NotDelivered, Refused, Unknown
 from mesoprotocol import messages, wire
-from tests.bench_of_one import Bench, Killed, after_flow, after_strokes
+from mesosim.lab.link import Killed
+from tests.bench_of_one import Bench, after_flow, after_strokes
 
 HALF_NL = 10_000
 DOSE = {"volume_ml": 0.02, "depth_mm": 1.0, "zone": "cheek"}

@@ -3,6 +3,9 @@
 Time is in ticks of 40 ns. A step comes at the end of its interval. Batches follow one another without a gap.
 """
 
+NEVER = 1 << 60
+"""A time that does not come."""
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from array import array
@@ -36,6 +39,8 @@ class Axis:
         self._base = 0
         self._t0 = 0
         self._running = False
+        self.end_at = NEVER
+        """When the running batch ends; NEVER if none runs."""
         self.on_change = _ignore
 
     def room(self) -> int:
@@ -68,25 +73,20 @@ class Axis:
         self._base = position
         self._queue.clear()
         self._running = False
+        self.end_at = NEVER
         return position
 
     def set_origin(self, position: int) -> None:
         """Call the present place `position`; only at rest."""
         self._base = position
 
-    def end(self) -> int:
-        """When the running batch ends; -1 if none runs."""
-        if not self._running:
-            return -1
-        batch = self._queue[0]
-        return self._t0 + batch.cycles * batch.ticks
-
     def finish(self, t: int) -> None:
-        """The running batch ends now, at `end()`; the next one starts if it is not held."""
+        """The running batch ends now, at `end_at`; the next one starts if it is not held."""
         self.on_change(t)
-        self._base = self.position(t)
-        self._queue.pop(0)
+        batch = self._queue.pop(0)
+        self._base += batch.sign * batch.cycles * batch.steps
         self._running = False
+        self.end_at = NEVER
         if self._queue and not self._queue[0].hold:
             self._start(t)
 
@@ -95,7 +95,11 @@ class Axis:
         if not self._running:
             return self._base
         batch = self._queue[0]
-        cycle, rest = self._cycle(t)
+        rest = t - self._t0
+        cycle = rest // batch.ticks
+        if cycle >= batch.cycles:
+            cycle = batch.cycles - 1
+        rest -= cycle * batch.ticks
         done = cycle * batch.steps
         for steps, interval in batch.segments:
             span = steps * interval
@@ -107,13 +111,13 @@ class Axis:
         return self._base + batch.sign * done
 
     def time_of(self, position: int) -> int:
-        """When the running batch makes the step to `position`; -1 if it does not."""
+        """When the running batch makes the step to `position`; NEVER if it does not."""
         if not self._running:
-            return -1
+            return NEVER
         batch = self._queue[0]
         k = (position - self._base) * batch.sign
         if k <= 0 or k > batch.cycles * batch.steps:
-            return -1
+            return NEVER
         cycle = (k - 1) // batch.steps
         k -= cycle * batch.steps
         t = self._t0 + cycle * batch.ticks
@@ -130,7 +134,8 @@ class Axis:
         if not self._running:
             return 0.0
         batch = self._queue[0]
-        rest = self._cycle(t)[1]
+        passed = t - self._t0
+        rest = passed - min(passed // batch.ticks, batch.cycles - 1) * batch.ticks
         for steps, interval in batch.segments:
             span = steps * interval
             if rest < span:
@@ -138,19 +143,12 @@ class Axis:
             rest -= span
         return 0.0
 
-    def _cycle(self, t: int) -> "tuple[int, int]":
-        """Which cycle of the running batch, and the time within it."""
-        batch = self._queue[0]
-        passed = t - self._t0
-        cycle = passed // batch.ticks
-        if cycle >= batch.cycles:
-            return batch.cycles - 1, passed - (batch.cycles - 1) * batch.ticks
-        return cycle, passed - cycle * batch.ticks
-
     def _start(self, t: int) -> None:
         self.on_change(t)
+        batch = self._queue[0]
         self._t0 = t
         self._running = True
+        self.end_at = t + batch.cycles * batch.ticks
 
 
 def _ignore(t: int) -> None:

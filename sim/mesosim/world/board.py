@@ -111,8 +111,9 @@ class SimulatedBoard:
         self._on_light = on_light
         self._rx = b""
         self._rx_at = 0
-        self._tx: list[bytes] = []
-        self._tx_bytes = 0
+        self._tx = b""
+        self.has_sent = False
+        """Whether there is something to collect."""
         self._hello = frame.Reader((wire.MAJOR,))
         self.uid = uid
         boot_id = bytearray(4)
@@ -133,9 +134,9 @@ class SimulatedBoard:
 
     def collect(self) -> bytes:
         """What the firmware has sent since the last call."""
-        data = b"".join(self._tx)
-        self._tx.clear()
-        self._tx_bytes = 0
+        data = self._tx
+        self._tx = b""
+        self.has_sent = False
         return data
 
     # --- The port -------------------------------------------------------------------------------------
@@ -162,12 +163,12 @@ class SimulatedBoard:
 
     def send(self, buf: bytearray, n: int) -> bool:
         """See the port."""
-        if self._tx_bytes + n > _LINK_BYTES:
+        if len(self._tx) + n > _LINK_BYTES:
             self.log.add(self.t, trace.SEND, 0, n, 0)
             return False
         data = bytes(buf[:n])
-        self._tx.append(data)
-        self._tx_bytes += n
+        self._tx += data
+        self.has_sent = True
         if data[:5] == _HELLO_REPLY:
             # names the interpreter, the one thing that may differ: hashed without that name and its CRC
             self._hello.feed(buf, 0, n)
@@ -229,7 +230,7 @@ class SimulatedBoard:
     def feed_deadman(self) -> None:
         """See the port."""
         self._note(trace.DEADMAN, 0)
-        self.plant.deadman_at = self.t + plant.DEADMAN_TICKS
+        self.plant.feed_deadman(self.t)
 
     def light(self, code: int) -> None:
         """See the port."""

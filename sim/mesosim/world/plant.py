@@ -1,7 +1,7 @@
 """The handpiece as a physical thing: cam and needle, depth stop, plunger, syringe, skin, permit circuit.
 
-Time is in ticks of 40 ns. `advance(t)` brings everything to t; `next_event()` says when something happens by
-itself; `due(t)` does it and returns whether the firmware must be woken.
+Time is in ticks of 40 ns. `event_at` says when something happens by itself; `due(t)` does it and returns whether
+the firmware must be woken. `advance(t)` brings to t what flows: before it changes, and before it is asked for.
 """
 
 from mesoprotocol import limits, wire
@@ -9,7 +9,9 @@ from mesosim.world import arithmetic, axis, fluid, trace
 from mesosim.world import parameters as p
 
 TICKS_PER_US = 25
+NEVER = axis.NEVER
 _BOTH = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B
+_HALF = p.STEPS_PER_TURN // 2
 
 
 class Plant:
@@ -34,8 +36,10 @@ class Plant:
         """Counts that the encoder lacks: a fault."""
         self.depth_offset_um = 0
         """What the depth stop is off by: a fault."""
-        self.deadman_at = -1
-        self.power_off_at = -1
+        self.event_at = NEVER
+        """When something happens by itself, or at least is to be looked for; NEVER if nothing will."""
+        self._deadman_at = NEVER
+        self._power_off_at = NEVER
         self.index_count = 0
         self.index_t = 0
         self.index_position = 0
@@ -43,9 +47,9 @@ class Plant:
         self.protrusion_um = 0
         self.punctures = 0
         self._mark_at = 0
-        self._mark_t = -1
-        self._skin_steps = 0
-        self._skin_steps_at = -1.0
+        self._mark_t = NEVER
+        self._skin_steps = _HALF
+        self._skin_steps_at = 0.0
         self._parking = False
         self.depth.set_origin(p.DEPTH_AT_FIRST_BOOT)
 
@@ -53,8 +57,11 @@ class Plant:
 
     def needle_um(self, drive_steps: int) -> float:
         """Protrusion of the needle at a position of the drive."""
-        stop = self.depth.position(self._now) * p.UM_PER_DEPTH_STEP + self.depth_offset_um
-        return stop - p.CARRIAGE_UM * (1.0 + arithmetic.cos_turn(drive_steps, p.STEPS_PER_TURN)) / 2.0
+        return self._deepest_um() - p.CARRIAGE_UM * (1.0 + arithmetic.cos_turn(drive_steps, p.STEPS_PER_TURN)) / 2.0
+
+    def _deepest_um(self) -> float:
+        """Protrusion at bottom dead centre."""
+        return self.depth.position(self._now) * p.UM_PER_DEPTH_STEP + self.depth_offset_um
 
     def needle_now_um(self, t: int) -> int:
         """Protrusion by the carrier sensor at time t."""
@@ -87,10 +94,11 @@ class Plant:
         if bit == wire.INPUT_ESTOP:
             if on:
                 self.park(t)
-                self.power_off_at = t + p.MOTOR_POWER_OFF_TICKS
+                self._power_off_at = t + p.MOTOR_POWER_OFF_TICKS
             else:
-                self.power_off_at = -1
+                self._power_off_at = NEVER
         self.check_permit(t)
+        self._look_ahead()
 
     def permit(self, t: int, on: bool, away: bool) -> None:
         """The firmware permits or forbids plunger steps."""
@@ -100,6 +108,11 @@ class Plant:
             self.check_permit(t)
         elif self.permitted:
             self._drop_permit(t)
+        self._look_ahead()
+
+    def feed_deadman(self, t: int) -> None:
+        """The dead-man is good for another while. What was to be looked for earlier is looked for and not found."""
+        self._deadman_at = t + DEADMAN_TICKS
 
     def check_permit(self, t: int) -> None:
         """The circuit: any of its inputs lets PERMIT_PLUNGER fall, and it stays fallen."""
@@ -110,7 +123,7 @@ class Plant:
             self.levels & _BOTH != _BOTH
             or self.levels & wire.INPUT_ESTOP
             or contact == self.away
-            or 0 <= self.deadman_at <= t
+            or self._deadman_at <= t
         ):
             self._drop_permit(t)
 
@@ -126,7 +139,7 @@ class Plant:
 
     def feed(self, t: int, which: axis.Axis, batch: axis.Batch) -> None:
         """Queue a batch. Without motor power or permit it makes no step: it is dropped."""
-        self.advance(t)
+        self._now = t
         if not self.powered or (which is self.plunger and not self.permitted):
             return
         which.feed(t, batch)
@@ -134,7 +147,7 @@ class Plant:
 
     def stop(self, t: int, which: axis.Axis) -> int:
         """Stop an axis at once."""
-        self.advance(t)
+        self._now = t
         position = which.stop(t)
         self._changed(t, which)
         return position
@@ -144,6 +157,7 @@ class Plant:
         if self.drive.position(t) % p.STEPS_PER_TURN == 0:
             self.drive.stop(t)
             self._find_mark(t)
+            self._look_ahead()
         else:
             self._parking = True
 
@@ -151,6 +165,7 @@ class Plant:
         """Let the held way out start."""
         self.drive.release(t)
         self._find_mark(t)
+        self._look_ahead()
 
     def home_depth(self, t: int) -> None:
         """Move the depth stop to its switch; hardware stops it there and makes that the origin."""
@@ -158,6 +173,7 @@ class Plant:
         if steps and self.powered:
             words = ((steps - 1) << 1, 25000000 // p.DEPTH_HOME_STEPS_PER_S)
             self.depth.feed(t, axis.Batch(words, 2, 1, False))
+            self._look_ahead()
 
     def power(self, t: int, on: bool) -> None:
         """Motor power. Without it only the spring moves: it takes the needle home past the loose cam."""
@@ -174,6 +190,7 @@ class Plant:
                 self.drive.set_origin(self._mark_at)
                 self._pass_mark(t)
             self._find_mark(t)
+        self._look_ahead()
 
     def reset(self, t: int) -> None:
         """The board restarts: every pin falls to its safe level. No permit, no motor power."""
@@ -181,7 +198,7 @@ class Plant:
         if self.permitted:
             self._drop_permit(t)
         self.power(t, False)
-        self.deadman_at = -1
+        self._deadman_at = NEVER
 
     # --- Time -----------------------------------------------------------------------------------------
 
@@ -190,43 +207,53 @@ class Plant:
         self._now = t
         self.fluid.advance(t)
 
-    def next_event(self) -> int:
-        """When something happens by itself; -1 if nothing will."""
+    def _look_ahead(self) -> None:
+        """Find `event_at`, after anything has changed."""
         t = self._mark_t
-        for other in (
-            self.drive.end(),
-            self.depth.end(),
-            self.plunger.end(),
-            self.deadman_at if self.permitted or self.drive.busy() else -1,
-            self.power_off_at,
-        ):
-            if other >= 0 and (t < 0 or other < t):
-                t = other
-        return t
+        if self.drive.end_at < t:
+            t = self.drive.end_at
+        if self.depth.end_at < t:
+            t = self.depth.end_at
+        if self.plunger.end_at < t:
+            t = self.plunger.end_at
+        if self._deadman_at < t and (self.permitted or self.drive.busy()):
+            t = self._deadman_at
+        if self._power_off_at < t:
+            t = self._power_off_at
+        self.event_at = t
 
     def due(self, t: int) -> bool:
         """Do what happens at t; whether the firmware must be woken."""
         wake = False
-        self.advance(t)
-        if self._mark_t == t:
+        self._now = t
+        if self._mark_t <= t:
             wake = self._pass_mark(t)
-        for number, which in ((0, self.drive), (1, self.depth), (2, self.plunger)):
-            if which.end() == t:
-                which.finish(t)
-                self.log.add(t, trace.BATCH_END, number, which.position(t), 0)
-                self._changed(t, which)
-                wake = True
-        if 0 <= self.deadman_at <= t and (self.permitted or self.drive.busy()):
-            self.deadman_at = -1
+        if self.drive.end_at <= t:
+            self._finish(t, self.drive, 0)
+            wake = True
+        if self.depth.end_at <= t:
+            self._finish(t, self.depth, 1)
+            wake = True
+        if self.plunger.end_at <= t:
+            self._finish(t, self.plunger, 2)
+            wake = True
+        if self._deadman_at <= t and (self.permitted or self.drive.busy()):
+            self._deadman_at = NEVER
             if self.permitted:
                 self._drop_permit(t)
             self.park(t)
             wake = True
-        if self.power_off_at == t:
-            self.power_off_at = -1
+        if self._power_off_at <= t:
+            self._power_off_at = NEVER
             self.power(t, False)
             wake = True
+        self._look_ahead()
         return wake
+
+    def _finish(self, t: int, which: axis.Axis, number: int) -> None:
+        which.finish(t)
+        self.log.add(t, trace.BATCH_END, number, which.position(t), 0)
+        self._changed(t, which)
 
     def _changed(self, t: int, which: axis.Axis) -> None:
         if which is self.plunger:
@@ -234,35 +261,37 @@ class Plant:
             self.fluid.set_rate(which.rate(t))
         elif which is self.drive:
             self._find_mark(t)
+        self._look_ahead()
 
     # --- Marks of a revolution: skin, bottom dead centre, skin, top dead centre -------------------------
 
     def _find_mark(self, t: int) -> None:
-        """When the drive passes the next place that matters."""
+        """When the drive passes the next place that matters; only a hollow needle's skin does."""
         at = self.drive.position(t)
-        turn = at - at % p.STEPS_PER_TURN
-        here = at - turn
-        half = p.STEPS_PER_TURN // 2
-        if here == 0:
+        here = at % p.STEPS_PER_TURN
+        if here == 0 and self.hollow:
             self._find_skin_steps()
-        inward = self._skin_steps
-        for mark in (inward, half, p.STEPS_PER_TURN - inward, p.STEPS_PER_TURN):
-            if mark > here:
-                self._mark_at = turn + mark
-                self._mark_t = self.drive.time_of(self._mark_at)
-                return
+        if here < self._skin_steps and self.hollow:
+            mark = self._skin_steps
+        elif here < _HALF:
+            mark = _HALF
+        elif here < p.STEPS_PER_TURN - self._skin_steps and self.hollow:
+            mark = p.STEPS_PER_TURN - self._skin_steps
+        else:
+            mark = p.STEPS_PER_TURN
+        self._mark_at = at - here + mark
+        self._mark_t = self.drive.time_of(self._mark_at)
 
     def _find_skin_steps(self) -> None:
         """How many steps from top dead centre bring the tip to the nose plane; half a turn if none does."""
-        low = 0
-        high = p.STEPS_PER_TURN // 2
-        deepest = self.needle_um(high)
+        deepest = self._deepest_um()
         if deepest == self._skin_steps_at:
             return
         self._skin_steps_at = deepest
+        low = 0
+        high = _HALF
         if deepest <= 0.0:
-            self._skin_steps = high
-            return
+            low = high
         while low < high:
             middle = (low + high) // 2
             if self.needle_um(middle) > 0.0:
@@ -273,13 +302,12 @@ class Plant:
 
     def _pass_mark(self, t: int) -> bool:
         place = self._mark_at % p.STEPS_PER_TURN
-        half = p.STEPS_PER_TURN // 2
         wake = False
-        if place == half:
-            depth = int(self.needle_um(half)) + self.noise.triangular(p.CARRIER_NOISE_UM)
-            self.protrusion_um = depth
-            self.log.add(t, trace.BOTTOM, depth, 0, 0)
-            if self.levels & wire.INPUT_CONTACT and self.needle_um(half) > 0.0:
+        if place == _HALF:
+            deepest = self._deepest_um()
+            self.protrusion_um = int(deepest) + self.noise.triangular(p.CARRIER_NOISE_UM)
+            self.log.add(t, trace.BOTTOM, self.protrusion_um, 0, 0)
+            if self.levels & wire.INPUT_CONTACT and deepest > 0.0:
                 self.punctures += 1
         elif place == 0:
             wake = self._pass_top(t)
@@ -301,9 +329,10 @@ class Plant:
 
     def _find_skin(self, t: int) -> None:
         """Whether the tip is in skin now."""
-        place = self.drive.position(t) % p.STEPS_PER_TURN
-        inside = self._skin_steps <= place < p.STEPS_PER_TURN - self._skin_steps
-        in_skin = self.hollow and inside and bool(self.levels & wire.INPUT_CONTACT) and place > 0
+        in_skin = False
+        if self.hollow and self.levels & wire.INPUT_CONTACT:
+            place = self.drive.position(t) % p.STEPS_PER_TURN
+            in_skin = place > 0 and self._skin_steps <= place < p.STEPS_PER_TURN - self._skin_steps
         if in_skin != self.fluid.in_skin:
             self.fluid.advance(t)
             self.fluid.in_skin = in_skin

@@ -6,48 +6,68 @@ their SHA-256 is.
 """
 
 import hashlib
-import struct
+from struct import pack_into
 
 NOW, NONCE, RECEIVE, SEND, INPUTS = range(1, 6)
 INDEX_COUNT, INDEX_TICK, INDEX_POSITION, PROTRUSION, NEEDLE = range(6, 11)
 (PRESSURE, ENCODER, BATTERY, ENABLE, PERMIT, DEADMAN, LIGHT, STORE_READ, STORE_WRITE) = range(11, 20)
 (FEED, ROOM, BUSY, POSITION, STOP, PARK, RELEASE, HOME) = range(20, 28)
 
-(BOOT, WAKE, BATCH_END, INDEX, BOTTOM, SKIN, PERMIT_FELL, HAND, CONTROL) = range(100, 109)
+(BOOT, WAKE, BATCH_END, INDEX, BOTTOM, SKIN, PERMIT_FELL, HAND, CONTROL, FAULT) = range(100, 110)
+
+
+_ROOM = 2000
 
 
 class Trace:
-    """Counts and hashes records; writes them to a file as well if one is given."""
+    """Counts and hashes records; writes them to a file as well if one is given. Both happen a buffer at a time."""
 
     def __init__(self, path: str = "") -> None:
         self.records = 0
         self._sha = hashlib.sha256()
-        self._buf = bytearray(40)
+        self._buf = bytearray(_ROOM)
+        self._at = 0
         self._file = open(path, "wb") if path else None
         self._digest = ""
 
     def add(self, t: int, kind: int, a: int, b: int, c: int) -> None:
         """Append one record."""
+        at = self._at
+        if at > _ROOM - 40:
+            self._flush()
+            at = 0
+        pack_into("<qqqqq", self._buf, at, t, kind, a, b, c)
+        self._at = at + 40
         self.records += 1
-        struct.pack_into("<qqqqq", self._buf, 0, t, kind, a, b, c)
-        self._sha.update(self._buf)
-        if self._file:
-            self._file.write(self._buf)
 
     def blob(self, t: int, kind: int, a: int, data: bytes) -> None:
         """Append a record with bytes behind it."""
-        self.add(t, kind, a, len(data), 0)
-        self._sha.update(data)
-        if self._file:
-            self._file.write(data)
+        n = len(data)
+        self.add(t, kind, a, n, 0)
+        if self._at + n > _ROOM:
+            self._flush()
+            self._put(data)
+        else:
+            self._buf[self._at : self._at + n] = data
+            self._at += n
 
     def digest(self) -> str:
         """SHA-256 of all records, in hex. The trace is closed by this: nothing can be added."""
         if not self._digest:
+            self._flush()
             self._digest = "".join(["%02x" % b for b in self._sha.digest()])
             if self._file:
                 self._file.close()
         return self._digest
+
+    def _flush(self) -> None:
+        self._put(memoryview(self._buf)[: self._at])
+        self._at = 0
+
+    def _put(self, data: "bytes | memoryview") -> None:
+        self._sha.update(data)
+        if self._file:
+            self._file.write(data)
 
 
 class Untraced(Trace):

@@ -7,10 +7,16 @@ the world began.
 
 import gc
 
-from mesofirmware import app
+from mesofirmware import app, signals
 from mesoprotocol import wire
-from mesosim.world import arithmetic, board, hand, plant, trace
+from mesosim.world import arithmetic, board, faults, hand, plant, targets, trace
 from mesosim.world import parameters as p
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from mesosim.world import meddling
 
 US = plant.TICKS_PER_US
 START_US = (1 << 30) - 3_000_000
@@ -24,122 +30,161 @@ class World:
         self.log = log
         self.plant = plant.Plant(self.log, seed)
         self.hand = hand.Hand()
+        self._hand_at = plant.NEVER
+        self.targets = targets.Targets(self.plant, self._power)
+        self.faults = faults.Faults(self.targets, log)
+        self._latched_t = -1
+        self._dark = False
+        """Without supply: no firmware runs, what is sent is lost."""
         self._fram = bytearray(p.FRAM_BYTES)
         self._uid = b"MSIM" + bytes(((seed >> 8 * i) & 255 for i in range(4)))
         self._random = arithmetic.Random(seed, 2)
         self._t = START_US * US
-        self._boot()
+        self.meddled: "meddling.Meddled | None" = None
+        """Faults on single Board calls, once there were any."""
+        self.boot()
 
     def run(self, until_us: int, rx: bytes) -> tuple:
         """Advance to `until_us` or to the device's first bytes; returns (t_us, bytes)."""
         until = (until_us + START_US) * US
-        if rx:
+        if rx and not self._dark:
             self.board.deliver(rx)
             self._wake()
-        while True:
-            tx = self.board.collect()
-            if tx:
-                return (self._t // US - START_US, tx)
-            if self._t >= until:
-                return (self._t // US - START_US, b"")
+        while not self.board.has_sent and self._t < until:
             self._advance(until)
+        return (self._t // US - START_US, self.board.collect())
 
     def next_us(self) -> int:
         """When something happens next if nothing comes from the host."""
-        t = self._wake_at
-        plant_at = self.plant.next_event()
-        if plant_at >= 0:
-            t = min(t, plant_at)
-        hand_us = self.hand.next_us()
-        if hand_us >= 0:
-            t = min(t, hand_us * US)
+        t = min(self._wake_at, self.plant.event_at, self._hand_at, self.faults.next_t)
         return t // US - START_US + 1
 
     def _advance(self, until: int) -> None:
         """To the next event, or to `until`."""
-        t = until
-        plant_at = self.plant.next_event()
-        if plant_at >= 0:
-            t = min(t, plant_at)
-        t = min(t, self._wake_at)
-        hand_us = self.hand.next_us()
-        hand_at = hand_us * US if hand_us >= 0 else -1
-        if hand_at >= 0:
-            t = min(t, hand_at)
-        t = max(t, self._t)
+        t = max(self._t, min(until, self._wake_at, self.plant.event_at, self._hand_at, self.faults.next_t))
         self._t = t
         wake = t >= self._wake_at
-        if plant_at >= 0 and plant_at <= t:
-            wake = self.plant.due(plant_at) or wake
-        if hand_at >= 0 and hand_at <= t:
+        if t >= self.plant.event_at:
+            wake = self.plant.due(t) or wake
+        if t >= self._hand_at:
             _, bit, on = self.hand.take()
-            self.plant.set_input(t, bit, on)
+            self._watch_hand()
+            self.targets.move(t, bit, on)
             wake = True
+        if t >= self.faults.next_t:
+            wake = self.faults.take(t) or wake
         if wake:
             self._wake()
 
     def _wake(self) -> None:
         """Call the firmware, now."""
+        if self._dark:
+            return
+        us = self._t // US
+        tick = us & 0x3FFFFFFF
         self.board.t = self._t
-        tick = (self._t // US) & 0x3FFFFFFF
         self.log.add(self._t, trace.WAKE, tick, 0, 0)
         wait = self.app.step(tick)
-        self._wake_at = (self._t // US + wait) * US
-        if wait == 0:
-            self._wake_at = self._t
+        self._wake_at = (us + wait) * US if wait else self._t
 
-    def _boot(self) -> None:
+    def boot(self) -> None:
+        """The board starts; what was of its former boot is gone."""
         # the former boot's objects go first: the heap is a board's, and holds one firmware only
-        self.app: app.App = None  # type: ignore[assignment]
+        self.app: "app.App | meddling.Meddled" = None  # type: ignore[assignment]
         self.board: board.SimulatedBoard = None  # type: ignore[assignment]
         gc.collect()
         self.board = board.SimulatedBoard(self.plant, self._fram, self._uid, self._random, self._t, self._on_light)
         self.log.blob(self._t, trace.BOOT, 0, self.board.boot_id)
-        self.app = app.App(self.board)
+        if self.meddled is None:
+            self.app = app.App(self.board)
+        else:
+            self.app = self.meddled.boot(self.board)
         self._wake_at = self._t
         self.hand.see(self._t // US, 0)
+        self._watch_hand()
 
     def _on_light(self, code: int) -> None:
         self.hand.see(self._t // US, code)
+        self._watch_hand()
         self.plant.hollow = self.hand.hollow
+        if code == signals.LIGHT_LATCHED:
+            self._latched_t = self._t
+
+    def _watch_hand(self) -> None:
+        """Find when the hand does something next."""
+        us = self.hand.next_us()
+        self._hand_at = us * US if us >= 0 else plant.NEVER
 
     # --- Control: what a person or a fault does to the world --------------------------------------------
 
-    def control(self, name: str, value: int) -> object:
-        """One of the names below; an unknown one is a ValueError.
+    def control(self, name: str, value: "Any") -> object:
+        """One of the names below; an unknown one, or a value that does not fit, is a ValueError.
 
         `present`, `one_line`, `release_after_us`, `lift_after_us`, `press_again_us`: the hand's settings.
-        `blocked`: the needle. `estop`, `syringe`, `cartridge`, `drive_fault`: inputs. `index_dead`: no index
-        pulses. `depth_offset_um`: the depth stop is off. `encoder_slip`: counts that the encoder lacks. `reset`:
-        the board restarts. `account`: the plant's account. `trace`: records and hash; ends the trace.
+        `fault`: an object that says what goes wrong; see `faults.Fault`. `clear_fault`: the symbol whose faults end,
+        "" for all. `faults`: the symbols under a fault. `get`: a symbol's value. `reset`: the board restarts.
+        `meddle`: a fault on Board calls, the arguments of `Meddled.add`; None takes all away. `account`: the plant's
+        account. `trace`: records and hash; ends the trace. `blocked`, `estop`, `syringe`, `cartridge`, `drive_fault`,
+        `index_dead`, `depth_offset_um`, `encoder_slip`: a symbol is set, for good.
         """
         if name == "account":
             return self._account()
         if name == "trace":
             return {"records": self.log.records, "sha256": self.log.digest()}
-        self.log.blob(self._t, trace.CONTROL, value, name.encode())
-        inputs = {
-            "estop": wire.INPUT_ESTOP,
-            "syringe": wire.INPUT_SYRINGE,
-            "cartridge": wire.INPUT_CARTRIDGE,
-            "drive_fault": wire.INPUT_DRIVE_FAULT,
-        }
+        if name == "faults":
+            return self.faults.active()
+        if name == "get":
+            return self.targets.get(value)
+        self.log.blob(self._t, trace.CONTROL, value if isinstance(value, int) else 0, name.encode())
         if name in ("present", "one_line", "release_after_us", "lift_after_us", "press_again_us"):
             setattr(self.hand, name, value)
-        elif name in ("index_dead", "depth_offset_um", "encoder_slip"):
-            setattr(self.plant, name, value)
-        elif name == "blocked":
-            self.plant.advance(self._t)
-            self.plant.fluid.blocked = bool(value)
-        elif name in inputs:
-            self.plant.set_input(self._t, inputs[name], bool(value))
-            self._wake_at = self._t
+        elif name == "fault":
+            self.faults.add(self._t, value, US, START_US * US)
+        elif name == "clear_fault":
+            self._see(self.faults.clear(self._t, value))
         elif name == "reset":
-            self.plant.reset(self._t)
-            self._boot()
+            self._power(True)
+        elif name == "meddle":
+            self._meddle(value)
+        elif name in _SYMBOLS:
+            self.targets.set(self._t, _SYMBOLS[name], value)
+            self._see(self.targets.wakes)
         else:
             raise ValueError("unknown control %r" % name)
         return None
+
+    def _see(self, changed: bool) -> None:
+        """The firmware looks at its inputs now if one has changed."""
+        if changed and not self._dark:
+            self._wake_at = self._t
+
+    def _power(self, on: bool) -> None:
+        """The supply fails, or the board starts anew."""
+        self.plant.reset(self._t)
+        self._dark = not on
+        if on:
+            self.boot()
+        else:
+            self._wake_at = plant.NEVER
+
+    def _meddle(self, fault: "dict | None") -> None:
+        if fault is None:
+            if self.meddled is not None:
+                self.meddled.clear()
+            return
+        try:
+            self.meddle().add(**fault)
+        except TypeError:
+            raise ValueError("meddle takes call, kind, first_call, count and value, not %s" % sorted(fault))
+
+    def meddle(self) -> "meddling.Meddled":
+        """What stands between Board and firmware from now on, to put faults in."""
+        if self.meddled is None:
+            from mesosim.world import meddling  # a board's heap has room for it only where it is wanted
+
+            self.meddled = meddling.Meddled(self)
+            self.app = self.meddled
+        return self.meddled
 
     def _account(self) -> dict:
         """What the plant itself knows; volumes in nl."""
@@ -155,4 +200,18 @@ class World:
             "needle_home": drive.position(self._t) % p.STEPS_PER_TURN == 0,
             "moving": drive.busy() or self.plant.plunger.busy() or self.plant.depth.busy(),
             "contact": bool(self.plant.levels & wire.INPUT_CONTACT),
+            "latched_us": self._latched_t // US - START_US if self._latched_t >= 0 else -1,
         }
+
+
+_SYMBOLS = {
+    "blocked": "needle.blocked",
+    "estop": "input.estop",
+    "syringe": "input.syringe",
+    "cartridge": "input.cartridge",
+    "drive_fault": "input.drive_fault",
+    "index_dead": "index.dead",
+    "depth_offset_um": "depth.offset_um",
+    "encoder_slip": "encoder.slip_counts",
+}
+"""Controls that set a symbol for good."""

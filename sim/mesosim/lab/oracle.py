@@ -1,0 +1,65 @@
+"""What must hold in every scenario, whatever goes wrong in it, and what one expects; the plant is the witness.
+
+Each rule returns findings, sentences with figures; none means that it holds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mesosim.lab.scenario import Scenario
+
+OVERHEAD_NL = 250
+"""What may pass the tip beside a dose: skin's own pressure into a needle at rest, and back."""
+OVER_PERMILLE, OVER_NL = 100, 10_000
+"""No dose is exceeded, and none silently missed, by more than the larger of both."""
+
+
+def tolerance_nl(asked_nl: int) -> int:
+    """How far a dose may be off before it is a hazard."""
+    return max(asked_nl * OVER_PERMILLE // 1000, OVER_NL)
+
+
+def at_rest(account: dict[str, Any]) -> list[str]:
+    """After everything: the needle is home and nothing moves."""
+    found = []
+    if not account["needle_home"]:
+        found.append("the needle is not home at the end")
+    if account["moving"]:
+        found.append("something moves at the end")
+    return found
+
+
+def judge(scenario: Scenario, doses: list[dict[str, Any]], alarm: str) -> list[str]:
+    """All doses, and what the scenario expects of them."""
+    found = []
+    for i, dose in enumerate(doses):
+        where = f"{dose['kind']} {i + 1}"
+        found += _volume(where, dose, scenario.expect.bounds) if dose["kind"] != "run" else _punctures(where, dose)
+    expect = scenario.expect
+    if expect.results is not None:
+        came = [dose["reason"] for dose in doses]
+        if came != expect.results:
+            found.append(f"results are {', '.join(came)}; expected {', '.join(expect.results)}")
+    if expect.alarm is not None and alarm != expect.alarm:
+        found.append(f"the alarm is {alarm or 'none'}; expected {expect.alarm or 'none'}")
+    return found
+
+
+def _volume(where: str, dose: dict[str, Any], bounds: bool) -> list[str]:
+    found = []
+    tip, asked, lower, upper = (dose[key] for key in ("plant_tip_nl", "asked_nl", "lower_nl", "upper_nl"))
+    if tip > asked + tolerance_nl(asked):
+        found.append(f"{where}: over-dose, {tip} nl left the tip, {asked} were asked for")
+    if bounds and not lower - OVERHEAD_NL <= tip <= upper + OVERHEAD_NL:
+        found.append(f"{where}: {tip} nl left the tip, outside its bounds {lower} to {upper} nl")
+    said_whole = dose["kind"] == "dose" and dose["reason"] == "complete" and dose["exact"] and not dose["drip"]
+    if said_whole and dose["plant_skin_nl"] < asked - tolerance_nl(asked):
+        found.append(f"{where}: said to be complete, but {dose['plant_skin_nl']} of {asked} nl reached the skin")
+    return found
+
+
+def _punctures(where: str, dose: dict[str, Any]) -> list[str]:
+    if dose["strokes"] <= dose["punctures"] <= dose["upper_strokes"]:
+        return []
+    return [f"{where}: {dose['punctures']} punctures, outside its bounds {dose['strokes']} to {dose['upper_strokes']}"]

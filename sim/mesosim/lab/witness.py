@@ -1,0 +1,69 @@
+"""A device that is watched: what its plant did meanwhile, looked at every so often. A `Device` itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mesosim.runtime import Device
+
+LOOK_US = 10_000
+"""Between two looks, after a fault has begun: the figure by which `safe_us` may be late."""
+NEVER = 1 << 62
+
+
+class Witness:
+    """See `Device`. From `watch(t)` on it notes when the device has come to rest for good."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self.t_us, self._early = device.run(0, b"")
+        self._from_us, self._until_us = NEVER, NEVER
+        self.safe_us: int | None = None
+        """Since when, after the fault's onset, nothing moves and the needle is home; None while it does."""
+
+    def watch(self, from_us: int, for_us: int) -> None:
+        """Look closely from an instant on, for a time."""
+        self._from_us, self._until_us = from_us, from_us + for_us
+
+    def run(self, until_us: int, rx: bytes) -> tuple[int, bytes]:
+        """See `Device`."""
+        while True:
+            stop_us = until_us
+            if self.t_us < self._from_us:
+                stop_us = min(until_us, self._from_us)
+            elif self.t_us < self._until_us:
+                stop_us = min(until_us, self.t_us + LOOK_US)
+            self.t_us, tx = self._device.run(stop_us, rx)
+            tx, self._early = self._early + tx, b""
+            rx = b""
+            if self._from_us <= self.t_us <= self._until_us:
+                self._look()
+            if tx or self.t_us >= until_us:
+                return self.t_us, tx
+
+    def control(self, name: str, value: Any = 0) -> Any:
+        """See `Device`."""
+        return self._device.control(name, value)
+
+    def account(self) -> dict[str, Any]:
+        """The plant's."""
+        account: dict[str, Any] = self._device.control("account")
+        return account
+
+    def rest(self, us: int) -> dict[str, Any]:
+        """Nobody does anything for a time; the plant's account then."""
+        end = self.t_us + us
+        while self.t_us < end:
+            self.run(end, b"")
+        return self.account()
+
+    def close(self) -> None:
+        """See `Device`."""
+        self._device.close()
+
+    def _look(self) -> None:
+        now = self.account()
+        if now["moving"] or not now["needle_home"]:
+            self.safe_us = None
+        elif self.safe_us is None:
+            self.safe_us = self.t_us
