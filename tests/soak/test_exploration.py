@@ -1,18 +1,28 @@
-"""More than a million states of host, line and firmware; `EXPLORE_STATES` is how many for each budget."""
+"""More than a million states of host, line and firmware, in orders drawn by seeds."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 
 from tests.exploration import scale
 from tests.exploration.explore import Exploration
-from tests.exploration.test_exploration import BUDGETS, SEED, explore
+from tests.exploration.test_exploration import BUDGETS, explore
+from tests.soak.parts import Soaked, soak
 
-DEFAULT = "300000"
+WEIGHT = 2
+STATES = 100_000
+"""Of each budget and seed."""
+SEEDS = range(1, 5)
 
 
-def test_a_million_states() -> None:
-    most = int(os.environ.get("EXPLORE_STATES", DEFAULT))
-    for name, (budget, _) in BUDGETS.items():
-        with scale.small():
-            explore(name, Exploration(budget), most, SEED)
+def search(part: str) -> str:
+    """One budget in the order of one seed."""
+    name, _, seed = part.rpartition(" ")
+    with scale.small():
+        return explore(name, Exploration(BUDGETS[name][0]), STATES, int(seed))[1]
+
+
+def test_a_million_states(until: float, judge: Callable[[Soaked], None]) -> None:
+    soaked = soak("exploration", (f"{name} {seed}" for seed in SEEDS for name in BUDGETS), search, until)
+    print(*soaked.results.values(), sep="\n")
+    judge(soaked)

@@ -1,30 +1,32 @@
-"""Gigabytes of garbage through both decoders. `SOAK_GARBAGE_MB=N` chooses how many MB each of them reads."""
+"""Gigabytes of garbage through both decoders."""
 
 from __future__ import annotations
 
-import os
-import random
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 
 from tests.garbage import EARS, hear
+from tests.soak.parts import Soaked, soak
 
-DEFAULT = "1000"
-PARTS = 50
+WEIGHT = 2
+MEGABYTES = 1000
+"""For each of the decoders."""
+A_PART = 10
 
 
-def test_garbage() -> None:
-    megabytes = int(os.environ.get("SOAK_GARBAGE_MB", DEFAULT))
-    first = random.getrandbits(32)
-    print(f"seeds {first} and the {PARTS - 1} after it, {megabytes} MB each for {', '.join(EARS)}")
-    size = megabytes * 1_000_000 // PARTS
-    seeds = range(first, first + PARTS)
-    with ProcessPoolExecutor() as pool:
-        all_heard = {who: pool.map(hear, [who] * PARTS, seeds, [size] * PARTS) for who in EARS}
-        for who, some in all_heard.items():
-            heard = list(some)
-            print(
-                f"{who}: {sum(one.size for one in heard):,} bytes, {sum(one.frames for one in heard):,} frames, "
-                f"{len(heard) * 1e-6 / sum(1 / one.rate for one in heard):.2f} MB/s on one core, "
-                f"at most {max(one.growth for one in heard)} bytes more held than at the start"
-            )
-            assert sum(one.size for one in heard) >= megabytes * 1_000_000
+def listen(part: str) -> list[float]:
+    """Bytes, frames, growth in bytes, and bytes a second of one part."""
+    who, seed = part.split()
+    return list(hear(who, int(seed), A_PART * 1_000_000))
+
+
+def test_garbage(until: float, judge: Callable[[Soaked], None]) -> None:
+    parts = [f"{who} {seed}" for seed in range(MEGABYTES // A_PART) for who in EARS]
+    soaked = soak("garbage", parts, listen, until)
+    for who in EARS:
+        heard = [result for part, result in soaked.results.items() if part.startswith(who)]
+        if heard:
+            size, frames = (int(sum(one[i] for one in heard)) for i in (0, 1))
+            rate = len(heard) / sum(1 / one[3] for one in heard)
+            print(f"{who}: {size:,} bytes, {frames:,} frames, {rate * 1e-6:.2f} MB/s on one core")
+            print(f"    at most {max(one[2] for one in heard):.0f} bytes more held than at the start")
+    judge(soaked)

@@ -1,45 +1,38 @@
-"""Very many schedules of faults, from seeds; every failing one is named. `SOAK_SCHEDULES=N` says how many."""
+"""Very many schedules of faults, from seeds; every failing one is named."""
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 
 from tests.schedules import cover
 from tests.schedules.drive import play_cells, run_machine
 from tests.schedules.tally import Tally
+from tests.soak.parts import Soaked, soak
 
-DEFAULT = "100000"
+WEIGHT = 6
+SCHEDULES = 100_000
 FIRST_SEED = 1_000_000
-PARTS = 10
+CELL_PARTS = 10
 MACHINE = 30
 """Examples of the state machine for each seed; with the cells of a part, about twice as many schedules."""
 
 
-def one(seed: int) -> tuple[int, list[object], str]:
-    """A seed, what was played, and what was wrong."""
+def one(part: str) -> list[object]:
+    """What a seed has played."""
+    seed = int(part)
     tally = Tally()
-    try:
-        play_cells(tally, cover.cells()[seed % PARTS :: PARTS], 1, seed)
-        run_machine(tally, MACHINE, seed)
-    except AssertionError as error:
-        return seed, tally.plain(), str(error)
-    return seed, tally.plain(), ""
+    play_cells(tally, cover.cells()[seed % CELL_PARTS :: CELL_PARTS], 1, seed)
+    run_machine(tally, MACHINE, seed)
+    return tally.plain()
 
 
-def test_schedules() -> None:
-    wanted = int(os.environ.get("SOAK_SCHEDULES", DEFAULT))
+def test_schedules(until: float, judge: Callable[[Soaked], None]) -> None:
+    count = SCHEDULES // (MACHINE + len(cover.cells()) // CELL_PARTS) + 1
+    soaked = soak("schedules", (str(FIRST_SEED + i) for i in range(count)), one, until)
     total = Tally()
-    failed = []
-    seeds = range(FIRST_SEED, FIRST_SEED + wanted // (MACHINE + len(cover.cells()) // PARTS) + 1)
-    with ProcessPoolExecutor() as pool:
-        for i, (seed, plain, wrong) in enumerate(pool.map(one, seeds), 1):
-            total.add(Tally.of(plain))
-            if wrong:
-                failed.append(seed)
-                print(f"seed {seed}: {wrong}", flush=True)
-            if i % 20 == 0:
-                print(f"{total.schedules} schedules, {len(failed)} seeds failed", flush=True)
-    print(f"seeds {seeds.start}:{seeds.stop}", *total.lines(), sep="\n")
-    assert not failed
-    assert total.schedules >= wanted
+    for plain in soaked.results.values():
+        total.add(Tally.of(plain))
+    if soaked.results:
+        print(*total.lines(), sep="\n")
+    judge(soaked)
+    assert total.schedules >= SCHEDULES

@@ -8,8 +8,9 @@ import pytest
 
 from mesoinjector import Delivered, DeviceError, Injector, MesoError, NotDelivered, UnaccountedDose, Unknown
 from mesoprotocol import messages, wire
+from mesosim.lab.link import Killed
 from mesosim.world import parameters
-from tests.bench_of_one import Bench, Killed, after_flow, after_strokes, world
+from tests.bench_of_one import Bench, after_flow, after_strokes, world
 
 DOSE = {"volume_ml": 0.02, "depth_mm": 1.0, "zone": "cheek"}
 BIG = {"volume_ml": 0.1, "depth_mm": 1.0, "zone": "cheek"}
