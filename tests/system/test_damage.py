@@ -303,3 +303,29 @@ def test_a_power_cut_after_a_write(after: int, blocked: bool, here: Bench) -> No
         assert isinstance(result, Unknown)
         assert result.lower_nl <= given <= result.upper_nl
         assert result.upper_nl - result.lower_nl < 16_000
+
+
+@pytest.mark.requirement("SR-07")
+def test_a_needle_that_blocks_near_the_end_is_found_while_it_settles(here: Bench) -> None:
+    """Too little is stored to be found while the plunger moves, and too much to have been given."""
+    injector = here.ready()
+    before = here.plant()["tip_nl"]
+    injector.listen(after_flow(8_500, lambda: here.device.control("blocked", 1)))
+    result = injector.dose(**DOSE)
+    assert isinstance(result, Delivered) and result.reason == "occlusion" and not result.complete
+    assert result.lower_nl <= here.plant()["tip_nl"] - before <= result.upper_nl
+
+
+@pytest.mark.requirement("SR-29")
+def test_a_drive_that_rests_elsewhere_is_not_home(here: Bench) -> None:
+    injector = here.ready()
+    plant = world(here).plant
+    inputs = plant.inputs
+
+    def hang() -> None:
+        plant.inputs = lambda t: inputs(t) & ~wire.INPUT_NEEDLE_HOME
+
+    injector.listen(after_flow(10_000, hang))
+    result = injector.dose(**DOSE)
+    assert isinstance(result, Delivered) and result.reason == "needle_not_home" and not result.needle_home
+    assert injector.status().latches & wire.LATCH_NEEDLE_NOT_HOME
