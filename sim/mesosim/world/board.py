@@ -66,7 +66,8 @@ class TracedAxis:
         self._board.plant.home_depth(self._board.t)
 
     def _traced(self, kind: int, value: int) -> int:
-        self._board.log.add(self._board.t, kind, self._number, value, 0)
+        board = self._board
+        board.log.add(board.t, kind, self._number, value, 0)
         return value
 
 
@@ -143,7 +144,7 @@ class SimulatedBoard:
 
     def now(self) -> int:
         """See the port."""
-        return self._note(trace.NOW, (self.t // plant.TICKS_PER_US) & 0x3FFFFFFF)
+        return self.log.add(self.t, trace.NOW, (self.t // plant.TICKS_PER_US) & 0x3FFFFFFF, 0, 0)
 
     def nonce(self, buf: bytearray) -> None:
         """See the port."""
@@ -154,7 +155,7 @@ class SimulatedBoard:
         """See the port."""
         n = min(len(buf), len(self._rx) - self._rx_at)
         if n == 0:
-            return self._note(trace.RECEIVE, 0)
+            return self.log.add(self.t, trace.RECEIVE, 0, 0, 0)
         data = self._rx[self._rx_at : self._rx_at + n]
         buf[:n] = data
         self._rx_at += n
@@ -180,63 +181,59 @@ class SimulatedBoard:
 
     def inputs(self) -> int:
         """See the port."""
-        return self._note(trace.INPUTS, self.plant.inputs(self.t))
+        return self.log.add(self.t, trace.INPUTS, self.plant.inputs(self.t), 0, 0)
 
     def index_count(self) -> int:
         """See the port."""
-        return self._note(trace.INDEX_COUNT, self.plant.index_count)
+        return self.log.add(self.t, trace.INDEX_COUNT, self.plant.index_count, 0, 0)
 
     def index_tick(self) -> int:
         """See the port."""
-        return self._note(trace.INDEX_TICK, (self.plant.index_t // plant.TICKS_PER_US) & 0x3FFFFFFF)
+        return self.log.add(self.t, trace.INDEX_TICK, (self.plant.index_t // plant.TICKS_PER_US) & 0x3FFFFFFF, 0, 0)
 
     def index_position(self) -> int:
         """See the port."""
-        return self._note(trace.INDEX_POSITION, self.plant.index_position)
+        return self.log.add(self.t, trace.INDEX_POSITION, self.plant.index_position, 0, 0)
 
     def protrusion_um(self) -> int:
         """See the port."""
-        return self._note(trace.PROTRUSION, self.plant.protrusion_um)
+        return self.log.add(self.t, trace.PROTRUSION, self.plant.protrusion_um, 0, 0)
 
     def needle_um(self) -> int:
         """See the port."""
-        return self._note(trace.NEEDLE, self.plant.needle_now_um(self.t))
+        return self.log.add(self.t, trace.NEEDLE, self.plant.needle_now_um(self.t), 0, 0)
 
     def pressure_pa(self) -> int:
         """See the port."""
         self.plant.advance(self.t)
         pa = int(self.plant.fluid.pressure_kpa * 1000.0) + self.plant.noise.triangular(p.PRESSURE_NOISE_PA)
-        return self._note(trace.PRESSURE, pa // p.PRESSURE_STEP_PA * p.PRESSURE_STEP_PA)
+        return self.log.add(self.t, trace.PRESSURE, pa // p.PRESSURE_STEP_PA * p.PRESSURE_STEP_PA, 0, 0)
 
     def encoder(self) -> int:
         """See the port."""
         steps = self.plant.plunger.position(self.t) - self._plunger_at_boot
-        return self._note(trace.ENCODER, steps * 5 // 8 - self.plant.encoder_slip)
+        return self.log.add(self.t, trace.ENCODER, steps * 5 // 8 - self.plant.encoder_slip, 0, 0)
 
     def battery_mv(self) -> int:
         """See the port."""
-        return self._note(trace.BATTERY, p.BATTERY_MV)
+        return self.log.add(self.t, trace.BATTERY, p.BATTERY_MV, 0, 0)
 
     def enable(self, on: bool) -> None:
         """See the port."""
-        self._note(trace.ENABLE, 1 if on else 0)
+        self.log.add(self.t, trace.ENABLE, 1 if on else 0, 0, 0)
         self.plant.power(self.t, on)
 
     def permit(self, on: bool, away: bool) -> None:
         """See the port."""
-        self._note(trace.PERMIT, (1 if on else 0) + (2 if away else 0))
+        self.log.add(self.t, trace.PERMIT, (1 if on else 0) + (2 if away else 0), 0, 0)
         self.plant.permit(self.t, on, away)
 
     def feed_deadman(self) -> None:
         """See the port."""
-        self._note(trace.DEADMAN, 0)
+        self.log.add(self.t, trace.DEADMAN, 0, 0, 0)
         self.plant.feed_deadman(self.t)
 
     def light(self, code: int) -> None:
         """See the port."""
-        self._note(trace.LIGHT, code)
+        self.log.add(self.t, trace.LIGHT, code, 0, 0)
         self._on_light(code)
-
-    def _note(self, kind: int, value: int) -> int:
-        self.log.add(self.t, kind, value, 0, 0)
-        return value

@@ -133,7 +133,7 @@ class Plant:
         self.fluid.advance(t)
         self.fluid.set_rate(0.0)
         self.drive.release(t)
-        self._find_mark(t)
+        self._find_mark(self.drive.position(t))
 
     # --- What the firmware does to the axes ------------------------------------------------------------
 
@@ -156,7 +156,7 @@ class Plant:
         """Let the drive finish its revolution: it stops at top dead centre and drops what is queued."""
         if self.drive.position(t) % p.STEPS_PER_TURN == 0:
             self.drive.stop(t)
-            self._find_mark(t)
+            self._find_mark(self.drive.position(t))
             self._look_ahead()
         else:
             self._parking = True
@@ -164,7 +164,7 @@ class Plant:
     def release(self, t: int) -> None:
         """Let the held way out start."""
         self.drive.release(t)
-        self._find_mark(t)
+        self._find_mark(self.drive.position(t))
         self._look_ahead()
 
     def home_depth(self, t: int) -> None:
@@ -189,7 +189,7 @@ class Plant:
                 self._mark_at = self.drive.position(t) - beyond + p.STEPS_PER_TURN
                 self.drive.set_origin(self._mark_at)
                 self._pass_mark(t)
-            self._find_mark(t)
+            self._find_mark(self.drive.position(t))
         self._look_ahead()
 
     def reset(self, t: int) -> None:
@@ -260,14 +260,13 @@ class Plant:
             self.fluid.advance(t)
             self.fluid.set_rate(which.rate(t))
         elif which is self.drive:
-            self._find_mark(t)
+            self._find_mark(self.drive.position(t))
         self._look_ahead()
 
     # --- Marks of a revolution: skin, bottom dead centre, skin, top dead centre -------------------------
 
-    def _find_mark(self, t: int) -> None:
-        """When the drive passes the next place that matters; only a hollow needle's skin does."""
-        at = self.drive.position(t)
+    def _find_mark(self, at: int) -> None:
+        """When the drive, which is at `at`, passes the next place that matters; only a hollow needle's skin does."""
         here = at % p.STEPS_PER_TURN
         if here == 0 and self.hollow:
             self._find_skin_steps()
@@ -311,7 +310,7 @@ class Plant:
                 self.punctures += 1
         elif place == 0:
             wake = self._pass_top(t)
-        self._find_mark(t)
+        self._find_mark(self._mark_at)
         self._find_skin(t)
         return wake
 

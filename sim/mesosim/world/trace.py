@@ -17,6 +17,7 @@ INDEX_COUNT, INDEX_TICK, INDEX_POSITION, PROTRUSION, NEEDLE = range(6, 11)
 
 
 _ROOM = 2000
+_LAST = _ROOM - 40
 
 
 class Trace:
@@ -30,15 +31,16 @@ class Trace:
         self._file = open(path, "wb") if path else None
         self._digest = ""
 
-    def add(self, t: int, kind: int, a: int, b: int, c: int) -> None:
-        """Append one record."""
+    def add(self, t: int, kind: int, a: int, b: int, c: int) -> int:
+        """Append one record; returns `a`, which is a call's result."""
         at = self._at
-        if at > _ROOM - 40:
+        if at > _LAST:
             self._flush()
             at = 0
         pack_into("<qqqqq", self._buf, at, t, kind, a, b, c)
         self._at = at + 40
         self.records += 1
+        return a
 
     def blob(self, t: int, kind: int, a: int, data: bytes) -> None:
         """Append a record with bytes behind it."""
@@ -73,8 +75,9 @@ class Trace:
 class Untraced(Trace):
     """Keeps nothing: for wall time, in which no two runs are the same, and for whoever needs no hash."""
 
-    def add(self, t: int, kind: int, a: int, b: int, c: int) -> None:
+    def add(self, t: int, kind: int, a: int, b: int, c: int) -> int:
         """See `Trace`."""
+        return a
 
     def blob(self, t: int, kind: int, a: int, data: bytes) -> None:
         """See `Trace`."""
