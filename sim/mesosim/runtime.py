@@ -7,22 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import select
-import socket
 import struct
 import subprocess
 import sys
-import tty
 from typing import Any, Protocol
 
-from mesosim import micropython
+from mesosim import micropython, wasm
+from mesosim.process import ANSWER_S, BehindPty, Calls, DeviceDied, end, last_words, result
 
-RUNTIMES = ("cpython", "micropython")
-
-
-class DeviceDied(RuntimeError):
-    """The device's process ended or does not answer; its last words are in the message."""
+RUNTIMES = ("cpython", "micropython", "wasm")
 
 
 class Device(Protocol):
@@ -63,13 +57,9 @@ class InProcess:
 class Piped:
     """The device as a process of its own, in lock step over pipes."""
 
-    ANSWER_S = 60.0
-    """Wall time that one answer may take; a device that is silent for longer is dead."""
-
     def __init__(self, seed: int, runtime: str, trace_path: str = "") -> None:
-        arguments = ["lockstep", str(seed), "0", "0", trace_path]
         self._process = subprocess.Popen(
-            _command(runtime, arguments),
+            command(runtime, ["lockstep", str(seed), trace_path]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -78,97 +68,73 @@ class Piped:
         )
         assert self._process.stdin
         assert self._process.stdout
-        self._owed = 0
-        """Bytes of the head of the answer that is still to come: 12 of run, 4 of control, 0 if none is."""
-        self._got = b""
-        self._late = b""
-        self._in, self._out = self._process.stdin, self._process.stdout
+        self._calls = Calls(self._process, self._process.stdin.fileno(), self._process.stdout.fileno())
 
     def run(self, until_us: int, rx: bytes) -> tuple[int, bytes]:
         """See `Device`. Raises `DeviceDied`."""
-        self._settle()
-        self._write(b"R" + struct.pack("<QI", until_us, len(rx)) + rx)
-        self._owed = 12
-        t, tx = self._finish_run()
-        tx, self._late = self._late + tx, b""
-        return t, tx
+        answer = self._calls.ask(b"R", struct.pack("<Q", until_us) + rx)
+        # what the device sent in a call that was cut short comes with this one
+        late = b"".join(each[8:] for each in self._calls.unheard)
+        self._calls.unheard.clear()
+        return struct.unpack_from("<Q", answer)[0], late + answer[8:]
 
     def control(self, name: str, value: Any = 0) -> Any:
         """See `Device`. Raises `DeviceDied`."""
-        self._settle()
-        request = json.dumps([name, value]).encode()
-        self._write(b"C" + struct.pack("<I", len(request)) + request)
-        self._owed = 4
-        return _result(self._finish_control())
-
-    def _settle(self) -> None:
-        """Take the answer of a call that Ctrl-C has cut short; what the device sent in it comes with the next."""
-        if self._owed == 12:
-            self._late += self._finish_run()[1]
-        elif self._owed:
-            self._finish_control()
-
-    def _finish_run(self) -> tuple[int, bytes]:
-        t, n = struct.unpack("<QI", self._peek(12))
-        tx = self._peek(12 + n)[12:]
-        self._got, self._owed = b"", 0
-        return t, tx
-
-    def _finish_control(self) -> bytes:
-        (n,) = struct.unpack("<I", self._peek(4))
-        answer = self._peek(4 + n)[4:]
-        self._got, self._owed = b"", 0
-        return answer
+        return self._calls.control(name, value)
 
     def close(self) -> None:
         """See `Device`."""
-        _end(self._process)
+        end(self._process)
 
-    def _write(self, data: bytes) -> None:
-        try:
-            self._in.write(data)
-        except (OSError, ValueError):
-            raise DeviceDied(_last_words(self._process)) from None
 
-    def _peek(self, n: int) -> bytes:
-        """The first n bytes of the answer under way; they stay in `_got` until it is whole."""
-        while len(self._got) < n:
-            ready, _, _ = select.select([self._out], [], [], self.ANSWER_S)
-            piece = self._out.read(n - len(self._got)) if ready else b""
-            if not piece:
-                raise DeviceDied(_last_words(self._process))
-            self._got += piece
-        return self._got[:n]
+class Terminal:
+    """The device as a process behind a pty, in lock step: virtual time is said on a socket beside it.
+
+    `path` opens like a serial port. Whoever does writes there, then calls `run` with the count of all bytes written.
+    """
+
+    def __init__(self, seed: int, runtime: str, trace_path: str = "") -> None:
+        arguments = ["lockstep", str(seed), trace_path]
+        self._behind = BehindPty(lambda control: command(runtime, [*arguments, str(control)]), blocking=True)
+        self.path = self._behind.path
+        control = self._behind.control.fileno()
+        self._calls = Calls(self._behind.process, control, control)
+
+    def run(self, until_us: int, sent: int) -> tuple[int, int]:
+        """Advance to `until_us` or to the first bytes sent, once the device has all `sent` bytes.
+
+        Returns the time and how many bytes it has written in all, so that a reader knows what to wait for.
+        Raises `DeviceDied`.
+        """
+        t, received = struct.unpack("<QQ", self._calls.ask(b"R", struct.pack("<QQ", until_us, sent)))
+        self._calls.unheard.clear()
+        return t, received
+
+    def control(self, name: str, value: int = 0) -> Any:
+        """See `Device`. Raises `DeviceDied`."""
+        return self._calls.control(name, value)
+
+    def close(self) -> None:
+        """End the device. Idempotent."""
+        self._behind.close()
 
 
 class Paced:
     """The device as a process behind a pty, at `speed` times wall time. `path` opens like a serial port."""
 
     def __init__(self, seed: int, runtime: str, speed: float = 1.0) -> None:
-        self._master, self._slave = os.openpty()
-        tty.setraw(self._slave)
-        os.set_blocking(self._master, False)
-        self.path = os.ttyname(self._slave)
-        ours, theirs = socket.socketpair()
-        with theirs:
-            arguments = ["paced", str(seed), str(theirs.fileno()), str(round(speed * 1000))]
-            self._process = subprocess.Popen(
-                _command(runtime, arguments),
-                stdin=self._master,
-                stdout=self._master,
-                stderr=subprocess.PIPE,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-            )
-        # the other end stays open here, so that a client may come and go; `unplug` lets it go
-        self._control = ours
-        self._control.settimeout(30.0)
-        self._lines = ours.makefile("rwb")
+        per_mille = str(round(speed * 1000))
+        self._behind = BehindPty(
+            lambda control: command(runtime, ["paced", str(seed), str(control), per_mille]), blocking=False
+        )
+        self.path = self._behind.path
+        self._behind.control.settimeout(ANSWER_S)
+        self._lines = self._behind.control.makefile("rwb")
 
     @property
     def pid(self) -> int:
         """Process id of the device."""
-        return self._process.pid
+        return self._behind.process.pid
 
     def control(self, name: str, value: Any = 0) -> Any:
         """Change or ask the world. Raises `DeviceDied`."""
@@ -179,72 +145,45 @@ class Paced:
         except OSError:
             answer = b""
         if not answer:
-            raise DeviceDied(_last_words(self._process))
-        return _result(answer)
+            raise DeviceDied(last_words(self._behind.process))
+        return result(answer)
+
+    def fileno(self) -> int:
+        """A file that can be read once the device has ended, for a selector."""
+        return self._behind.control.fileno()
+
+    def check(self) -> None:
+        """Raises `DeviceDied` once the device has ended."""
+        if select.select([self], [], [], 0)[0]:
+            raise DeviceDied(last_words(self._behind.process))
 
     def unplug(self) -> None:
         """Let go of the line: once its client has closed it too, it is really closed."""
-        if self._slave >= 0:
-            os.close(self._slave)
-            self._slave = -1
-
-    def wait(self) -> None:
-        """Wait for the device to end by itself."""
-        self._process.wait()
+        self._behind.unplug()
 
     def close(self) -> None:
         """End the device. Idempotent."""
-        if self._control.fileno() >= 0:
-            with contextlib.suppress(OSError):
-                self._lines.close()
-            self._control.close()
-            _end(self._process)
-            os.close(self._master)
-            self.unplug()
+        with contextlib.suppress(OSError):
+            self._lines.close()
+        self._behind.close()
 
 
 def start(runtime: str, seed: int, trace_path: str = "") -> Device:
-    """A device in virtual time on `cpython` (in process) or `micropython` (its own process)."""
+    """A device in virtual time on `cpython` (in process), `micropython` or `wasm` (a process of its own).
+
+    Raises ValueError for another name, `NoMicroPython` where that one is not installed.
+    """
     if runtime == "cpython":
         return InProcess(seed, trace_path)
-    if runtime == "micropython":
-        return Piped(seed, runtime, trace_path)
-    raise ValueError(f"runtime {runtime!r}: choose one of {', '.join(RUNTIMES)}")
+    return Piped(seed, runtime, trace_path)
 
 
-def _command(runtime: str, arguments: list[str]) -> list[str]:
+def command(runtime: str, arguments: list[str]) -> list[str]:
+    """The command line that runs `mesosim.device` with `arguments`. Raises as `start` does."""
     if runtime == "micropython":
         return micropython.command(arguments)
+    if runtime == "wasm":
+        return wasm.command(arguments)
+    if runtime != "cpython":
+        raise ValueError(f"runtime {runtime!r}: choose one of {', '.join(RUNTIMES)}")
     return [sys.executable, "-m", "mesosim.device", *arguments]
-
-
-def _result(answer: bytes) -> Any:
-    error, result = json.loads(answer)
-    if error is not None:
-        raise ValueError(error)
-    return result
-
-
-def _last_words(process: subprocess.Popen[bytes]) -> str:
-    """Why a device does not answer: what it said on stderr, after it is certainly gone."""
-    try:
-        code = str(process.wait(timeout=1.0))
-    except subprocess.TimeoutExpired:
-        code = "none: it hung"
-        process.kill()
-    _, errors = process.communicate()
-    return f"the simulated device died, exit code {code}: {errors.decode(errors='replace').strip()}"
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.stdin:
-        with contextlib.suppress(OSError):
-            process.stdin.close()
-    try:
-        process.wait(timeout=5.0)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    for stream in (process.stdout, process.stderr):
-        if stream:
-            stream.close()

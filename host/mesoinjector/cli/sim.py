@@ -18,24 +18,34 @@ app = typer.Typer(no_args_is_help=True, help="The simulated device.")
 def serve(
     pty: Annotated[Path | None, typer.Option(help="Where to put a link to the device's pty.")] = None,
     tcp: Annotated[str | None, typer.Option(help="HOST:PORT to listen on, for socket:// addresses.")] = None,
+    control: Annotated[
+        Path | None, typer.Option(help="Where to put a socket for control: one JSON list [name, value] a line.")
+    ] = None,
+    devices: Annotated[
+        int, typer.Option(min=1, max=16, help="How many; names get -2, -3 ..., ports and seeds count up.")
+    ] = 1,
     runtime: Annotated[str | None, typer.Option(help="micropython or cpython.")] = None,
-    speed: Annotated[float, typer.Option(min=0.01, max=3.0, help="Times real time; hosts keep theirs.")] = 1.0,
+    speed: Annotated[float, typer.Option(min=0.1, max=2.0, help="Times real time; hosts keep theirs.")] = 1.0,
     seed: Annotated[
         int | None, typer.Option(help="Seed of the simulated device; by default another each time.")
     ] = None,
 ) -> None:
-    """Run a simulated device in real time behind a pty or a TCP port, until Ctrl-C."""
+    """Run a simulated device in real time behind a pty, a TCP port or both, until Ctrl-C."""
     from mesosim import micropython
     from mesosim import serve as server
+    from mesosim.process import DeviceDied
 
     chosen = choose_runtime(runtime)
     if pty is None and tcp is None:
         raise errors.PlanError("sim serve: name a --pty, a --tcp address, or both.")
     try:
         number = secrets.randbelow(1 << 30) if seed is None else seed
-        server.serve(chosen, number, speed, pty, tcp, on_ready=lambda line: print(line, flush=True))
+        places = server.Places(pty, tcp, control)
+        server.serve(chosen, number, speed, places, devices, on_ready=lambda line: print(line, flush=True))
     except (OSError, ValueError) as error:
         raise errors.PlanError(f"sim serve: {error}") from None
+    except DeviceDied as error:
+        raise errors.LinkLost(f"sim serve: {error}") from None
     except micropython.NoMicroPython as error:
         raise errors.DeviceNotFound(str(error)) from None
     except KeyboardInterrupt:
@@ -44,8 +54,8 @@ def serve(
 
 def choose_runtime(named: str | None) -> str:
     """The runtime that was named, or MicroPython where its wheel exists. Raises `PlanError`, `DeviceNotFound`."""
-    if named not in (None, "cpython", "micropython"):
-        raise errors.PlanError(f"--runtime {named}: must be cpython or micropython.")
+    if named not in (None, "cpython", "micropython", "wasm"):
+        raise errors.PlanError(f"--runtime {named}: must be cpython, micropython or wasm.")
     if named:
         return named
     try:
