@@ -96,6 +96,8 @@ class Fault(_Table):
         return chosen, size
 
 
+BOARD_S = 1.0
+"""How long a Board call goes wrong by default; a chip that is gone for good is found out within it."""
 TRIED_AT_S: dict[str, float] = {"prime": 0.6, "dose": 2.0, "run": 3.0}
 """When a fault is tried, after the step began: before a prime's press, in mid-dose, in mid-run."""
 
@@ -162,9 +164,10 @@ def _board() -> list[Fault]:
             found.append(
                 Fault(
                     name=f"board.{call}.{kind}",
-                    title=f"Board call {call}: {kind.replace('_', ' ')}, from then on",
+                    title=f"Board call {call}: {kind.replace('_', ' ')}",
                     target=f"board.{call}",
                     kinds=(kind,),
+                    duration_s=BOARD_S,
                     hazard=hazard,
                     hazard_ms=times[hazard].ms,
                     alarm={"dose": alarm},

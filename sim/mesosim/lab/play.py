@@ -176,8 +176,8 @@ class Play:
 
     def finish(self) -> list[str]:
         """Rest, a clean line, a fresh host that asks for what was left open; what it found wrong."""
-        self.faults.end()
         rested = self.witness.rest(REST_US)
+        self.faults.end()
         findings = oracle.at_rest(rested)
         try:
             self._connect()
