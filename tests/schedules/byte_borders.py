@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from mesosim.lab.frames import DOWN, UP, Splitter, name
 from mesosim.runtime import Device
-from tests.schedules.faults import DOWN, UP, Do, Splitter, name
+from tests.schedules.faults import Do
 from tests.schedules.play import Play, Wrong
 from tests.schedules.primed import copied
 

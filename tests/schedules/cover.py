@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import random
 
-from tests.schedules.faults import KINDS, MESSAGES, Do, Fault, Schedule
+from mesosim.lab.frames import KINDS, MESSAGES, Fault
+from tests.schedules.faults import Do, Schedule
 
 DOSE = Do("dose", 20_000)
 RUN = Do("run", 20)

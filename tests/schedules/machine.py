@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from mesoinjector import Injector
+from mesosim.lab.frames import KINDS, MESSAGES, Fault
 from tests.schedules.cover import DURING
-from tests.schedules.faults import KINDS, MESSAGES, Do, Fault
+from tests.schedules.faults import Do
 from tests.schedules.play import Play, Wrong
 from tests.schedules.primed import copied
 from tests.schedules.tally import Tally

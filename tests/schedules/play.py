@@ -12,12 +12,13 @@ from mesoinjector.connection import STOP_BYTES
 from mesoinjector.journal import Journal
 from mesoinjector.keys import Key
 from mesoprotocol import wire
+from mesosim.lab.frames import Fault
+from mesosim.lab.line import FaultyLine
 from mesosim.lab.link import Killed, MortalLink
 from mesosim.runtime import Device
 from tests.bench_of_one import OPERATOR, REST_US, SERVICE
 from tests.random_incidents import OVERHEAD_NL
-from tests.schedules.faults import Do, Fault, Schedule
-from tests.schedules.line import FaultyLine
+from tests.schedules.faults import Do, Schedule
 
 SEED = 5000
 """Of the first host's random bytes: another than that of the host that has primed."""

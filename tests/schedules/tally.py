@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.schedules.faults import KINDS, MESSAGES
+from mesosim.lab.frames import KINDS, MESSAGES
 from tests.schedules.play import Play
 
 PROPERTY = "schedules"

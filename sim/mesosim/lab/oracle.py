@@ -5,14 +5,29 @@ Each rule returns findings, sentences with figures; none means that it holds.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from mesosim.lab.scenario import Scenario
 
 OVERHEAD_NL = 250
 """What may pass the tip beside a dose: skin's own pressure into a needle at rest, and back."""
+AIR_STROKES = 4
+"""Strokes that may miss the skin before a lost contact is believed (two, A-30) and the last one is finished."""
 OVER_PERMILLE, OVER_NL = 100, 10_000
 """No dose is exceeded, and none silently missed, by more than the larger of both."""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """What the device raised first. Times count from when the fault could do harm."""
+
+    name: str
+    after_ms: int | None
+    safe_ms: int | None
+    """Until needle home and nothing pushed, for good; None: not within the time watched."""
+    exposed: bool
+    """Whether anything ran from the fault's onset on."""
 
 
 def tolerance_nl(asked_nl: int) -> int:
@@ -30,28 +45,50 @@ def at_rest(account: dict[str, Any]) -> list[str]:
     return found
 
 
-def judge(scenario: Scenario, doses: list[dict[str, Any]], alarm: str) -> list[str]:
+def judge(scenario: Scenario, doses: list[dict[str, Any]], alarm: Alarm) -> list[str]:
     """All doses, and what the scenario expects of them."""
     found = []
     for i, dose in enumerate(doses):
         where = f"{dose['kind']} {i + 1}"
-        found += _volume(where, dose, scenario.expect.bounds) if dose["kind"] != "run" else _punctures(where, dose)
+        if dose["kind"] == "run":
+            found += _punctures(where, dose)
+        elif scenario.expect.volumes:
+            found += _volume(where, dose)
     expect = scenario.expect
     if expect.results is not None:
         came = [dose["reason"] for dose in doses]
         if came != expect.results:
             found.append(f"results are {', '.join(came)}; expected {', '.join(expect.results)}")
-    if expect.alarm is not None and alarm != expect.alarm:
-        found.append(f"the alarm is {alarm or 'none'}; expected {expect.alarm or 'none'}")
+    if expect.alarm is not None and alarm.name != expect.alarm:
+        found.append(f"the alarm is {alarm.name or 'none'}; expected {expect.alarm or 'none'}")
+    elif expect.alarm and scenario.fault:
+        allowed_ms = scenario.fault[0].entry.hazard_ms if expect.within_ms is None else expect.within_ms
+        found += _in_time(alarm, allowed_ms)
     return found
 
 
-def _volume(where: str, dose: dict[str, Any], bounds: bool) -> list[str]:
+def _in_time(alarm: Alarm, allowed_ms: int) -> list[str]:
+    """The alarm, and rest, within the time to hazard, which counts from where the fault can do harm."""
+    found: list[str] = []
+    if not alarm.exposed:
+        return found
+    if alarm.after_ms is None or alarm.after_ms > allowed_ms:
+        found.append(f"the alarm {alarm.name} came {_after(alarm.after_ms)}; allowed are {allowed_ms} ms")
+    if alarm.safe_ms is None or alarm.safe_ms > allowed_ms:
+        found.append(f"needle home and nothing pushed {_after(alarm.safe_ms)}; allowed are {allowed_ms} ms")
+    return found
+
+
+def _after(ms: int | None) -> str:
+    return "never" if ms is None else f"after {ms} ms"
+
+
+def _volume(where: str, dose: dict[str, Any]) -> list[str]:
     found = []
     tip, asked, lower, upper = (dose[key] for key in ("plant_tip_nl", "asked_nl", "lower_nl", "upper_nl"))
     if tip > asked + tolerance_nl(asked):
         found.append(f"{where}: over-dose, {tip} nl left the tip, {asked} were asked for")
-    if bounds and not lower - OVERHEAD_NL <= tip <= upper + OVERHEAD_NL:
+    if not lower - OVERHEAD_NL <= tip <= upper + OVERHEAD_NL:
         found.append(f"{where}: {tip} nl left the tip, outside its bounds {lower} to {upper} nl")
     said_whole = dose["kind"] == "dose" and dose["reason"] == "complete" and dose["exact"] and not dose["drip"]
     if said_whole and dose["plant_skin_nl"] < asked - tolerance_nl(asked):
@@ -60,6 +97,6 @@ def _volume(where: str, dose: dict[str, Any], bounds: bool) -> list[str]:
 
 
 def _punctures(where: str, dose: dict[str, Any]) -> list[str]:
-    if dose["strokes"] <= dose["punctures"] <= dose["upper_strokes"]:
+    if dose["strokes"] - AIR_STROKES <= dose["punctures"] <= dose["upper_strokes"]:
         return []
     return [f"{where}: {dose['punctures']} punctures, outside its bounds {dose['strokes']} to {dose['upper_strokes']}"]

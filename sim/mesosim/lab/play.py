@@ -8,11 +8,12 @@ from typing import Any
 
 from mesoinjector import Delivered, DeviceError, Injector, MesoError, NotDelivered, Result, Unknown
 from mesoinjector.connection import STOP_BYTES
-from mesoinjector.journal import Journal
 from mesoprotocol import messages, wire
 from mesosim import runtime as simulator
 from mesosim.lab import oracle, strokes
+from mesosim.lab.line import FaultyLine
 from mesosim.lab.link import Killed, MortalLink
+from mesosim.lab.occurrence import MortalJournal, Occurrences
 from mesosim.lab.outcome import Outcome
 from mesosim.lab.scenario import Dose, Fractional, Giving, Prime, Scenario, Wait
 from mesosim.lab.witness import Witness
@@ -42,8 +43,11 @@ class Play:
     def __init__(self, scenario: Scenario, seed: int, device: simulator.Device) -> None:
         self.scenario = scenario
         self.seed = seed
-        self.witness = Witness(device)
-        self.journal = Journal(":memory:")
+        self.line = FaultyLine(device) if scenario.on_the_line else None
+        self.witness = Witness(self.line or device)
+        self.journal = MortalJournal()
+        self.journal.on_death = self._die
+        self.faults = Occurrences(scenario, self.witness, self.line, self.journal)
         self.host: Injector | None = None
         self.given: list[Given] = []
         self.strokes = strokes.Strokes()
@@ -53,13 +57,16 @@ class Play:
         self._hosts = 0
         self._samples = 0
         self._latches = 0
+        self._ran_us = -1
+        self.ran: list[tuple[int, int]] = []
+        """From when to when something ran."""
 
     def run(self) -> None:
         """All steps, then rest."""
         for name, value in self.scenario.hand.model_dump().items():
             self.witness.control(name, int(value))
-        self._connect()
-        for step in self.scenario.step:
+        for i, step in enumerate((None, *self.scenario.step)):
+            self.faults.begin(i)
             with contextlib.suppress(Killed, MesoError):
                 self._do(step)
 
@@ -70,7 +77,9 @@ class Play:
     # --- Steps ------------------------------------------------------------------------------------------
 
     def _do(self, step: Any) -> None:
-        if isinstance(step, Prime | Dose | Fractional):
+        if step is None:
+            self._connect()
+        elif isinstance(step, Prime | Dose | Fractional):
             self._give(step)
         elif isinstance(step, Wait):
             self.host.wait(step.s) if self.host else self.witness.rest(round(step.s * 1e6))
@@ -93,10 +102,14 @@ class Play:
         self.host = None
         self._hosts += 1
         self._link = MortalLink("sim", self.witness, self.seed * 100 + self._hosts)
+        if self.line:
+            self.line.on_crash = self._die
         self.host = Injector(self._link, self.journal)
         self.host.listen(self._hear)
         if self._hosts == 1:
             self.host.begin_treatment()
+        else:
+            self._ask()
 
     def _give(self, step: Giving) -> None:
         given = Given(step, self.account())
@@ -116,6 +129,13 @@ class Play:
         finally:
             given.dose_id = next(iter(self._intended()[known:]), "")
 
+    def _die(self) -> None:
+        """The host process is gone."""
+        self._link.dead = True
+        self.host = None
+        if self.line:
+            self.line.on_crash = None
+
     def _send_stop(self) -> None:
         self._link.write(STOP_BYTES)
 
@@ -134,9 +154,20 @@ class Play:
         elif isinstance(event, messages.OutcomeEvent) and event.reason != wire.REASON_COMPLETE:
             self._raise(messages.REASON_NAMES[event.reason].lower())
         elif isinstance(event, messages.PhaseEvent):
+            self._running(event.state == wire.STATE_RUNNING)
+            if event.state == wire.STATE_HELD:
+                self._raise("held")
             for name in latch_names(event.latches & ~self._latches):
                 self._raise(name)
             self._latches = event.latches
+
+    def _running(self, runs: bool) -> None:
+        """A dose or run has begun, or does not go on; as the host hears of it."""
+        if runs and self._ran_us < 0:
+            self._ran_us = self._link.now_us()
+        elif not runs and self._ran_us >= 0:
+            self.ran.append((self._ran_us, self._link.now_us()))
+            self._ran_us = -1
 
     def _raise(self, alarm: str) -> None:
         self.raised.append((self._link.now_us(), alarm))
@@ -146,6 +177,7 @@ class Play:
     def finish(self) -> list[str]:
         """Rest, a clean line, a fresh host that asks for what was left open; what it found wrong."""
         rested = self.witness.rest(REST_US)
+        self.faults.end()
         findings = oracle.at_rest(rested)
         try:
             self._connect()
@@ -159,6 +191,33 @@ class Play:
                 given.result = self.journal.result(given.dose_id) or given.result
         self.journal.close()
         return findings
+
+    def _ask(self) -> None:
+        """What the device has raised while no host listened: ledger and latches say what, its light showed when."""
+        assert self.host
+        self._running(False)
+        latched_us = self.account()["latched_us"]
+        since_us = latched_us if latched_us >= 0 else self._link.now_us()
+        for result in self.host.resolved:
+            if isinstance(result, Delivered | NotDelivered) and result.reason not in ("complete", "never committed"):
+                self.raised.append((since_us, result.reason))
+        latches = self.host.status().latches
+        for name in latch_names(latches & ~self._latches):
+            self.raised.append((since_us, name))
+        self._latches = latches
+
+    def alarm(self) -> oracle.Alarm:
+        """The first alarm, from the first fault's onset on."""
+        onset = self.faults.onset_us
+        raised = [item for item in self.raised if onset is None or item[0] >= onset]
+        name = raised[0][1] if raised else ""
+        if onset is None:
+            return oracle.Alarm(name, None, None, False)
+        harm = next((max(onset, begin) for begin, end in self.ran if end > onset), None)
+        since = onset if harm is None else harm
+        after_ms = (raised[0][0] - since + 999) // 1000 if raised else None
+        safe = self.witness.safe_us
+        return oracle.Alarm(name, after_ms, None if safe is None else max(0, safe - since) // 1000, harm is not None)
 
 
 def play(scenario: Scenario, seed: int, runtime: str = "cpython", trace_path: str = "") -> Outcome:
@@ -175,9 +234,10 @@ def _played(run: Play, runtime: str) -> Outcome:
     findings = run.finish()
     ends = [given.before for given in run.given[1:]] + [run.account()]
     doses = [_dose(given, after) for given, after in zip(run.given, ends, strict=True)]
-    alarm = run.raised[0][1] if run.raised else ""
+    alarm = run.alarm()
     findings += oracle.judge(run.scenario, doses, alarm)
     trace = run.witness.control("trace")
+    fault = run.scenario.fault[0].entry if run.scenario.fault else None
     return Outcome(
         scenario=run.scenario.name,
         seed=run.seed,
@@ -185,11 +245,11 @@ def _played(run: Play, runtime: str) -> Outcome:
         passed=not findings,
         findings=findings,
         requirements=list(run.scenario.requirements),
-        hazard="",
-        fault="",
-        alarm=alarm,
-        alarm_ms=None,
-        hazard_ms=None,
+        hazard=fault.hazard if fault else "",
+        fault=fault.name if fault else "",
+        alarm=alarm.name,
+        alarm_ms=alarm.after_ms,
+        hazard_ms=fault.hazard_ms if fault else None,
         doses=doses,
         strokes=run.strokes.summary(
             [step.strokes for step in run.scenario.giving if isinstance(step, Fractional)],

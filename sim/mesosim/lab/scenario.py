@@ -16,12 +16,15 @@ Everything is checked before anything runs. `schema()` is the file's JSON Schema
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pydantic
 
+from mesoprotocol import limits, messages, wire
+from mesosim.lab import catalogue
 from mesosim.lab.words import sentence
 
 Seconds = Annotated[float, pydantic.Field(strict=True, ge=0, le=7200, allow_inf_nan=False)]
@@ -30,6 +33,31 @@ Number = Annotated[float, pydantic.Field(strict=True, allow_inf_nan=False)]
 Count = Annotated[int, pydantic.Field(strict=True, ge=0, le=1 << 30)]
 Text = Annotated[str, pydantic.Field(strict=True, min_length=1, max_length=120)]
 Requirement = Annotated[str, pydantic.Field(strict=True, pattern=r"^SR-\d\d$")]
+
+
+def _one_of(known: list[str]) -> Callable[[str], str]:
+    def check(name: str) -> str:
+        if name not in known:
+            raise ValueError(f"one of {', '.join(known)}")
+        return name
+
+    return check
+
+
+ZONES = [row[1] for row in limits.ZONES]
+PROFILES = [str(row[1]) for row in limits.PROFILES]
+Zone = Annotated[str, pydantic.Field(json_schema_extra={"enum": [*ZONES]}), pydantic.AfterValidator(_one_of(ZONES))]
+Profile = Annotated[
+    str, pydantic.Field(json_schema_extra={"enum": [*PROFILES]}), pydantic.AfterValidator(_one_of(PROFILES))
+]
+
+ALARMS = (
+    *(name.lower() for name in messages.REASON_NAMES.values()),
+    *(name.removeprefix("LATCH_").lower() for name in vars(wire) if name.startswith("LATCH_")),
+    *(name.lower() for name in messages.STATUS_NAMES.values()),
+    "held",
+)
+"""Reasons, latches and refusals of the schema, as a scenario names them; `held`: a run that waits for its trigger."""
 
 
 class ScenarioError(Exception):
@@ -68,7 +96,7 @@ class Prime(_Giving):
 
     do: Literal["prime"]
     volume_ml: Number
-    profile: Text = "1ml-30G4-aqueous"
+    profile: Profile = "1ml-30G4-aqueous"
 
 
 class Dose(_Giving):
@@ -77,22 +105,24 @@ class Dose(_Giving):
     do: Literal["dose"]
     volume_ml: Number
     depth_mm: Number
-    zone: Text
+    zone: Zone
     point: Count = 0
-    profile: Text = "1ml-30G4-aqueous"
+    profile: Profile = "1ml-30G4-aqueous"
 
 
 class Fractional(_Giving):
     """A fractional run."""
 
     do: Literal["fractional"]
-    strokes: Count
+    strokes: Annotated[int, pydantic.Field(strict=True, ge=1, le=limits.STROKES_MAX)]
     depth_mm: Number
-    zone: Text
-    area_cm2: Count
-    rate_per_min: Count = 900
-    needles: Count = 16
-    duration_s: Count | None = None
+    zone: Zone
+    area_cm2: Annotated[int, pydantic.Field(strict=True, ge=limits.AREA_MIN_CM2, le=limits.AREA_MAX_CM2)]
+    rate_per_min: Annotated[
+        int, pydantic.Field(strict=True, ge=limits.RATE_MIN_PER_MIN, le=limits.RATE_MAX_PER_MIN)
+    ] = 900
+    needles: Annotated[int, pydantic.Field(strict=True, ge=limits.NEEDLES_MIN, le=limits.NEEDLES_MAX)] = 16
+    duration_s: Annotated[int, pydantic.Field(strict=True, ge=1, le=limits.RUN_MAX_S)] | None = None
 
 
 class Wait(_Table):
@@ -122,6 +152,11 @@ class FaultTable(_Table):
     value: Number | int | bool | None = None
     duration_s: Seconds | None = None
 
+    @property
+    def entry(self) -> catalogue.Fault:
+        """What the catalogue has about it. Raises `UnknownFault`."""
+        return catalogue.get(self.name)
+
 
 class Expect(_Table):
     """What must come out, beside what always must: see `oracle`."""
@@ -132,8 +167,8 @@ class Expect(_Table):
     """What the device raises first; "" for nothing at all."""
     within_ms: Count | None = None
     """From the fault's onset to the alarm."""
-    bounds: bool = True
-    """The bounds of every dose hold the plant's volume; `false` where a defect takes away what they are made of."""
+    volumes: bool = True
+    """What is said of each dose's volume holds; `false` where a defect takes away what it is made of, unseen."""
 
 
 class Scenario(_Table):
@@ -147,6 +182,11 @@ class Scenario(_Table):
     step: Annotated[list[Step], pydantic.Field(min_length=1)]
     fault: list[FaultTable] = []
     expect: Expect = Expect()
+
+    @property
+    def on_the_line(self) -> bool:
+        """Whether a fault lies between host and device."""
+        return any(table.entry.on_the_line for table in self.fault)
 
     @property
     def giving(self) -> list[Giving]:
@@ -187,6 +227,9 @@ def parse(text: str, origin: str) -> Scenario:
         checked = Scenario.model_validate({**data, "name": Path(origin).name.removesuffix(".toml")})
     except pydantic.ValidationError as error:
         raise _refused(origin, [sentence(item) for item in error.errors(include_url=False)]) from None
+    wrong = [*_steps(checked), *_faults(checked), *_expectations(checked)]
+    if wrong:
+        raise _refused(origin, wrong)
     return checked
 
 
@@ -195,6 +238,61 @@ def schema() -> dict[str, Any]:
     found = Scenario.model_json_schema()
     found["properties"].pop("name")
     return found
+
+
+def _steps(scenario: Scenario) -> list[str]:
+    """Steps outside what the device gives; in words."""
+    found = []
+    for i, step in enumerate(scenario.step):
+        key = f"step[{i}]"
+        if isinstance(step, Prime):
+            found += _range(f"{key}.volume_ml", step.volume_ml, 0.001, limits.PRIME_MAX_NL / 1e6, "ml")
+        elif isinstance(step, Dose | Fractional):
+            zone = next(row for row in limits.ZONES if row[1] == step.zone)
+            where = f"in zone {step.zone}"
+            if isinstance(step, Dose):
+                low, high = limits.METERED_DEPTH_MIN_UM, min(zone[2], limits.METERED_DEPTH_MAX_UM)
+                most = min(zone[4], limits.DOSE_MAX_NL)
+                found += _range(f"{key}.volume_ml", step.volume_ml, limits.DOSE_MIN_NL / 1e6, most / 1e6, "ml", where)
+            else:
+                low, high = limits.FRACTIONAL_DEPTH_MIN_UM, min(zone[3], limits.FRACTIONAL_DEPTH_MAX_UM)
+            found += _range(f"{key}.depth_mm", step.depth_mm, low / 1e3, high / 1e3, "mm", where)
+    return found
+
+
+def _faults(scenario: Scenario) -> list[str]:
+    """Faults that the catalogue does not know, or not so; in words."""
+    found = []
+    for i, table in enumerate(scenario.fault):
+        key = f"fault[{i}]"
+        try:
+            table.entry.checked(table.kind, table.value)
+        except catalogue.UnknownFault as error:
+            found.append(f"{key}: {error}")
+        if table.step is not None and table.step > len(scenario.step):
+            found.append(f"{key}.step = {table.step}: must be 1 to {len(scenario.step)}, a step of this file")
+    return found
+
+
+def _expectations(scenario: Scenario) -> list[str]:
+    """Expectations that nothing could meet; in words."""
+    expect, found = scenario.expect, []
+    if expect.results is not None and len(expect.results) != len(scenario.giving):
+        found.append(
+            f"expect.results has {len(expect.results)} entries: must have {len(scenario.giving)}, one for each prime, "
+            "dose and fractional run"
+        )
+    if expect.alarm and expect.alarm not in ALARMS:
+        found.append(f"expect.alarm = {expect.alarm!r}: must be one of {', '.join(ALARMS)}")
+    if expect.within_ms is not None and not scenario.fault:
+        found.append(f"expect.within_ms = {expect.within_ms}: needs a [[fault]] to count from")
+    return found
+
+
+def _range(key: str, value: float, low: float, high: float, unit: str, where: str = "") -> list[str]:
+    if low <= value <= high:
+        return []
+    return [f"{key} = {value:g}: must be {low:g} to {high:g} {unit} {where}".rstrip()]
 
 
 def _refused(origin: str, faults: list[str]) -> ScenarioError:

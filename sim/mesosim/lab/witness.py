@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from mesosim.runtime import Device
@@ -12,14 +13,21 @@ NEVER = 1 << 62
 
 
 class Witness:
-    """See `Device`. From `watch(t)` on it notes when the device has come to rest for good."""
+    """See `Device`. From `watch(t)` on it notes when the device has come to rest: needle home, nothing pushed."""
 
     def __init__(self, device: Device) -> None:
         self._device = device
         self.t_us, self._early = device.run(0, b"")
         self._from_us, self._until_us = NEVER, NEVER
         self.safe_us: int | None = None
-        """Since when, after the fault's onset, nothing moves and the needle is home; None while it does."""
+        """Since when, after the fault's onset, the needle is home and nothing is pushed; None while it is not so."""
+        self._steps = 0
+        self._acts: list[tuple[int, Callable[[], None]]] = []
+
+    def at(self, us: int, act: Callable[[], None]) -> None:
+        """Do something when the device's clock has come to `us`, whoever waits for what."""
+        self._acts.append((us, act))
+        self._acts.sort(key=lambda item: item[0])
 
     def watch(self, from_us: int, for_us: int) -> None:
         """Look closely from an instant on, for a time."""
@@ -28,11 +36,15 @@ class Witness:
     def run(self, until_us: int, rx: bytes) -> tuple[int, bytes]:
         """See `Device`."""
         while True:
+            while self._acts and self._acts[0][0] <= self.t_us:
+                self._acts.pop(0)[1]()
             stop_us = until_us
+            if self._acts:
+                stop_us = min(stop_us, self._acts[0][0])
             if self.t_us < self._from_us:
-                stop_us = min(until_us, self._from_us)
+                stop_us = min(stop_us, self._from_us)
             elif self.t_us < self._until_us:
-                stop_us = min(until_us, self.t_us + LOOK_US)
+                stop_us = min(stop_us, self.t_us + LOOK_US)
             self.t_us, tx = self._device.run(stop_us, rx)
             tx, self._early = self._early + tx, b""
             rx = b""
@@ -63,7 +75,8 @@ class Witness:
 
     def _look(self) -> None:
         now = self.account()
-        if now["moving"] or not now["needle_home"]:
+        pushed, self._steps = now["plunger_steps"] > self._steps, now["plunger_steps"]
+        if pushed or not now["needle_home"]:
             self.safe_us = None
         elif self.safe_us is None:
             self.safe_us = self.t_us

@@ -10,9 +10,10 @@ import heapq
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from mesosim.lab import frames
+from mesosim.lab.frames import DOWN, UP, Fault, Splitter, flipped
 from mesosim.lab.link import Killed
 from mesosim.runtime import Device
-from tests.schedules.faults import DOWN, UP, Fault, Splitter, flipped, name
 
 LOOK_US = 250_000
 """Between two looks at the plunger."""
@@ -47,6 +48,8 @@ class FaultyLine:
         """When each forward motion of the plunger was last seen."""
         self.hits: list[Hit] = []
         self.in_dose = False
+        self.cut: set[str] = set()
+        """Ways, of DOWN and UP, on which nothing passes."""
         self.on_crash: Callable[[], None] | None = None
         """Kills the host; None while there is none."""
 
@@ -77,9 +80,9 @@ class FaultyLine:
         out, self._passed[UP] = self._passed[UP], b""
         return self.t_us, out
 
-    def control(self, what: str, value: int = 0) -> Any:
+    def control(self, name: str, value: Any = 0) -> Any:
         """See `Device`."""
-        return self._device.control(what, value)
+        return self._device.control(name, value)
 
     def close(self) -> None:
         """See `Device`."""
@@ -105,7 +108,7 @@ class FaultyLine:
     # --- Frames -----------------------------------------------------------------------------------------
 
     def _offer(self, way: str, piece: bytes) -> None:
-        message = name(piece)
+        message = frames.name(piece)
         if message in ("Prepare", "PrepareRun"):
             self.in_dose = True
         held, self._held[way] = self._held[way], []
@@ -170,7 +173,8 @@ class FaultyLine:
             self._pass(way, piece)
 
     def _pass(self, way: str, piece: bytes) -> None:
-        self._passed[way] += piece
+        if way not in self.cut:
+            self._passed[way] += piece
 
     def _delay(self, way: str, piece: bytes, ms: int) -> None:
         self._lates += 1

@@ -1,0 +1,213 @@
+"""The catalogue of faults: what can go wrong, by name, what it leads to, and what must notice it in which time.
+
+The package's `faults.toml` has the named ones. Three families follow from rules: `board.<call>.<kind>` for each Board
+call and each kind of fault that fits it, `frame.<message>.<kind>` for each message of the protocol, and
+`host.crash.<step>` for each write of the journal.
+"""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from importlib import resources
+from typing import Annotated, Literal
+
+import pydantic
+
+from mesosim.lab import frames
+from mesosim.world import calls
+
+Kind = Literal["step", "ramp", "intermittent", "stuck"]
+Mode = Literal["prime", "dose", "run"]
+How = Literal["set", "scale", "add"]
+JOURNAL_STEPS = ("intended", "committed", "outcome")
+"""Writes of a dose in the host's journal; the host may die before each and after it."""
+
+
+class UnknownFault(ValueError):
+    """No fault of that name, or it cannot be so; the message says what there is."""
+
+
+class _Table(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class Hazard(_Table):
+    """How long it takes from a fault that is in effect to harm, and why."""
+
+    id: Annotated[str, pydantic.Field(pattern=r"^H-\d\d$")]
+    ms: Annotated[int, pydantic.Field(gt=0)]
+    because: str
+
+
+class Fault(_Table):
+    """One entry. `alarm` is by mode: a reason or latch of the schema, or the status of a refusal; "" for nothing."""
+
+    name: str
+    title: str
+    target: str
+    """A symbol of the world, or `board.<call>`, `frame.<message>`, `link`, `host.crash`."""
+    kinds: Annotated[tuple[str, ...], pydantic.Field(min_length=1)]
+    """Those that make sense; the first is the default."""
+    how: How = "set"
+    value: float | None = None
+    unit: str = ""
+    range: tuple[float, float] | None = None
+    duration_s: float = 0.0
+    """0: until it is cleared."""
+    at_s: float | None = None
+    """When to try it, after the step began; by default as `TRIED_AT_S` says."""
+    hazard: Annotated[str, pydantic.Field(pattern=r"^H-\d\d$")]
+    hazard_ms: Annotated[int, pydantic.Field(gt=0)] = 1
+    alarm: Annotated[dict[Mode, str], pydantic.Field(min_length=1)]
+    detectable: bool = True
+    why: str = ""
+    """Of what no sensor can see: the physical reason."""
+    state: Literal["met", "open"] = "met"
+    note: str = ""
+    """Of what is open: what is missing."""
+
+    @pydantic.model_validator(mode="after")
+    def _whole(self) -> Fault:
+        if not self.detectable and not (self.why and not any(self.alarm.values())):
+            raise ValueError(f"{self.name}: what cannot be detected has a reason `why`, and no alarm")
+        if self.state == "open" and not self.note:
+            raise ValueError(f"{self.name}: what is open has a `note` that says what is missing")
+        if self.value is not None and self.range and not self.range[0] <= self.value <= self.range[1]:
+            raise ValueError(f"{self.name}: value {self.value:g} is outside its range")
+        return self
+
+    @property
+    def on_the_line(self) -> bool:
+        """Whether it lies between host and device: a scenario reaches it, a device's control does not."""
+        return self.target.split(".")[0] in ("frame", "link", "host")
+
+    def checked(self, kind: str | None, value: float | None) -> tuple[str, float | None]:
+        """Kind and value to use. Raises `UnknownFault` if they do not fit."""
+        chosen = kind or self.kinds[0]
+        if chosen not in self.kinds:
+            raise UnknownFault(f"fault {self.name}: kind = {chosen!r}: must be one of {', '.join(self.kinds)}")
+        size = self.value if value is None else value
+        if value is not None and self.range and not self.range[0] <= value <= self.range[1]:
+            low, high = self.range
+            raise UnknownFault(
+                f"fault {self.name}: value = {value:g}: must be {low:g} to {high:g} {self.unit}".rstrip()
+            )
+        return chosen, size
+
+
+BOARD_S = 1.0
+"""How long a Board call goes wrong by default; a chip that is gone for good is found out within it."""
+TRIED_AT_S: dict[str, float] = {"prime": 0.6, "dose": 2.0, "run": 3.0}
+"""When a fault is tried, after the step began: before a prime's press, in mid-dose, in mid-run."""
+
+
+class _File(_Table):
+    hazard: list[Hazard]
+    fault: list[Fault]
+    board: dict[str, dict[str, str]]
+    frame: dict[str, str]
+
+
+@functools.cache
+def _file() -> _File:
+    text = resources.files("mesosim").joinpath("faults.toml").read_text(encoding="utf-8")
+    return _File.model_validate(tomllib.loads(text))
+
+
+def hazards() -> dict[str, Hazard]:
+    """Times to hazard, by hazard."""
+    return {hazard.id: hazard for hazard in _file().hazard}
+
+
+@functools.cache
+def named() -> dict[str, Fault]:
+    """The entries of the file, by name."""
+    times = hazards()
+    return {
+        fault.name: fault if fault.hazard_ms > 1 else fault.model_copy(update={"hazard_ms": times[fault.hazard].ms})
+        for fault in _file().fault
+    }
+
+
+@functools.cache
+def everything() -> dict[str, Fault]:
+    """Named faults and the families."""
+    found = dict(named())
+    for fault in (*_board(), *_frames(), *_crashes()):
+        found[fault.name] = fault
+    return found
+
+
+def get(name: str) -> Fault:
+    """A fault by its name. Raises `UnknownFault`."""
+    fault = everything().get(name)
+    if fault is None:
+        near = [known for known in everything() if name.split(".", maxsplit=1)[0] in known][:8]
+        raise UnknownFault(
+            f"there is no fault {name!r}. Next: one of {', '.join(near or sorted(named()))}; "
+            "`mesoinjector sim faults` lists all."
+        )
+    return fault
+
+
+def _board() -> list[Fault]:
+    """Each Board call × each kind that fits it; what is expected of them is in the file's [board] tables."""
+    times, found = hazards(), []
+    for call, _ in calls.CALLS:
+        row = _file().board.get(call, {})
+        hazard = row.get("hazard", "H-12")
+        for kind in calls.KINDS:
+            if not calls.fits(call, kind):
+                continue
+            alarm, _, note = row.get(kind, "").partition("; open: ")
+            found.append(
+                Fault(
+                    name=f"board.{call}.{kind}",
+                    title=f"Board call {call}: {kind.replace('_', ' ')}",
+                    target=f"board.{call}",
+                    kinds=(kind,),
+                    duration_s=BOARD_S,
+                    hazard=hazard,
+                    hazard_ms=times[hazard].ms,
+                    alarm={"dose": alarm},
+                    state="open" if note else "met",
+                    note=note,
+                )
+            )
+    return found
+
+
+def _frames() -> list[Fault]:
+    times, found = hazards(), []
+    for kind, alarm in _file().frame.items():
+        for message in frames.MESSAGES:
+            name = message.replace(" reply", "Reply")
+            found.append(
+                Fault(
+                    name=f"frame.{name}.{kind}",
+                    title=f"One frame {message}: {kind}",
+                    target=f"frame.{message}",
+                    kinds=(kind,),
+                    hazard="H-03",
+                    hazard_ms=times["H-03"].ms,
+                    alarm={"dose": alarm},
+                )
+            )
+    return found
+
+
+def _crashes() -> list[Fault]:
+    times = hazards()
+    return [
+        Fault(
+            name=f"host.crash.{step}",
+            title=f"The host dies at the journal's entry `{step}`",
+            target="host.crash",
+            kinds=("before", "after"),
+            hazard="H-04",
+            hazard_ms=times["H-04"].ms,
+            alarm={"dose": ""},
+        )
+        for step in JOURNAL_STEPS
+    ]
