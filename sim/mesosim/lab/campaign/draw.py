@@ -42,6 +42,12 @@ class FaultDraw(_Table):
     value: Span | None = None
     duration_s: Span | None = None
 
+    def certain(self, end: int) -> FaultDraw:
+        """The fault struck for sure, with every value at its lowest (0) or highest (1)."""
+        spans = {"at_s": self.at_s, "value": self.value, "duration_s": self.duration_s}
+        pinned = {name: span and (span[end], span[end]) for name, span in spans.items()}
+        return self.model_copy(update={"probability": 1.0, **pinned})
+
 
 class Draw(_Table):
     """The distribution that cases are drawn from."""
@@ -69,11 +75,10 @@ class Draw(_Table):
         return [self.model_copy(update=self._at(end)).scenario(given, 0) for end in (0, 1)]
 
     def _at(self, end: int) -> dict[str, Any]:
-        certain = [fault.model_copy(update={"probability": 1.0}) for fault in self.fault]
         return {
             "set": {name: (span[end], span[end]) for name, span in self.set.items()},
-            "fault": certain,
-            "most_faults": len(certain),
+            "fault": [fault.certain(end) for fault in self.fault],
+            "most_faults": len(self.fault),
         }
 
 
@@ -90,6 +95,6 @@ def _fault(drawn: FaultDraw, stream: random.Random) -> FaultTable | None:
     )
     if not strikes:
         return None
-    return FaultTable(
-        name=drawn.name, kind=drawn.kind, step=drawn.step, at_s=at_s or 0.0, value=value, duration_s=duration_s
+    return FaultTable.model_construct(  # both ends have been checked
+        name=drawn.name, kind=drawn.kind, step=drawn.step, at_s=at_s, value=value, duration_s=duration_s
     )

@@ -106,7 +106,9 @@ def _played(queue: Queue, pool: Pool, window: int) -> Iterator[tuple[Chunk, list
                 executor.shutdown(wait=False)
                 executor = pool.make()
     finally:
-        executor.shutdown(wait=not flying, cancel_futures=True)
+        for future in flying:
+            future.cancel()
+        executor.shutdown(wait=not flying)
 
 
 def _greet(executor: Executor, pool: Pool) -> None:
