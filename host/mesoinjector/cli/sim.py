@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from mesoinjector import errors
+from mesoinjector.cli import campaign
 from mesoinjector.cli.screen import screen
 
 app = typer.Typer(no_args_is_help=True, help="The simulated device.")
+campaign.register(app)
 
 
 @app.command()
