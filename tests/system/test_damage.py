@@ -310,7 +310,7 @@ def test_a_needle_that_blocks_near_the_end_is_found_while_it_settles(here: Bench
     """Too little is stored to be found while the plunger moves, and too much to have been given."""
     injector = here.ready()
     before = here.plant()["tip_nl"]
-    injector.listen(after_flow(11_500, lambda: here.device.control("blocked", 1)))
+    injector.listen(after_flow(14_500, lambda: here.device.control("blocked", 1)))
     result = injector.dose(**DOSE)
     assert isinstance(result, Delivered) and result.reason == "occlusion" and not result.complete
     assert result.lower_nl <= here.plant()["tip_nl"] - before <= result.upper_nl
