@@ -15,7 +15,7 @@ STUB_PACKAGE_rp2040 := micropython-rp2-rpi-pico-stubs==1.29.0.post1
 STUB_PACKAGE_rp2350 := micropython-rp2-rpi-pico2-stubs==1.29.0.post1
 STUB_STDLIB := micropython-stdlib-stubs==1.29.0.post2
 
-.PHONY: help demo test check bench soak fuzz clean
+.PHONY: help demo test core check bench soak fuzz clean
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
 
@@ -74,8 +74,12 @@ compile: $(INSTALLED)
 bench: $(INSTALLED) $(WASM)  ## measure speed and memory
 	$(BIN)/python -m pytest tests/bench -s -p no:xdist -q --timeout=0
 
-soak: $(INSTALLED) $(WASM)  ## run for long
-	$(BIN)/python -m pytest tests/soak -s -q --timeout=0
+# SOAK_MINUTES is for all of them together, or for the one that ONLY names; what is not done then, the next run does.
+soak: $(INSTALLED) $(WASM)  ## run for long, and go on where the last run ended
+	$(BIN)/python -m pytest tests/soak$(if $(ONLY),/test_$(ONLY).py) -s -q -p no:xdist --timeout=0
+
+core: $(INSTALLED)  ## run the core suite, up to the first failure
+	$(BIN)/python -m pytest -x -q -p no:xdist @tests/core.txt
 
 # Atheris exists for few machines, hence an extra of its own; FUZZ_SECONDS is for each of the two.
 fuzz: $(INSTALLED)  ## fuzz the decoders and the device, guided by coverage
