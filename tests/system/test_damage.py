@@ -9,7 +9,6 @@ import pytest
 from mesoinjector import Delivered, DeviceError, Injector, MesoError, NotDelivered, UnaccountedDose, Unknown
 from mesoprotocol import messages, wire
 from mesosim.lab.link import Killed
-from mesosim.world import parameters
 from tests.bench_of_one import Bench, after_flow, after_strokes, world
 
 DOSE = {"volume_ml": 0.02, "depth_mm": 1.0, "zone": "cheek"}
@@ -114,7 +113,7 @@ def test_a_drive_that_does_not_turn_dispenses_nothing(here: Bench) -> None:
     injector = here.ready()
     injector.dose(**DOSE)
     before = here.plant()["tip_nl"]
-    world(here).plant.needle_um = lambda steps: -5_000.0
+    world(here).plant.carriage.needle_um = lambda steps: -5_000.0
     result = injector.dose(**DOSE)
     assert result.reason == "depth"
     assert abs(here.plant()["tip_nl"] - before) < 500
@@ -181,13 +180,12 @@ def test_the_dead_man_parks_the_drive_of_a_hung_firmware(here: Bench) -> None:
 
 
 @pytest.mark.requirement("SR-26")
-@pytest.mark.parametrize("compliance_ul_per_kpa", [0.1, 0.4, 0.8])
-def test_an_occluded_dose_in_another_syringe_is_within_its_bounds(
-    compliance_ul_per_kpa: float, here: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("compliance_nl_per_kpa", [40, 340, 740])
+def test_an_occluded_dose_in_another_syringe_is_within_its_bounds(compliance_nl_per_kpa: int, here: Bench) -> None:
     """The compliance is nominal only: what an occluded syringe has stored is bounded, not measured."""
     injector = here.ready()
-    monkeypatch.setattr(parameters, "COMPLIANCE_UL_PER_KPA", compliance_ul_per_kpa)
+    plant = world(here).plant
+    plant.set(world(here)._t, "syringe.compliance_nl_per_kpa", compliance_nl_per_kpa)
     here.device.control("blocked", 1)
     before = here.plant()["tip_nl"]
     result = injector.dose(**BIG)

@@ -1,4 +1,4 @@
-"""exp and cos from + - * / alone, and a small random generator in integers.
+"""exp, log and cos from + - * / alone, and a small random generator in integers.
 
 The math library's last bits differ between builds, and traces are hashed: the plant uses nothing else.
 """
@@ -24,6 +24,28 @@ def exp(x: float) -> float:
         total = total * 0.5
         halvings -= 1
     return total
+
+
+def log(x: float) -> float:
+    """The natural logarithm of x > 0."""
+    doublings = 0
+    while x > 1.5:
+        x = x * 0.5
+        doublings += 1
+    while x < 0.75:
+        x = x * 2.0
+        doublings -= 1
+    # log x = 2 artanh z
+    z = (x - 1.0) / (x + 1.0)
+    z2 = z * z
+    power = z
+    total = 0.0
+    n = 1
+    while n < 26:
+        total += power / n
+        power = power * z2
+        n += 2
+    return 2.0 * total + doublings * _LN2
 
 
 def cos_turn(steps: int, per_turn: int) -> float:

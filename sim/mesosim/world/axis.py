@@ -51,6 +51,10 @@ class Axis:
         """Whether a batch runs or waits."""
         return len(self._queue) > 0
 
+    def running(self) -> "Union[Batch, None]":
+        """The batch that is running, if one is."""
+        return self._queue[0] if self._running else None
+
     def feed(self, t: int, batch: Batch) -> None:
         """Queue a batch; it starts at once if nothing runs and it is not held."""
         if len(self._queue) >= 2:

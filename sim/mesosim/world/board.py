@@ -2,7 +2,6 @@
 
 from mesoprotocol import codec, frame, wire
 from mesosim.world import axis, plant, trace
-from mesosim.world import parameters as p
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -124,7 +123,7 @@ class SimulatedBoard:
         self.depth: "port.Axis" = TracedAxis(self, thing.depth, _CALLS_DEPTH)
         self.plunger: "port.Axis" = TracedAxis(self, thing.plunger, _CALLS_PLUNGER)
         self.store: "port.Store" = TracedStore(self, fram)
-        self._plunger_at_boot = thing.plunger.position(t)
+        self._counts_at_boot = thing.encoder(t)
 
     # --- The world's side of the link -----------------------------------------------------------------
 
@@ -185,38 +184,35 @@ class SimulatedBoard:
 
     def index_count(self) -> int:
         """See the port."""
-        return self.log.add(self.t, trace.INDEX_COUNT, self.plant.index_count, 0, 0)
+        return self.log.add(self.t, trace.INDEX_COUNT, self.plant.carriage.index_count, 0, 0)
 
     def index_tick(self) -> int:
         """See the port."""
-        return self.log.add(self.t, trace.INDEX_TICK, (self.plant.index_t // plant.TICKS_PER_US) & 0x3FFFFFFF, 0, 0)
+        return self.log.add(self.t, trace.INDEX_TICK, (self.plant.carriage.index_t // plant.TICKS_PER_US) & 0x3FFFFFFF, 0, 0)
 
     def index_position(self) -> int:
         """See the port."""
-        return self.log.add(self.t, trace.INDEX_POSITION, self.plant.index_position, 0, 0)
+        return self.log.add(self.t, trace.INDEX_POSITION, self.plant.carriage.index_position, 0, 0)
 
     def protrusion_um(self) -> int:
         """See the port."""
-        return self.log.add(self.t, trace.PROTRUSION, self.plant.protrusion_um, 0, 0)
+        return self.log.add(self.t, trace.PROTRUSION, self.plant.carriage.protrusion_um, 0, 0)
 
     def needle_um(self) -> int:
         """See the port."""
-        return self.log.add(self.t, trace.NEEDLE, self.plant.needle_now_um(self.t), 0, 0)
+        return self.log.add(self.t, trace.NEEDLE, self.plant.carriage.needle_now_um(self.t), 0, 0)
 
     def pressure_pa(self) -> int:
         """See the port."""
-        self.plant.advance(self.t)
-        pa = int(self.plant.fluid.pressure_kpa * 1000.0) + self.plant.noise.triangular(p.PRESSURE_NOISE_PA)
-        return self.log.add(self.t, trace.PRESSURE, pa // p.PRESSURE_STEP_PA * p.PRESSURE_STEP_PA, 0, 0)
+        return self.log.add(self.t, trace.PRESSURE, self.plant.pressure_pa(self.t), 0, 0)
 
     def encoder(self) -> int:
         """See the port."""
-        steps = self.plant.plunger.position(self.t) - self._plunger_at_boot
-        return self.log.add(self.t, trace.ENCODER, steps * 5 // 8 - self.plant.encoder_slip, 0, 0)
+        return self.log.add(self.t, trace.ENCODER, self.plant.encoder(self.t) - self._counts_at_boot, 0, 0)
 
     def battery_mv(self) -> int:
         """See the port."""
-        return self.log.add(self.t, trace.BATTERY, p.BATTERY_MV, 0, 0)
+        return self.log.add(self.t, trace.BATTERY, self.plant.battery_mv(self.t), 0, 0)
 
     def enable(self, on: bool) -> None:
         """See the port."""

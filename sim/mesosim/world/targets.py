@@ -20,11 +20,8 @@ INPUTS = (
     ("input.cartridge", wire.INPUT_CARTRIDGE),
     ("input.drive_fault", wire.INPUT_DRIVE_FAULT),
 )
-DEFECTS = (
-    ("index.dead", "index_dead"),
-    ("depth.offset_um", "depth_offset_um"),
-    ("encoder.slip_counts", "encoder_slip"),
-)
+BLOCKED = 1e6
+"""What a blocked needle multiplies its resistance by."""
 
 
 class Targets:
@@ -43,34 +40,36 @@ class Targets:
         bit = _bit(name)
         if bit:
             return 1 if self._plant.levels & bit else 0
-        attribute = _attribute(name)
-        if attribute:
-            return int(getattr(self._plant, attribute))
+        if name == "index.dead":
+            return 1 if self._plant.carriage.index_dead else 0
+        if name == "encoder.slip_counts":
+            return -int(self._plant.get("sensor.encoder.offset_counts"))
         if name == "needle.blocked":
-            return 1 if self._plant.fluid.blocked else 0
+            return 1 if self._plant.get("needle.occlusion") >= BLOCKED else 0
         if name in ("power.cut", "power.reset"):
             return 1 if self._cut else 0
-        raise ValueError("unknown symbol %r" % name)
+        return self._plant.get(name)
 
     def set(self, t: int, name: str, value: "int | float") -> None:
         """Change a value at time t, which is now. An unknown name is a ValueError."""
         bit = _bit(name)
-        attribute = _attribute(name)
         self.wakes = bit != 0
         if bit:
             self._plant.set_input(t, bit, value != 0)
-        elif attribute:
-            setattr(self._plant, attribute, int(value))
+        elif name == "index.dead":
+            self._plant.carriage.index_dead = value != 0
+        elif name == "encoder.slip_counts":
+            self._plant.set(t, "sensor.encoder.offset_counts", -value)
         elif name == "needle.blocked":
-            self._plant.advance(t)
-            self._plant.fluid.blocked = value != 0
-        elif name == "power.reset" and value:
-            self._power(True)
+            self._plant.set(t, "needle.occlusion", BLOCKED if value else 1.0)
+        elif name == "power.reset":
+            if value:
+                self._power(True)
         elif name == "power.cut":
             self._cut = value != 0
             self._power(not self._cut)
         else:
-            raise ValueError("unknown symbol %r" % name)
+            self._plant.set(t, name, value)
 
     def move(self, t: int, bit: int, on: bool) -> None:
         """The hand changes an input; a stuck one stays as it is until it is loosened."""
@@ -103,11 +102,3 @@ def _bit(name: str) -> int:
         if known == name:
             return bit
     return 0
-
-
-def _attribute(name: str) -> str:
-    """The plant's attribute for a defect of that name; "" if there is none."""
-    for known, attribute in DEFECTS:
-        if known == name:
-            return attribute
-    return ""

@@ -9,7 +9,7 @@ import gc
 
 from mesofirmware import app, signals
 from mesoprotocol import wire
-from mesosim.world import arithmetic, board, faults, hand, plant, targets, trace
+from mesosim.world import arithmetic, board, faults, hand, plant, symbols, targets, trace
 from mesosim.world import parameters as p
 
 TYPE_CHECKING = False
@@ -26,9 +26,11 @@ START_US = (1 << 30) - 3_000_000
 class World:
     """One device, from its first boot on."""
 
-    def __init__(self, seed: int, log: trace.Trace) -> None:
+    def __init__(self, seed: int, log: trace.Trace, values: "tuple | None" = None) -> None:
+        """`values`: one specimen's, as `mesosim.handpiece` gives them; None: the nominal one's."""
         self.log = log
-        self.plant = plant.Plant(self.log, seed)
+        self._fram = bytearray(p.FRAM_BYTES)
+        self.plant = plant.Plant(self.log, seed, symbols.Symbols(values), START_US * US)
         self.hand = hand.Hand()
         self._hand_at = plant.NEVER
         self.targets = targets.Targets(self.plant, self._power)
@@ -36,7 +38,6 @@ class World:
         self._latched_t = -1
         self._dark = False
         """Without supply: no firmware runs, what is sent is lost."""
-        self._fram = bytearray(p.FRAM_BYTES)
         self._uid = b"MSIM" + bytes(((seed >> 8 * i) & 255 for i in range(4)))
         self._random = arithmetic.Random(seed, 2)
         self._t = START_US * US
@@ -66,6 +67,8 @@ class World:
         wake = t >= self._wake_at
         if t >= self.plant.event_at:
             wake = self.plant.due(t) or wake
+            if self.plant.supply_lost:
+                self._power(True)
         if t >= self._hand_at:
             _, bit, on = self.hand.take()
             self._watch_hand()
@@ -106,7 +109,7 @@ class World:
     def _on_light(self, code: int) -> None:
         self.hand.see(self._t // US, code)
         self._watch_hand()
-        self.plant.hollow = self.hand.hollow
+        self.plant.carriage.hollow = self.hand.hollow
         if code == signals.LIGHT_LATCHED:
             self._latched_t = self._t
 
@@ -196,8 +199,8 @@ class World:
             "skin_nl": int(self.plant.fluid.skin_ul * 1000.0),
             "pressure_pa": int(self.plant.fluid.pressure_kpa * 1000.0),
             "plunger_steps": self.plant.plunger.position(self._t),
-            "punctures": self.plant.punctures,
-            "needle_home": drive.position(self._t) % p.STEPS_PER_TURN == 0,
+            "punctures": self.plant.carriage.punctures,
+            "needle_home": self.plant.carriage.is_home(self._t),
             "moving": drive.busy() or self.plant.plunger.busy() or self.plant.depth.busy(),
             "contact": bool(self.plant.levels & wire.INPUT_CONTACT),
             "latched_us": self._latched_t // US - START_US if self._latched_t >= 0 else -1,
