@@ -178,6 +178,14 @@ def enumerate_faults(workload: Workload, seed: int, share: Share) -> Tally:
     return tally
 
 
+def replay(workload: Workload, seed: int, call: str, kind: str, first_call: int, value: int | None) -> list[str]:
+    """One branch by itself, in this process: the rules it breaks, each with a story."""
+    host = begin(seed)
+    workload.ready(host)
+    host.world.meddle().add(call, kind, first_call, 0 if kind in LASTING else 1, value)
+    return play_on(workload.run, host)
+
+
 def play_on(run: Callable[[Host], None], host: Host) -> list[str]:
     """Run, settle what is open if anything is unexpected, and judge: the rules broken, each with a story."""
     story = []

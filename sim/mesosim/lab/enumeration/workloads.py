@@ -38,10 +38,11 @@ class Witness(trace.Untraced):
         super().__init__()
         self.seen: list[tuple[int, int, int]] = []
 
-    def add(self, t: int, kind: int, a: int, b: int, c: int) -> None:
+    def add(self, t: int, kind: int, a: int, b: int, c: int) -> int:
         """See `Trace`."""
         if kind in (trace.SKIN, trace.BOTTOM):
             self.seen.append((t // 25, kind, a))
+        return a
 
 
 class Workload(NamedTuple):
