@@ -99,6 +99,7 @@ class Fractional:
         if self.phase == PARKING:
             self.home = bool(board.inputs() & wire.INPUT_NEEDLE_HOME)
             if board.drive.busy() or not self.home:
+                board.drive.park()  # once more: one that was lost would let all go on that was fed
                 left = self._stroke_limit_us() - tick.diff(now, self._since)
                 if left > 0:
                     return left
@@ -109,13 +110,16 @@ class Fractional:
             self._take_strokes(now)
             if self._in_leg:
                 self._in_leg = False
-                self.turns += (board.drive.position() - self._drive_at) // motion.STEPS_PER_REV
+                made = board.drive.position() - self._drive_at
+                self.turns += (made + motion.STEPS_PER_REV - 1) // motion.STEPS_PER_REV
             if self._resume and self.strokes.count < self._asked:
                 self._resume = False
                 self._fed = self.strokes.count
                 self._enter(HELD, now)
                 return clock.FOREVER
             board.enable(False)
+            if self.reason == wire.REASON_COMPLETE and self.strokes.count < self._asked:
+                self.reason = wire.REASON_STROKES
             self.phase = FINISHED
         return clock.FOREVER
 

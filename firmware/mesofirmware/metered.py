@@ -29,6 +29,12 @@ _WAY_IN_MS = 700
 """Homing the depth stop over 4 mm (200 ms), setting it (200 ms), and inserting, at most."""
 _SOFTEST = 2
 """How much more than its profile says a syringe may store, in the lower bound that is kept while it dispenses."""
+_LATE_MS = 500
+"""A dose that is so late has lost the end of a batch."""
+_FLOW_LOOKS = 3
+"""Fluid flows when so many looks in a row say so: one may be wrong."""
+_DOUBT = 4
+"""What is stored is known to a quarter: the compliance is only nominal, and of an occluded syringe most of all."""
 _SIGMA_PA = 1_000
 """Pressure noise that profiles are judged by (A-23)."""
 
@@ -72,6 +78,10 @@ class Metered:
         self._exit_stored_nl = 0
         self._relief = False
         self._since = 0
+        self._began = 0
+        self._limit_us = 0
+        self._counted = 0
+        self._flow_looks = 0
         self.exact = True
         """Whether the amounts were measured; after an occlusion only the bounds hold."""
 
@@ -91,13 +101,16 @@ class Metered:
         self.worst_depth_um = 0
         self._steps_left = self._asked_steps
         self._steps_fed = 0
+        self._flow_looks = 0
         self._interval = motion.plunger_interval(profile)
+        self._began = now
+        self._limit_us = self._asked_steps * (self._interval // motion.TICKS_PER_US) + (_WAY_IN_MS + _LATE_MS) * 1000
         self._chunk_steps = _PRIME_CHUNK_STEPS if prime else (self._steps_left + _CHUNKS - 1) // _CHUNKS
         self._flush_steps = -1
         self._flushed = False
         self._steps_at_start = board.plunger.position()
         self._encoder_at_start = board.encoder()
-        self._encoder_at_flow = self._encoder_at_start
+        self._encoder_at_flow = self._counted = self._encoder_at_start
         self._stored_at_flow = 0
         self._base_pa = board.pressure_pa()
         self._exit_stored_nl = 0
@@ -113,6 +126,8 @@ class Metered:
     def step(self, now: int) -> int:
         """Do what is due; return microseconds until the next look (a batch's end wakes earlier)."""
         board = self._board
+        if self.phase <= DISPENSE and tick.diff(now, self._began) > self._limit_us:
+            self.abort(now, wire.REASON_TIME)
         if self.phase == DEPTH:
             if self._stop.busy():
                 return clock.FOREVER
@@ -167,6 +182,8 @@ class Metered:
             return
         self.reason = reason
         self._board.plunger.stop()
+        if reason != wire.REASON_OCCLUSION:  # relief needs the permit
+            self._board.permit(False, self._prime)
         self._stop.stop()
         self._leave(now)
 
@@ -188,8 +205,12 @@ class Metered:
         profile = self._profile
         return profile[limits.PROFILE_RESISTANCE_PA_S_PER_UL] * profile[limits.PROFILE_COMPLIANCE_NL_PER_KPA]
 
+    def _noise_nl(self) -> int:
+        return _SIGMA_PA * self._profile[limits.PROFILE_COMPLIANCE_NL_PER_KPA] // 1000
+
     def _swept_nl(self, since: int) -> int:
-        return (self._board.encoder() - since) * self._profile[limits.PROFILE_PL_PER_COUNT] // 1000
+        """By the encoder, as it was last held against the steps."""
+        return (self._counted - since) * self._profile[limits.PROFILE_PL_PER_COUNT] // 1000
 
     def _feed_plunger(self) -> None:
         """Reserve the next chunk in the ledger, then feed it; as often as there is room."""
@@ -231,8 +252,9 @@ class Metered:
 
     def _look_for_flow(self) -> None:
         """Priming: once pressure shows that fluid flows, only the flush is left."""
-        if self._flush_steps < 0 and self._stored_pa() > limits.FLAT_PA:
-            self._encoder_at_flow = self._board.encoder()
+        self._flow_looks = self._flow_looks + 1 if self._stored_pa() > limits.FLAT_PA else 0
+        if self._flush_steps < 0 and self._flow_looks == _FLOW_LOOKS:
+            self._encoder_at_flow = self._counted
             self._stored_at_flow = self.stored_nl()
             self._flush_steps = motion.plunger_steps(limits.PRIME_FLUSH_NL, self._profile)
             self._flushed = self._steps_left >= self._flush_steps
@@ -240,7 +262,8 @@ class Metered:
 
     def _encoder_agrees(self) -> bool:
         stepped_nm = (self._board.plunger.position() - self._steps_at_start) * 625 // 2
-        counted_nm = (self._board.encoder() - self._encoder_at_start) * 500
+        self._counted = self._board.encoder()
+        counted_nm = (self._counted - self._encoder_at_start) * 500
         return abs(stepped_nm - counted_nm) <= limits.ENCODER_TOLERANCE_UM * 1000
 
     def _settle(self, now: int) -> int:
@@ -300,10 +323,10 @@ class Metered:
         board.permit(False, False)
         board.enable(False)
         permille = self._profile[limits.PROFILE_TOLERANCE_PERMILLE]
+        agrees = self._encoder_agrees()
         swept = self._swept_nl(self._encoder_at_start)
         since_flow = self._swept_nl(self._encoder_at_flow) if self._prime else swept
         stored = self.stored_nl()
-        noise = _SIGMA_PA * self._profile[limits.PROFILE_COMPLIANCE_NL_PER_KPA] // 1000
         self.steps = max(0, board.plunger.position() - self._steps_at_start)
         if self._prime and self._flush_steps < 0:
             self.delivered_nl = self.lower_nl = 0
@@ -311,14 +334,22 @@ class Metered:
         else:
             # a prime's count begins at flow: what was stored by then flows out as well
             self.delivered_nl = max(0, since_flow + self._stored_at_flow - stored)
-            margin = self.delivered_nl * permille // 1000 + noise
+            margin = self.delivered_nl * permille // 1000 + self._noise_nl()
             # what had not left when the needle did may have fallen beside the skin; the rest is an estimate
-            self.lower_nl = max(0, self.delivered_nl - margin - max(0, self._exit_stored_nl - stored))
-            self.upper_nl = self.delivered_nl + margin + max(stored, self._exit_stored_nl) // 4
+            self.lower_nl = self.delivered_nl - margin - max(0, self._exit_stored_nl - stored) - stored // _DOUBT
+            self.lower_nl = max(0, self.lower_nl)
+            self.upper_nl = self.delivered_nl + margin + max(stored, self._exit_stored_nl) // _DOUBT
+            if self.drip:
+                # a pressure that does not fall tells nothing: all of it may have left
+                self.upper_nl = max(self.upper_nl, self.delivered_nl + stored + margin)
             if self._prime:
                 self.upper_nl = max(self.upper_nl, swept)
-        # how much an occluded syringe stores depends on a compliance that is only nominal
-        self.exact = self.reason != wire.REASON_OCCLUSION
+        if not agrees:
+            made = self.steps * self._profile[limits.PROFILE_PL_PER_STEP] // 1000
+            self.upper_nl = max(self.upper_nl, made + made * permille // 1000)
+            if self.reason == wire.REASON_COMPLETE:
+                self.reason = wire.REASON_ENCODER
+        self.exact = agrees and self.reason != wire.REASON_OCCLUSION
         if not self.exact:
             self.lower_nl = 0
         if self.steps == 0 and swept <= 0:

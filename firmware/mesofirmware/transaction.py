@@ -158,13 +158,14 @@ class Transaction:
             self._latches.up(wire.LATCH_ESTOP)
             self.abort(now, wire.REASON_ESTOP)
         if self.state == wire.STATE_IDLE:
-            return clock.FOREVER
+            board.permit(False, False)
+            board.enable(False)
+            return _REFRESH_US
         if self.state == wire.STATE_PREPARED:
             left = _PREPARED_US - tick.diff(now, self._prepared_at)
-            if left > 0:
-                return left
-            self._to(wire.STATE_IDLE)
-            return clock.FOREVER
+            if left <= 0:
+                self._to(wire.STATE_IDLE)
+            return max(0, left)
         wait = self._listen(now)
         if self.state == wire.STATE_ARMED:
             wait = min(wait, self._step_armed(now, inputs))
@@ -176,7 +177,7 @@ class Transaction:
                 self._latches.up(wire.LATCH_FAULT)
                 self.abort(now, wire.REASON_STORE)
                 return 0
-        return wait
+        return wait if self.state != wire.STATE_IDLE else 0
 
     def _listen(self, now: int) -> int:
         """SR-30: the host must be heard."""
@@ -318,10 +319,8 @@ class Transaction:
         book = self._ledger
         book.load(self.plan.n)  # INTENT as it was written; the OUTCOME is still blank
         o = book.outcome
-        i = 0
-        while i < len(o):
+        for i in range(len(o)):
             o[i] = 0
-            i += 1
         o[ledger.O_STATE] = dose_state
         o[ledger.O_REASON] = reason
         o[ledger.O_FLAGS] = wire.FLAG_EXACT | wire.FLAG_NEEDLE_HOME
@@ -394,6 +393,7 @@ class Transaction:
 _PREPARED_US = limits.PREPARED_MS * 1000
 _HEARD_US = limits.HEARTBEAT_TIMEOUT_MS * 1000
 _DEADMAN_FEED_US = limits.DEADMAN_MS * 500
+_REFRESH_US = 1_000_000  # an output that was lost stays so for no longer while nothing is in hand
 
 
 def _ignore() -> None:

@@ -68,13 +68,15 @@ def test_a_slow_reading_keeps_the_processor_for_so_long(world: World) -> None:
 
 
 def test_an_output_comes_late(world: World) -> None:
-    board = meddled(world, "enable", "late", value=30_000)
-    board.enable(True)
-    assert not world.plant.powered
+    board = meddled(world, "light", "late", value=30_000)
+    seen: list[int] = []
+    board._on_light = seen.append
+    board.light(3)
+    assert not seen
     assert world.app.step(board.t // 25) <= 30_000
     board.t += 30_000 * 25
     world.app.step(board.t // 25)
-    assert world.plant.powered
+    assert seen == [3]
 
 
 @pytest.mark.parametrize(("kind", "powered"), [("dropped", False), ("stuck", False), ("flipped_bit", False)])

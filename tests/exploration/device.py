@@ -30,6 +30,7 @@ SCRATCH = frozenset(
         *(f"App.{name}" for name in ("_phase", "_sample", "_records", "_record_bytes", "_stream")),
         *(f"Records.{name}" for name in ("_buf", "_check")),
         *(f"Ledger.{name}" for name in ("intent", "outcome", "_mark")),
+        "Metered._counted",
         # runs are not explored, nor is reading events again
         "Transaction.fractional",
         "App._strokes_sent",
@@ -49,6 +50,7 @@ TIMES = (
     "Transaction._armed_at",
     "Transaction._heard_at",
     "Metered._since",
+    "Metered._began",
 )
 """Looked at while a dose is in hand, and only as the time since."""
 UNSEEN_TIMES = (
@@ -317,7 +319,9 @@ class Device:
                 break
         else:
             raise witness.Violation("the firmware does not come to rest")
-        self._wake_at = now + wait if wait < clock.FOREVER else -1
+        # at rest it only makes its outputs safe again, every second
+        at_rest = wait >= clock.FOREVER or self.app._transaction.state == wire.STATE_IDLE
+        self._wake_at = -1 if at_rest else now + wait
         sent = [each for each in self.board.sent if board.is_of_interest(each)]
         self.witness.after(request, [frames.parse(each) for each in sent])
         return sent

@@ -1,0 +1,57 @@
+"""Branches that the enumeration has found, and what the firmware does against them now. Each goes red without it."""
+
+from __future__ import annotations
+
+import pytest
+
+from mesosim.lab.enumeration.branches import replay
+from mesosim.lab.enumeration.workloads import WORKLOADS
+
+MENDED = {
+    "a lost batch end, the needle in skin for good": [
+        ("dose", "plunger.room", "stuck", 12, 0),
+        ("occluded", "drive.room", "stuck", 3, 0),
+    ],
+    "a stop that the plunger has not heard": [
+        ("stop", "plunger.stop", "dropped", 0, None),
+        ("stop", "plunger.stop", "late", 0, None),
+    ],
+    "one wrong look at the pressure, and a syringe called primed": [
+        ("prime", "pressure_pa", "spike", 63, 30_000),
+        ("prime", "pressure_pa", "flipped_bit", 66, 14),
+        ("prime", "encoder", "dropped", 112, None),
+    ],
+    "a pressure that never falls, and an upper bound below the truth": [
+        ("dose", "pressure_pa", "stuck", 46, None),
+        ("stop", "pressure_pa", "stuck", 24, None),
+        ("released", "pressure_pa", "stuck", 33, None),
+    ],
+    "an occlusion cut short, and a lower bound above nothing": [
+        ("occluded", "inputs", "reset", 103, None),
+        ("occluded", "inputs", "wrong_sign", 85, None),
+        ("occluded", "plunger.room", "spike", 46, 1),
+    ],
+    "a run called done that has made fewer strokes": [
+        ("fractional", "enable", "late", 0, None),
+        ("hold", "feed_deadman", "stuck", 8, None),
+        ("hold", "drive.feed", "dropped", 6, None),
+    ],
+    "a drive that was not parked, and a stroke that nobody counted": [
+        ("hold", "drive.park", "dropped", 0, None),
+        ("hold", "drive.park", "stuck", 0, None),
+    ],
+    "motor power left on": [
+        ("hold", "enable", "dropped", 1, None),
+        ("dose", "enable", "dropped", 1, None),
+        ("keyed", "enable", "flipped_bit", 0, None),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "call", "kind", "first_call", "value"),
+    [pytest.param(*branch, id=f"{story}-{branch[0]}") for story, branches in MENDED.items() for branch in branches],
+)
+def test_a_mended_branch(name: str, call: str, kind: str, first_call: int, value: int | None) -> None:
+    workload = next(workload for workload in WORKLOADS if workload.name == name)
+    assert replay(workload, 1, call, kind, first_call, value) == []
