@@ -188,7 +188,9 @@ class SimulatedBoard:
 
     def index_tick(self) -> int:
         """See the port."""
-        return self.log.add(self.t, trace.INDEX_TICK, (self.plant.carriage.index_t // plant.TICKS_PER_US) & 0x3FFFFFFF, 0, 0)
+        return self.log.add(
+            self.t, trace.INDEX_TICK, (self.plant.carriage.index_t // plant.TICKS_PER_US) & 0x3FFFFFFF, 0, 0
+        )
 
     def index_position(self) -> int:
         """See the port."""
