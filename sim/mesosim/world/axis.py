@@ -49,7 +49,7 @@ class Axis:
 
     def busy(self) -> bool:
         """Whether a batch runs or waits."""
-        return len(self._queue) > 0
+        return bool(self._queue)
 
     def feed(self, t: int, batch: Batch) -> None:
         """Queue a batch; it starts at once if nothing runs and it is not held."""
