@@ -25,11 +25,12 @@ class Clock:
         passed = tick.diff(now, self.now)
         if passed < 0:
             raise ValueError("time went backwards")
-        self.now = now
-        low = tick.add(self.pair[1], passed)
-        if low < self.pair[1]:
+        if now < self.now:
             self.pair[0] += 1
-        self.pair[1] = low
+        self.now = now
+        self.pair[1] = now
         passed += self._rest_us
-        self.ms = tick.add(self.ms, passed // 1000)
-        self._rest_us = passed % 1000
+        if passed >= 1000:
+            self.ms = tick.add(self.ms, passed // 1000)
+            passed %= 1000
+        self._rest_us = passed

@@ -43,6 +43,8 @@ class Fractional:
         self._remainder = 0
         self._error = 0
         self._set_us = 0
+        self._limit_us = 0
+        """No stroke takes longer, ramps included."""
         self._depth_um = 0
         self._deepest_um = 0
         self._index_seen = 0
@@ -68,6 +70,7 @@ class Fractional:
         self._remainder = plan.values[1]
         self._error = 0
         self._set_us = self._cycle // motion.TICKS_PER_US
+        self._limit_us = 2 * self._set_us + limits.NEEDLE_HOME_MS * 1000
         self._depth_um = args[wire.PREPARE_RUN_DEPTH_UM]
         self._deepest_um = plan.deepest_um
         self.reason = wire.REASON_COMPLETE
@@ -85,14 +88,14 @@ class Fractional:
             if self._stop.busy():
                 return clock.FOREVER
             self._begin_leg(now)
-        if self.phase in (STROKING, PARKING):
+        if self.phase == STROKING or self.phase == PARKING:
             self._take_strokes(now)
         if self.phase == STROKING:
             self._feed()
             if self._fed == self._asked and not board.drive.busy():
                 self._enter(PARKING, now)
             else:
-                overdue = self._stroke_limit_us() - tick.diff(now, self._progress_at)
+                overdue = self._limit_us - tick.diff(now, self._progress_at)
                 if overdue > 0:
                     return overdue
                 self.abort(now, wire.REASON_NEEDLE_NOT_HOME)
@@ -100,7 +103,7 @@ class Fractional:
             self.home = bool(board.inputs() & wire.INPUT_NEEDLE_HOME)
             if board.drive.busy() or not self.home:
                 board.drive.park()  # once more: one that was lost would let all go on that was fed
-                left = self._stroke_limit_us() - tick.diff(now, self._since)
+                left = self._limit_us - tick.diff(now, self._since)
                 if left > 0:
                     return left
                 if self.reason == wire.REASON_COMPLETE:
@@ -171,10 +174,6 @@ class Fractional:
         self._enter(STROKING, now)
         self._feed()
 
-    def _stroke_limit_us(self) -> int:
-        """No stroke takes longer, ramps included."""
-        return 2 * self._set_us + limits.NEEDLE_HOME_MS * 1000
-
     def _feed(self) -> None:
         """Reserve, then feed, as often as there is room."""
         axis = self._board.drive
@@ -200,9 +199,9 @@ class Fractional:
         """Record what the index has counted since the last look."""
         board = self._board
         count = board.index_count()
-        new = tick.diff(count, self._index_seen)
-        if new == 0:
+        if count == self._index_seen:
             return
+        new = tick.diff(count, self._index_seen)
         index_at = board.index_tick()
         strokes = self.strokes
         elapsed = tick.diff(index_at, self._index_at)

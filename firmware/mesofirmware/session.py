@@ -22,6 +22,7 @@ _NO_FIELDS = ()
 _NO_VALUES: list = []
 _TRANSACTIONAL = (wire.PREPARE, wire.PREPARE_RUN, wire.COMMIT)
 """Looked up by id before anything else, their state included."""
+_HEARTBEAT_SIZE = codec.size(wire.HEARTBEAT_FIELDS)
 _UNKNOWN = (None, 0, wire.ROLE_OBSERVER)
 
 
@@ -101,7 +102,7 @@ class Session:
         link = self._link
         fields = wire.HEARTBEAT_FIELDS
         a = self._args
-        if link.length != codec.size(fields) or codec.read(fields, link.body, frame.HEADER, a) >= 0:
+        if link.length != _HEARTBEAT_SIZE or codec.read(fields, link.body, frame.HEADER, a) >= 0:
             return
         if a[wire.HEARTBEAT_COUNTER] <= peer.beat:
             return

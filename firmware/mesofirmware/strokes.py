@@ -4,12 +4,13 @@ Records are numbered from 0 and re-readable while in the ring. A record on the w
 u32, depth_um u16, flags u8.
 """
 
-from array import array
+from struct import pack_into
 
-from mesoprotocol import limits
+from mesoprotocol import bulk, limits
 
 STEADY, BAD = 1, 2
 RECORD = 7
+_FLAGS_AT = 6
 _WINDOW = 300
 
 
@@ -17,9 +18,7 @@ class Strokes:
     """`count` strokes so far; worst deviations and counts of bad ones for the OUTCOME."""
 
     def __init__(self) -> None:
-        self._intervals = array("i", [0] * limits.STROKE_RING)
-        self._depths = array("H", [0] * limits.STROKE_RING)
-        self._flags = bytearray(limits.STROKE_RING)
+        self._ring = bytearray(limits.STROKE_RING * RECORD)
         self.count = 0
         self.bad = 0
         self.bad_in_a_row = 0
@@ -38,14 +37,14 @@ class Strokes:
 
     def add(self, interval_us: int, depth_um: int, steady: bool, bad: bool) -> None:
         """Append one stroke's record."""
-        ring = limits.STROKE_RING
-        if self.count >= _WINDOW and self._flags[(self.count - _WINDOW) % ring] & BAD:
+        ring = self._ring
+        count = self.count
+        if count >= _WINDOW and ring[(count - _WINDOW) % limits.STROKE_RING * RECORD + _FLAGS_AT] & BAD:
             self._bad_in_window -= 1
-        at = self.count % ring
-        self._intervals[at] = interval_us
-        self._depths[at] = max(0, min(depth_um, 0xFFFF))
-        self._flags[at] = (STEADY if steady else 0) | (BAD if bad else 0)
-        self.count += 1
+        flags = (STEADY if steady else 0) | (BAD if bad else 0)
+        at = count % limits.STROKE_RING * RECORD
+        pack_into("<IHB", ring, at, interval_us, max(0, min(depth_um, 0xFFFF)), flags)
+        self.count = count + 1
         if bad:
             self.bad += 1
             self.bad_in_a_row += 1
@@ -63,18 +62,7 @@ class Strokes:
 
     def copy(self, first: int, n: int, out: bytearray) -> None:
         """Write records first .. first+n-1 into `out`, 7 bytes each. The caller has checked the range."""
-        at = 0
-        i = first
-        while i < first + n:
-            k = i % limits.STROKE_RING
-            v = self._intervals[k]
-            out[at] = v & 255
-            out[at + 1] = (v >> 8) & 255
-            out[at + 2] = (v >> 16) & 255
-            out[at + 3] = v >> 24
-            v = self._depths[k]
-            out[at + 4] = v & 255
-            out[at + 5] = v >> 8
-            out[at + 6] = self._flags[k]
-            at += RECORD
-            i += 1
+        at = first % limits.STROKE_RING
+        straight = min(n, limits.STROKE_RING - at)
+        bulk.copy(self._ring, at * RECORD, out, 0, straight * RECORD)
+        bulk.copy(self._ring, 0, out, straight * RECORD, (n - straight) * RECORD)

@@ -1,5 +1,7 @@
 """`bulk_viper`'s twin for CPython and boards without native code. Allocates."""
 
+_CODES = tuple([bytes((n + 1,)) for n in range(254)])
+
 
 def copy(source: "bytes | bytearray", at: int, target: bytearray, to: int, n: int) -> None:
     """target[to:to+n] = source[at:at+n]."""
@@ -14,15 +16,9 @@ def find_zero(data: "bytes | bytearray", at: int, end: int) -> int:
 
 def stuff(body: bytearray, n: int, wire: bytearray) -> int:
     """Write `00 | COBS(body[:n]) | 00` into `wire`; the number of bytes. n is at most 253."""
-    at = 1
-    wire[0] = 0
-    for part in bytes(body[:n]).split(b"\0"):
-        k = len(part) + 1
-        wire[at] = k
-        wire[at + 1 : at + k] = part
-        at += k
-    wire[at] = 0
-    return at + 1
+    stuffed = b"".join([_CODES[len(part)] + part for part in bytes(body[:n]).split(b"\0")])
+    wire[: n + 3] = b"\0" + stuffed + b"\0"
+    return n + 3
 
 
 def unstuff(raw: bytearray, n: int, body: bytearray) -> int:

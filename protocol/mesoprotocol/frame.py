@@ -7,6 +7,8 @@ never occur and each body has exactly one encoding: any other is refused. Refuse
 raises.
 """
 
+from struct import pack_into
+
 from mesoprotocol import bulk, crc
 
 HEADER = 10
@@ -39,16 +41,7 @@ class Builder:
         if n < 0 or n > PAYLOAD_MAX:
             raise ValueError("payload of %d bytes, at most %d" % (n, PAYLOAD_MAX))
         body = self.body
-        body[0] = self.major
-        body[1] = kind
-        body[2] = msg_id & 255
-        body[3] = msg_id >> 8
-        body[4] = seq & 255
-        body[5] = seq >> 8
-        body[6] = session & 255
-        body[7] = session >> 8
-        body[8] = n
-        body[9] = 0
+        pack_into("<BBHHHH", body, 0, self.major, kind, msg_id, seq, session, n)
         n += HEADER
         crc.put(body, n, self._seed)
         return bulk.stuff(body, n + 4, self.wire)

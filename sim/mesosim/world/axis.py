@@ -49,7 +49,7 @@ class Axis:
 
     def busy(self) -> bool:
         """Whether a batch runs or waits."""
-        return len(self._queue) > 0
+        return bool(self._queue)
 
     def running(self) -> "Union[Batch, None]":
         """The batch that is running, if one is."""

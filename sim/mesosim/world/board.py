@@ -110,7 +110,6 @@ class SimulatedBoard:
         self._random = random
         self._on_light = on_light
         self._rx = b""
-        self._rx_at = 0
         self._tx = b""
         self.has_sent = False
         """Whether there is something to collect."""
@@ -129,8 +128,7 @@ class SimulatedBoard:
 
     def deliver(self, data: bytes) -> None:
         """Bytes have arrived from the host."""
-        self._rx = self._rx[self._rx_at :] + data
-        self._rx_at = 0
+        self._rx += data
 
     def collect(self) -> bytes:
         """What the firmware has sent since the last call."""
@@ -152,12 +150,12 @@ class SimulatedBoard:
 
     def receive(self, buf: bytearray) -> int:
         """See the port."""
-        n = min(len(buf), len(self._rx) - self._rx_at)
-        if n == 0:
+        if not self._rx:
             return self.log.add(self.t, trace.RECEIVE, 0, 0, 0)
-        data = self._rx[self._rx_at : self._rx_at + n]
+        data = self._rx[: len(buf)]
+        n = len(data)
         buf[:n] = data
-        self._rx_at += n
+        self._rx = self._rx[n:]
         self.log.blob(self.t, trace.RECEIVE, 0, data)
         return n
 

@@ -25,10 +25,12 @@ class Trace:
     """Counts and hashes records; writes them to a file as well if one is given. Both happen a buffer at a time."""
 
     def __init__(self, path: str = "") -> None:
-        self.records = 0
+        self._records = 0
         self._sha = hashlib.sha256()
         self._buf = bytearray(_ROOM)
         self._at = 0
+        self._bytes = 0
+        """Bytes of blobs in the buffer."""
         self._file = open(path, "wb") if path else None
         self._digest = ""
 
@@ -40,19 +42,25 @@ class Trace:
             at = 0
         pack_into("<qqqqq", self._buf, at, t, kind, a, b, c)
         self._at = at + 40
-        self.records += 1
         return a
 
     def blob(self, t: int, kind: int, a: int, data: bytes) -> None:
         """Append a record with bytes behind it."""
         n = len(data)
         self.add(t, kind, a, n, 0)
-        if self._at + n > _ROOM:
+        at = self._at
+        if at + n > _ROOM:
             self._flush()
             self._put(data)
         else:
-            self._buf[self._at : self._at + n] = data
-            self._at += n
+            self._buf[at : at + n] = data
+            self._at = at + n
+            self._bytes += n
+
+    @property
+    def records(self) -> int:
+        """How many there are."""
+        return self._records + (self._at - self._bytes) // 40
 
     def digest(self) -> str:
         """SHA-256 of all records, in hex. The trace is closed by this: nothing can be added."""
@@ -65,7 +73,8 @@ class Trace:
 
     def _flush(self) -> None:
         self._put(memoryview(self._buf)[: self._at])
-        self._at = 0
+        self._records = self.records
+        self._at = self._bytes = 0
 
     def _put(self, data: "bytes | memoryview") -> None:
         self._sha.update(data)
