@@ -100,7 +100,9 @@ def _greet(pump: Pump) -> messages.HelloReply:
             pump.until(link.now_us() + AGAIN_US, lambda: connection.hello is not None)
         except errors.LinkLost:
             if connection.junk.startswith("busy:"):
-                raise errors.PortBusy(f"{link.url} says: {connection.junk.splitlines()[0]}. Next: close that one.") from None
+                raise errors.PortBusy(
+                    f"{link.url} says: {connection.junk.splitlines()[0]}. Next: close that one."
+                ) from None
             raise
         waited = link.now_us() - start
         if waited > (BUSY_US if connection.frames else SILENT_US) and connection.hello is None:
