@@ -11,6 +11,7 @@ A dose ends as `Delivered`, `NotDelivered` or `Unknown`; what was delivered is n
 `dose`, `prime` or `fractional` means that nothing was committed and nothing moved.
 """
 
+from mesoinjector.asynchronous import AsyncInjector
 from mesoinjector.errors import (
     AuthError,
     DeviceBusy,
@@ -41,6 +42,7 @@ from mesoinjector.keys import Key
 from mesoinjector.results import Delivered, NotDelivered, Result, Unknown
 
 __all__ = [
+    "AsyncInjector",
     "AuthError",
     "Delivered",
     "DeviceBusy",

@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 import serial
 
 from mesoinjector import errors
+from mesoinjector.waiting import waiting
 
 if TYPE_CHECKING:
     from mesosim.runtime import Device, Paced, Terminal
@@ -153,9 +154,10 @@ class SimulatedLink:
         import random
 
         self.url = url
-        self.device = device
+        self.device: Device = waiting.hold(device)
         self._random = random.Random(seed)
-        self._t, _ = device.run(0, b"")
+        self._t: int
+        self._t, _ = self.device.run(0, b"")
         self._out = b""
         self._cut = False
 
@@ -294,9 +296,16 @@ def open_link(url: str) -> Link:
             f"{url}: the simulator is not installed. Next: pip install 'mesoinjector[sim]'."
         ) from None
     try:
+        device: Device
         if line == "pty":
-            return SimulatedLink(url, Wired(simulator.Terminal(seed, runtime, trace)), seed)
-        return SimulatedLink(url, simulator.start(runtime, seed, trace), seed)
+            device = Wired(simulator.Terminal(seed, runtime, trace))
+        else:
+            device = simulator.start(runtime, seed, trace)
+        try:
+            return SimulatedLink(url, device, seed)
+        except BaseException:
+            device.close()
+            raise
     except micropython.NoMicroPython as error:
         raise errors.DeviceNotFound(f"{url}: {error}") from None
     except (OSError, ValueError, RuntimeError) as error:

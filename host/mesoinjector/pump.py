@@ -15,6 +15,7 @@ from typing import Any
 
 from mesoinjector import clock, connection, errors
 from mesoinjector.links import Link
+from mesoinjector.waiting import waiting
 from mesoprotocol import limits, messages, packing, stream
 
 TRIES = 4
@@ -41,7 +42,7 @@ class FairLock:
             turn = threading.Event()
             self._queue.append((turn, me))
         try:
-            turn.wait()
+            waiting.for_turn(turn)
         except BaseException:
             # interrupted while queued: leave the queue, or pass the turn on if it has just come
             with self._mutex:

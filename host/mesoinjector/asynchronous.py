@@ -1,0 +1,191 @@
+"""The device for programs on asyncio: `Injector`'s methods, awaited.
+
+What blocks runs in threads, never in the loop; a STOP has a thread of its own. In a loop in virtual time
+(`virtual_time`) those threads go one at a time, on the simulator's clock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import types
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from mesoinjector import errors, results
+from mesoinjector.clock import Estimate
+from mesoinjector.connection import Losses
+from mesoinjector.injector import Injector
+from mesoinjector.journal import Journal
+from mesoinjector.keys import Key
+from mesoprotocol import messages
+
+T = TypeVar("T")
+THREADS = 4
+"""A dose, and what is asked meanwhile."""
+
+
+class AsyncInjector:
+    """One open device. Use `await AsyncInjector.open(...)`; many tasks of one loop may use it.
+
+    Cancelling a `dose`, `prime` or `fractional` that waits, by a timeout too, is what Ctrl-C is: STOP is sent, the end
+    is awaited and in the journal, `interrupted` says what was delivered, then the cancellation goes on. Other calls
+    that are cancelled are made all the same; nobody hears their answer.
+    """
+
+    def __init__(self, injector: Injector) -> None:
+        self.injector = injector
+        """The same device, for what does not wait: `uid`, `hello`, `journal`, `resolved`, `link.control`."""
+        self.interrupted: results.Result | None = None
+        """What became of a dose whose call was cancelled."""
+        self._loop = asyncio.get_running_loop()
+        self._calls = ThreadPoolExecutor(THREADS, "mesoinjector")
+        self._stops = ThreadPoolExecutor(1, "mesoinjector-stop")
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        journal: Path | str | Journal | None = None,
+        key: Key | Path | str | None = None,
+        record: Path | str | None = None,
+    ) -> Self:
+        """As `Injector.open`."""
+        opening = asyncio.get_running_loop().run_in_executor(None, Injector.open, url, journal, key, record)
+        try:
+            return cls(await asyncio.shield(opening))
+        except asyncio.CancelledError:
+            opening.add_done_callback(_close_unwanted)
+            raise
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """As `Injector.close`."""
+        await self._ask(self.injector.close)
+        self._calls.shutdown(wait=False)
+        self._stops.shutdown(wait=False)
+
+    @property
+    def uid(self) -> str:
+        """As `Injector.uid`."""
+        return self.injector.uid
+
+    @property
+    def runtime(self) -> str:
+        """As `Injector.runtime`."""
+        return self.injector.runtime
+
+    @property
+    def resolved(self) -> list[results.Result]:
+        """As `Injector.resolved`."""
+        return self.injector.resolved
+
+    def listen(self, listener: Callable[[Any], None]) -> Callable[[], None]:
+        """As `Injector.listen`; the listener is called in the loop."""
+
+        def tell(event: Any) -> None:
+            self._loop.call_soon_threadsafe(listener, event)
+
+        return self.injector.listen(tell)
+
+    async def wait(self, seconds: float) -> None:
+        """As `Injector.wait`."""
+        await self._ask(self.injector.wait, seconds)
+
+    async def begin_treatment(self, plan: str = "") -> int:
+        """As `Injector.begin_treatment`."""
+        return await self._ask(self.injector.begin_treatment, plan)
+
+    async def prime(self, volume_ml: float, profile: str = "1ml-30G4-aqueous") -> results.Result:
+        """As `Injector.prime`."""
+        return await self._give(partial(self.injector.prime, volume_ml, profile))
+
+    async def dose(
+        self, volume_ml: float, depth_mm: float, zone: str, point: int = 0, profile: str = "1ml-30G4-aqueous"
+    ) -> results.Result:
+        """As `Injector.dose`."""
+        return await self._give(partial(self.injector.dose, volume_ml, depth_mm, zone, point, profile))
+
+    async def fractional(
+        self,
+        strokes: int,
+        depth_mm: float,
+        zone: str,
+        area_cm2: int,
+        rate_per_min: int = 900,
+        needles: int = 16,
+        duration_s: int | None = None,
+    ) -> results.Result:
+        """As `Injector.fractional`."""
+        run = partial(self.injector.fractional, strokes, depth_mm, zone, area_cm2, rate_per_min, needles, duration_s)
+        return await self._give(run)
+
+    async def stop(self) -> messages.StatusReply:
+        """As `Injector.stop`; from any task."""
+        return await self._loop.run_in_executor(self._stops, self.injector.stop)
+
+    async def status(self) -> messages.StatusReply:
+        """As `Injector.status`."""
+        return await self._ask(self.injector.status)
+
+    async def strokes(self, first: int) -> messages.StrokesReply:
+        """As `Injector.strokes`."""
+        return await self._ask(self.injector.strokes, first)
+
+    async def ledger(self, n: int) -> messages.OutcomeReply:
+        """As `Injector.ledger`."""
+        return await self._ask(self.injector.ledger, n)
+
+    async def clear(self) -> int:
+        """As `Injector.clear`."""
+        return await self._ask(self.injector.clear)
+
+    async def acknowledge(self, dose_id: str, operator: str) -> results.Result:
+        """As `Injector.acknowledge`."""
+        return await self._ask(self.injector.acknowledge, dose_id, operator)
+
+    async def resolve(self, dose_id: str) -> results.Result:
+        """As `Injector.resolve`."""
+        return await self._ask(self.injector.resolve, dose_id)
+
+    async def provision(self, key: Key) -> None:
+        """As `Injector.provision`."""
+        await self._ask(self.injector.provision, key)
+
+    def losses(self) -> Losses:
+        """As `Injector.losses`."""
+        return self.injector.losses()
+
+    def device_time(self) -> Estimate:
+        """As `Injector.device_time`."""
+        return self.injector.device_time()
+
+    async def _ask(self, call: Callable[..., T], *arguments: Any) -> T:
+        return await self._loop.run_in_executor(self._calls, call, *arguments)
+
+    async def _give(self, call: Callable[[], results.Result]) -> results.Result:
+        given = self._loop.run_in_executor(self._calls, call)
+        try:
+            return await asyncio.shield(given)
+        except asyncio.CancelledError:
+            with contextlib.suppress(errors.MesoError):
+                await self.stop()
+            with contextlib.suppress(errors.MesoError):
+                self.interrupted = await given
+            raise
+
+
+def _close_unwanted(opening: asyncio.Future[Injector]) -> None:
+    """Nobody waits any longer for the device that was opened."""
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
