@@ -138,6 +138,8 @@ class Act(_Table):
     do: Literal["stop", "clear", "reconnect", "acknowledge", "treatment"]
 
 
+_DOES = frozenset(("prime", "dose", "fractional", "wait", "stop", "clear", "reconnect", "acknowledge", "treatment"))
+
 Giving = Prime | Dose | Fractional
 Step = Annotated[Prime | Dose | Fractional | Wait | Act, pydantic.Field(discriminator="do")]
 
@@ -230,7 +232,7 @@ def _checked(data: dict[str, Any], name: str, origin: str) -> Scenario:
     try:
         checked = Scenario.model_validate({**data, "name": name})
     except pydantic.ValidationError as error:
-        raise _refused(origin, [sentence(item) for item in error.errors(include_url=False)]) from None
+        raise _refused(origin, [sentence(item, _DOES) for item in error.errors(include_url=False)]) from None
     wrong = [*_steps(checked), *_faults(checked), *_expectations(checked)]
     if wrong:
         raise _refused(origin, wrong)

@@ -48,8 +48,8 @@ class Targets:
             return int(getattr(self._plant, attribute))
         if name == "needle.blocked":
             return 1 if self._plant.fluid.blocked else 0
-        if name in ("power.cut", "power.reset"):
-            return 1 if self._cut else 0
+        if name in ("power.cut", "power.reset", "hand.release"):
+            return 1 if self._cut and name == "power.cut" else 0
         raise ValueError("unknown symbol %r" % name)
 
     def set(self, t: int, name: str, value: "int | float") -> None:
@@ -64,8 +64,14 @@ class Targets:
         elif name == "needle.blocked":
             self._plant.advance(t)
             self._plant.fluid.blocked = value != 0
-        elif name == "power.reset" and value:
-            self._power(True)
+        elif name == "power.reset":
+            if value:
+                self._power(True)
+        elif name == "hand.release":
+            self.wakes = value != 0
+            if value:
+                self.move(t, wire.INPUT_TRIGGER_A, False)
+                self.move(t, wire.INPUT_TRIGGER_B, False)
         elif name == "power.cut":
             self._cut = value != 0
             self._power(not self._cut)
