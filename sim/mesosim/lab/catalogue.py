@@ -156,7 +156,7 @@ def _board() -> list[Fault]:
     times, found = hazards(), []
     for call, _ in calls.CALLS:
         row = _file().board.get(call, {})
-        hazard = row.get("hazard", "H-12")
+        mode = row.get("mode", "dose")
         for kind in calls.KINDS:
             if not calls.fits(call, kind):
                 continue
@@ -168,9 +168,9 @@ def _board() -> list[Fault]:
                     target=f"board.{call}",
                     kinds=(kind,),
                     duration_s=BOARD_S,
-                    hazard=hazard,
-                    hazard_ms=times[hazard].ms,
-                    alarm={"dose": alarm},
+                    hazard="H-12",
+                    hazard_ms=times["H-12"].ms,
+                    alarm={mode: alarm},  # type: ignore[dict-item]
                     state="open" if note else "met",
                     note=note,
                 )
@@ -189,6 +189,7 @@ def _frames() -> list[Fault]:
                     title=f"One frame {message}: {kind}",
                     target=f"frame.{message}",
                     kinds=(kind,),
+                    at_s=0.0,
                     hazard="H-03",
                     hazard_ms=times["H-03"].ms,
                     alarm={"dose": alarm},
@@ -205,6 +206,7 @@ def _crashes() -> list[Fault]:
             title=f"The host dies at the journal's entry `{step}`",
             target="host.crash",
             kinds=("before", "after"),
+            at_s=0.0,
             hazard="H-04",
             hazard_ms=times["H-04"].ms,
             alarm={"dose": ""},

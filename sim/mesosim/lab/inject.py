@@ -41,7 +41,9 @@ def request(
     seconds = fault.duration_s if duration_s is None else duration_s
     owner, _, call = fault.target.partition(".")
     if owner == "board":
-        meddled: dict[str, Any] = {"call": call, "kind": chosen, "first_call": 0, "count": 0}
+        # what comes twice for ever never ends: the firmware reads on until nothing is left
+        count = 1 if chosen == "duplicate" else 0
+        meddled: dict[str, Any] = {"call": call, "kind": chosen, "first_call": 0, "count": count}
         if size is not None:
             meddled["value"] = round(size)
         return "meddle", meddled

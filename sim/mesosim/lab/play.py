@@ -21,6 +21,7 @@ from mesosim.lab.witness import Witness
 REST_US = 20_000_000
 """Longer than any dose needs to end by itself."""
 OPERATOR = "M. Curie"
+REASONS = [name.lower() for code, name in messages.REASON_NAMES.items() if code != wire.REASON_COMPLETE]
 SAMPLES = 5
 """One of so many telemetry samples is kept."""
 
@@ -199,7 +200,7 @@ class Play:
         latched_us = self.account()["latched_us"]
         since_us = latched_us if latched_us >= 0 else self._link.now_us()
         for result in self.host.resolved:
-            if isinstance(result, Delivered | NotDelivered) and result.reason not in ("complete", "never committed"):
+            if not isinstance(result, Unknown) and result.reason in REASONS:
                 self.raised.append((since_us, result.reason))
         latches = self.host.status().latches
         for name in latch_names(latches & ~self._latches):
@@ -284,7 +285,7 @@ def _dose(given: Given, after: dict[str, Any]) -> dict[str, Any]:
         "delivered_nl": known.get("delivered_nl", 0),
         "lower_nl": known.get("lower_nl", 0),
         "upper_nl": known.get("upper_nl", upper),
-        "result": type(result).__name__ if result is not None else "refused" if given.refusal else "open",
+        "result": type(result).__name__ if result is not None else "open" if given.dose_id else "NotDelivered",
         "reason": _reason(given),
         "exact": known.get("exact", False),
         "drip": known.get("drip", False),
@@ -298,11 +299,13 @@ def _dose(given: Given, after: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reason(given: Given) -> str:
+    if given.refusal:
+        return given.refusal
     if isinstance(given.result, Unknown):
-        return "unknown"
+        return "unknown" if given.dose_id else "never intended"
     if isinstance(given.result, Delivered | NotDelivered):
         return given.result.reason
-    return given.refusal or "unknown"
+    return "unknown" if given.dose_id else "never intended"
 
 
 def latch_names(bits: int) -> list[str]:

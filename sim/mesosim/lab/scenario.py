@@ -138,6 +138,8 @@ class Act(_Table):
     do: Literal["stop", "clear", "reconnect", "acknowledge", "treatment"]
 
 
+_DOES = frozenset(("prime", "dose", "fractional", "wait", "stop", "clear", "reconnect", "acknowledge", "treatment"))
+
 Giving = Prime | Dose | Fractional
 Step = Annotated[Prime | Dose | Fractional | Wait | Act, pydantic.Field(discriminator="do")]
 
@@ -223,14 +225,43 @@ def parse(text: str, origin: str) -> Scenario:
         data = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ScenarioError(f"{origin}: not a whole TOML file: {error}. Next: mend or fetch it again.") from None
+    return _checked(data, Path(origin).name.removesuffix(".toml"), origin)
+
+
+def _checked(data: dict[str, Any], name: str, origin: str) -> Scenario:
     try:
-        checked = Scenario.model_validate({**data, "name": Path(origin).name.removesuffix(".toml")})
+        checked = Scenario.model_validate({**data, "name": name})
     except pydantic.ValidationError as error:
-        raise _refused(origin, [sentence(item) for item in error.errors(include_url=False)]) from None
+        raise _refused(origin, [sentence(item, _DOES) for item in error.errors(include_url=False)]) from None
     wrong = [*_steps(checked), *_faults(checked), *_expectations(checked)]
     if wrong:
         raise _refused(origin, wrong)
     return checked
+
+
+def changed(scenario: Scenario, values: list[tuple[str, Any]], faults: list[dict[str, Any]]) -> Scenario:
+    """The same with other values of its device, and other faults; with those, what the catalogue expects of them.
+
+    A fault that names no `step` comes in the last one that gives. Raises `ScenarioError`.
+    """
+    data = scenario.model_dump(exclude={"name"}, exclude_none=True)
+    data["device"]["set"].update(values)
+    if faults:
+        last = max((i for i, step in enumerate(scenario.step, 1) if step in scenario.giving), default=1)
+        data["fault"] = [{"step": last, **fault} for fault in faults]
+        data["expect"] = {}
+    found = _checked(data, scenario.name, "the command line")
+    if not faults:
+        return found
+    entry = found.fault[0].entry
+    expect = Expect(alarm=entry.alarm.get(_mode(found)), volumes=entry.detectable)
+    return found.model_copy(update={"expect": expect})
+
+
+def _mode(scenario: Scenario) -> catalogue.Mode:
+    """What is under way when the first fault comes."""
+    step = scenario.step[(scenario.fault[0].step or 1) - 1]
+    return "prime" if isinstance(step, Prime) else "run" if isinstance(step, Fractional) else "dose"
 
 
 def schema() -> dict[str, Any]:

@@ -19,6 +19,10 @@ STEPS: dict[str, list[dict[str, Any]]] = {
 """What is done, by mode; the fault comes in the last of them."""
 
 
+AFTER: list[dict[str, Any]] = [{"do": "wait", "s": 2.0}, {"do": "reconnect"}]
+"""What the host does then."""
+
+
 @dataclass(frozen=True)
 class Trial:
     """One fault in one mode. `findings` are those against what the catalogue says."""
@@ -41,7 +45,7 @@ def scenario(fault: Fault, mode: str, kind: str | None = None) -> Scenario:
         {
             "name": f"{fault.name}-{mode}",
             "title": f"{fault.title}, in a {mode}",
-            "step": [*STEPS[mode], {"do": "reconnect"}],
+            "step": [*STEPS[mode], *AFTER],
             "fault": [{"name": fault.name, "step": len(STEPS[mode]), "at_s": at_s, "kind": kind}],
             "expect": {"alarm": alarm, "volumes": fault.detectable},
         }

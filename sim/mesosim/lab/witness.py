@@ -25,7 +25,10 @@ class Witness:
         self._acts: list[tuple[int, Callable[[], None]]] = []
 
     def at(self, us: int, act: Callable[[], None]) -> None:
-        """Do something when the device's clock has come to `us`, whoever waits for what."""
+        """Do something when the device's clock has come to `us`, whoever waits for what; at once if it has."""
+        if us <= self.t_us:
+            act()
+            return
         self._acts.append((us, act))
         self._acts.sort(key=lambda item: item[0])
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 
-def sentence(item: Any) -> str:
-    """One finding of `pydantic.ValidationError.errors()`."""
+def sentence(item: Any, tags: frozenset[str] = frozenset()) -> str:
+    """One finding of `pydantic.ValidationError.errors()`; `tags`: names of alternatives, which are no keys."""
     key = ""
     for part in item["loc"]:
+        if part in tags and key.endswith("]"):
+            continue
         key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else str(part)
     kind, said = item["type"], item["input"]
     if kind == "extra_forbidden":

@@ -46,8 +46,8 @@ class Targets:
             return -int(self._plant.get("sensor.encoder.offset_counts"))
         if name == "needle.blocked":
             return 1 if self._plant.get("needle.occlusion") >= BLOCKED else 0
-        if name in ("power.cut", "power.reset"):
-            return 1 if self._cut else 0
+        if name in ("power.cut", "power.reset", "hand.release"):
+            return 1 if self._cut and name == "power.cut" else 0
         return self._plant.get(name)
 
     def set(self, t: int, name: str, value: "int | float") -> None:
@@ -65,6 +65,11 @@ class Targets:
         elif name == "power.reset":
             if value:
                 self._power(True)
+        elif name == "hand.release":
+            self.wakes = value != 0
+            if value:
+                self.move(t, wire.INPUT_TRIGGER_A, False)
+                self.move(t, wire.INPUT_TRIGGER_B, False)
         elif name == "power.cut":
             self._cut = value != 0
             self._power(not self._cut)

@@ -1,0 +1,151 @@
+"""Each fault of the catalogue happens once, and what then notices it in time is what the catalogue says."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+
+import pytest
+
+from mesoprotocol import messages
+from mesosim.lab import catalogue, inject, play, trial
+from mesosim.lab.scenario import ALARMS, Scenario
+from mesosim.runtime import InProcess
+from mesosim.world import calls
+from tests.house.rooms import ROOT
+from tests.summary import TOLD
+
+MATRIX = "faults: alarm and time to it, against time to hazard"
+NAMED = [(fault, mode) for fault in catalogue.named().values() for mode in fault.alarm]
+PARTS = 8
+FAMILIES = [fault for fault in catalogue.everything().values() if fault.name not in catalogue.named()]
+PASSING = ("Prepare", "Prepare reply", "Commit", "Commit reply", "Heartbeat", "OutcomeEvent", "PhaseEvent", "Telemetry")
+"""Messages that pass in every dose; `tests.schedules` brings about all of them, with every kind of fault."""
+
+
+def judged(fault: catalogue.Fault, tried: list[trial.Trial]) -> None:
+    """What is met holds in every mode; what is open fails in one: once it does not, the entry is to be changed."""
+    findings = [finding for each in tried for finding in each.outcome.findings]
+    if fault.state == "met":
+        assert not findings, f"{fault.name}: {findings}"
+    else:
+        assert findings, f"{fault.name} is met now: change its state in sim/mesosim/faults.toml"
+
+
+@pytest.mark.requirement("SR-05", "SR-06", "SR-17", "SR-28", "SR-29")
+@pytest.mark.parametrize("name", catalogue.named())
+def test_a_named_fault_is_noticed_as_it_is_said(name: str, record_property: Callable[[str, object], None]) -> None:
+    fault = catalogue.get(name)
+    tried = [trial.attempt(fault, mode) for mode in fault.alarm]
+    for each in tried:
+        alarm, after = each.outcome.alarm or "none", each.outcome.alarm_ms
+        record_property(TOLD, [MATRIX, f"{name} {each.mode}: {alarm} {after} of {fault.hazard_ms} ms, {fault.state}"])
+        if not fault.detectable:
+            assert not each.outcome.alarm, f"{name} is declared undetectable"
+    judged(fault, tried)
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_board_call_that_goes_wrong(part: int) -> None:
+    family = [fault for fault in FAMILIES if fault.target.startswith("board.")]
+    assert len(family) == sum(calls.fits(call, kind) for call, _ in calls.CALLS for kind in calls.KINDS)
+    for fault in family[part::PARTS]:
+        judged(fault, [trial.attempt(fault, mode) for mode in fault.alarm])
+
+
+@pytest.mark.parametrize("message", PASSING)
+def test_a_frame_that_goes_wrong(message: str) -> None:
+    for fault in FAMILIES:
+        if fault.target == f"frame.{message}":
+            tried = trial.attempt(fault, "dose")
+            assert tried.met, tried.outcome
+
+
+@pytest.mark.parametrize("step", catalogue.JOURNAL_STEPS)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_host_that_dies_at_its_journal(step: str, when: str) -> None:
+    fault = catalogue.get(f"host.crash.{step}")
+    outcome = play.play(trial.scenario(fault, "dose", when), 1)
+    assert outcome.passed, outcome
+    assert outcome.doses[-1]["result"] == ("Delivered" if step == "outcome" else "NotDelivered")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [(fault.name, kind) for fault in catalogue.named().values() for kind in fault.kinds[1:]]
+)
+def test_every_other_kind_is_survived(name: str, kind: str) -> None:
+    fault = catalogue.get(name)
+    mode = next(iter(fault.alarm))
+    data = trial.scenario(fault, mode, kind).model_dump()
+    data["expect"] = {"volumes": fault.detectable}
+    outcome = play.play(Scenario.model_validate(data), 1)
+    assert outcome.passed, outcome
+
+
+def test_every_target_is_in_the_world() -> None:
+    device = InProcess(1)
+    for fault in catalogue.named().values():
+        if not fault.on_the_line:
+            device.control("get", fault.target)
+
+
+def test_hazards_and_alarms_are_those_of_the_project() -> None:
+    known = tomllib.loads((ROOT / "tests" / "requirements.toml").read_text())["hazard"]
+    assert set(catalogue.hazards()) == {hazard["id"] for hazard in known}
+    for fault in catalogue.everything().values():
+        assert fault.hazard in catalogue.hazards()
+        assert set(fault.alarm.values()) <= {*ALARMS, ""}, fault.name
+    assert messages.REASON_NAMES
+
+
+def test_a_fault_begins_and_ends_with_a_live_control() -> None:
+    device = InProcess(1)
+    inject.inject(device, "estop", duration_s=1.0)
+    device.run(500_000, b"")
+    assert (device.control("faults"), device.control("get", "input.estop")) == (["input.estop"], 1)
+    device.run(1_500_000, b"")
+    assert (device.control("faults"), device.control("get", "input.estop")) == ([], 0)
+    inject.inject(device, "depth_stop_off", kind="ramp", value=100, duration_s=0.1)
+    device.run(1_550_000, b"")
+    assert 40 <= device.control("get", "depth.offset_um") <= 60
+    device.run(1_700_000, b"")
+    assert device.control("get", "depth.offset_um") == 100
+    inject.clear(device, "depth_stop_off")
+    assert device.control("get", "depth.offset_um") == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (5, "must be an object"),
+        ({"symbol": "no.such", "kind": "step", "value": 1}, "no.such"),
+        ({"symbol": "input.estop", "kind": "gone", "value": 1}, "must be one of step, ramp"),
+        ({"symbol": "input.estop", "kind": "step"}, "needs a value"),
+        ({"symbol": "input.estop", "kind": "step", "value": 0.5}, "whole number"),
+        ({"symbol": "input.estop", "kind": "step", "value": [1, 0]}, "above 0"),
+        ({"symbol": "input.estop", "kind": "step", "value": 1, "for_us": -1}, "for_us"),
+        ({"symbol": "input.estop", "kind": "step", "value": 1, "mode": "half"}, "must be one of set"),
+        ({"symbol": "depth.offset_um", "kind": "stuck"}, "cannot be stuck"),
+    ],
+)
+def test_a_wrong_request_changes_nothing(asked: object, words: str) -> None:
+    device = InProcess(1)
+    with pytest.raises(ValueError, match=words):
+        device.control("fault", asked)
+    assert device.control("faults") == []
+    device.run(1_000_000, b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "value", "words"),
+    [
+        ("oclusion", None, None, "there is no fault 'oclusion'"),
+        ("occlusion", "gone", None, "must be one of step, intermittent"),
+        ("occlusion", None, 0.5, "must be 2 to 1e[+]06"),
+        ("link_lost", None, None, "needs a scenario"),
+    ],
+)
+def test_a_wrong_name_kind_or_size_is_refused(name: str, kind: str | None, value: float | None, words: str) -> None:
+    device = InProcess(1)
+    with pytest.raises(catalogue.UnknownFault, match=words):
+        inject.inject(device, name, kind, value)
