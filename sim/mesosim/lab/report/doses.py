@@ -33,7 +33,7 @@ def accuracy_figure(volumes: Sequence[Volume]) -> Figure:
     axes.set_xlabel("error of the volume in the skin (% of what was asked)")
     axes.set_xlim(_with_goal(axes.get_xlim()))
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    figure.legend(handles, labels, loc="outside lower center", ncols=5)
     return figure
 
 
