@@ -52,7 +52,6 @@ def campaign(
     Ctrl-C and crashes lose seconds of work: the same command goes on.
     """
     with _said():
-        from mesosim.lab import report as pages
         from mesosim.lab.campaign import campaign as campaigns
         from mesosim.lab.campaign import cases, pools
 
@@ -68,6 +67,8 @@ def campaign(
             screen.print(
                 f"{standing.played_again} cases were under way when a worker died, and were played again alone."
             )
+        from mesosim.lab import report as pages  # it takes longer to import than bad input to be found
+
         page = pages.write(out, junit)
     print(f"{standing.cases} cases, {standing.played} played now, {len(standing.failing)} failed")
     screen.print(f"Report: {page}", soft_wrap=True)

@@ -9,8 +9,8 @@ An argument is a scenario, by its file or packaged name, or a campaign file:
                                                   [[draw.fault]]
                                                   name = "occlusion"
                                                   probability = 0.2
-                                                  step = 2
-                                                  at_s = [0.0, 1.5]
+                                                  step = [2, 9]
+                                                  at_s = [0.0, 2.5]
 
 Scenarios are relative to the campaign file. `seeds` and `runtime` can be left to the command line.
 """

@@ -7,7 +7,7 @@ random stream of its own, so that another line in the file changes none of the o
 from __future__ import annotations
 
 import random
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import pydantic
 
@@ -17,11 +17,16 @@ Number = Annotated[float, pydantic.Field(strict=True, allow_inf_nan=False)]
 Probability = Annotated[float, pydantic.Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
 
 
-def _ordered(span: tuple[float, float]) -> tuple[float, float]:
+Ends = TypeVar("Ends", int, float)
+
+
+def _ordered(span: tuple[Ends, Ends]) -> tuple[Ends, Ends]:
     if span[0] > span[1]:
         raise ValueError("the lower end first")
     return span
 
+
+Step = Annotated[int, pydantic.Field(strict=True, ge=1)]
 
 Span = Annotated[tuple[Number, Number], pydantic.AfterValidator(_ordered)]
 """Lowest and highest value; each between them is equally likely."""
@@ -37,7 +42,8 @@ class FaultDraw(_Table):
     name: Text
     probability: Probability
     kind: Text | None = None
-    step: Annotated[int, pydantic.Field(strict=True, ge=1)] | None = None
+    step: Annotated[tuple[Step, Step], pydantic.AfterValidator(_ordered)] | None = None
+    """First and last of the steps, from 1, in one of which it strikes; without, any of the scenario's."""
     at_s: Span = (0.0, 0.0)
     value: Span | None = None
     duration_s: Span | None = None
@@ -46,7 +52,8 @@ class FaultDraw(_Table):
         """The fault struck for sure, with every value at its lowest (0) or highest (1)."""
         spans = {"at_s": self.at_s, "value": self.value, "duration_s": self.duration_s}
         pinned = {name: span and (span[end], span[end]) for name, span in spans.items()}
-        return self.model_copy(update={"probability": 1.0, **pinned})
+        step = self.step and (self.step[end], self.step[end])
+        return self.model_copy(update={"probability": 1.0, "step": step, **pinned})
 
 
 class Draw(_Table):
@@ -63,7 +70,10 @@ class Draw(_Table):
     def scenario(self, given: Scenario, seed: int) -> Scenario:
         """`given` as `seed` draws it. What it sets and injects itself stays."""
         values = {name: _between(random.Random(f"{seed}/{name}"), span) for name, span in self.set.items()}
-        struck = [_fault(fault, random.Random(f"{seed}/{i}/{fault.name}")) for i, fault in enumerate(self.fault)]
+        struck = [
+            _fault(fault, len(given.step), random.Random(f"{seed}/{i}/{fault.name}"))
+            for i, fault in enumerate(self.fault)
+        ]
         faults = [fault for fault in struck if fault is not None][: self.most_faults]
         device = given.device.model_copy(
             update={"drawn": given.device.drawn or self.device, "set": {**values, **given.device.set}}
@@ -87,14 +97,15 @@ def _between(stream: random.Random, span: tuple[float, float]) -> float:
     return round(stream.uniform(*span), 3)
 
 
-def _fault(drawn: FaultDraw, stream: random.Random) -> FaultTable | None:
+def _fault(drawn: FaultDraw, steps: int, stream: random.Random) -> FaultTable | None:
     """The fault, or None; all numbers are drawn either way, so that a probability changes no moment."""
     strikes = stream.random() < drawn.probability
     at_s, value, duration_s = (
         None if span is None else _between(stream, span) for span in (drawn.at_s, drawn.value, drawn.duration_s)
     )
+    step = stream.randint(*(drawn.step or (1, steps)))
     if not strikes:
         return None
     return FaultTable.model_construct(  # both ends have been checked
-        name=drawn.name, kind=drawn.kind, step=drawn.step, at_s=at_s, value=value, duration_s=duration_s
+        name=drawn.name, kind=drawn.kind, step=step, at_s=at_s, value=value, duration_s=duration_s
     )

@@ -25,7 +25,7 @@ def accuracy_figure(volumes: Sequence[Volume]) -> Figure:
     axes = figure.subplots()
     _draw_goal(axes, vertical=True)
     for row, volume in enumerate(volumes):
-        _draw_volume(axes, row, volume, named=row == 0)
+        _draw_volume(axes, row, volume)
     axes.axvline(0, color=MUTED, linewidth=1)
     axes.set_yticks(range(len(volumes)), [_label(volume) for volume in volumes])
     axes.set_ylim(len(volumes) - 0.45, -0.55)
@@ -33,7 +33,8 @@ def accuracy_figure(volumes: Sequence[Volume]) -> Figure:
     axes.set_xlabel("error of the volume in the skin (% of what was asked)")
     axes.set_xlim(_with_goal(axes.get_xlim()))
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    named = dict(zip(labels, handles, strict=True))  # every row has its own of each
+    figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=3)
     return figure
 
 
@@ -45,13 +46,11 @@ def _draw_goal(axes: Axes, *, vertical: bool) -> None:
         line(edge, color=AMBER, linewidth=1, linestyle="--")
 
 
-def _draw_volume(axes: Axes, row: int, volume: Volume, *, named: bool) -> None:
+def _draw_volume(axes: Axes, row: int, volume: Volume) -> None:
     errors = 100 * np.sort(volume.errors)
     shown = errors if len(errors) <= DOTS else errors[np.linspace(0, len(errors) - 1, DOTS).round().astype(int)]
     heights = row + BAND * np.modf(np.arange(len(shown)) * 0.618034)[0] * 2 - BAND
-    axes.plot(
-        shown, heights, "o", color=BLUE, markersize=2.4, alpha=0.6, linewidth=0, label="a dose" if named else None
-    )
+    axes.plot(shown, heights, "o", color=BLUE, markersize=2.4, alpha=0.6, linewidth=0, label="a dose")
     for interval, offset, colour, width, label in (
         (volume.spread.normal, 0.0, INK, 2.2, "tolerance interval, normal: mean ± k·s"),
         (volume.spread.free, 0.36, RED, 1.4, "tolerance interval, any distribution"),
@@ -65,9 +64,9 @@ def _draw_volume(axes: Axes, row: int, volume: Volume, *, named: bool) -> None:
                 color=colour,
                 linewidth=width,
                 markersize=11,
-                label=label if named else None,
+                label=label,
             )
-    axes.plot(100 * volume.spread.mean, row, "D", color=INK, markersize=6, label="mean" if named else None)
+    axes.plot(100 * volume.spread.mean, row, "D", color=INK, markersize=6, label="mean")
 
 
 def _label(volume: Volume) -> str:

@@ -31,10 +31,14 @@ def alarm_figure(faults: Sequence[Fault]) -> Figure:
                 0.72,
                 left=SHORTEST_MS,
                 color=GOAL_BAND,
-                label=_once("time until harm", named),
+                label=_once("before any harm", named),
             )
             axes.plot(
-                [fault.hazard_ms] * 2, [row - 0.36, row + 0.36], color=AMBER, linewidth=2, label=_once("hazard", named)
+                [fault.hazard_ms] * 2,
+                [row - 0.36, row + 0.36],
+                color=AMBER,
+                linewidth=2,
+                label=_once("time to hazard", named),
             )
         times = np.maximum(np.array(fault.times_ms, dtype=float), SHORTEST_MS)
         late = times > (np.inf if fault.hazard_ms is None else fault.hazard_ms)
@@ -46,7 +50,7 @@ def alarm_figure(faults: Sequence[Fault]) -> Figure:
         if fault.detected == 0:
             axes.text(SHORTEST_MS * 1.08, row, "never noticed", color=RED, va="center")
     axes.plot([], [], "o", color=BLUE, markersize=3.6, label="alarm")
-    axes.plot([], [], "X", color=RED, markersize=6, label="alarm, too late")
+    axes.plot([], [], "X", color=RED, markersize=6, label="alarm after that time")
     axes.plot([], [], color=INK, linewidth=2, label="median")
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(FuncFormatter(thousands))

@@ -17,7 +17,7 @@ from mesosim.lab.report.doses import accuracy_figure, trumpet_figure
 from mesosim.lab.report.faults import alarm_figure
 from mesosim.lab.report.pressure import pressure_figure
 from mesosim.lab.report.reading import Campaign
-from mesosim.lab.report.unexplored import unexplored
+from mesosim.lab.report.unexplored import undetectable, unexplored
 
 NOTHING = "–"
 """Shown where there is no number."""
@@ -38,7 +38,7 @@ def render(campaign: Campaign, folder: Path) -> str:
             trumpet=account.trumpet(),
             cadence=account.cadence(),
             faults=account.faults(),
-            undetectable=[],
+            undetectable=undetectable(),
             unexplored=unexplored(campaign),
             figures=_figures(account, volumes),
             replays={result.key: replay.command(result, folder) for result in account.failing},

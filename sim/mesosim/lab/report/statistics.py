@@ -44,6 +44,7 @@ def k_factor(n: int, content: float = CONTENT, confidence: float = CONFIDENCE) -
     return float(optimize.brentq(lambda k: confidence_at(k) - confidence, 0.5, 1000, xtol=1e-7))
 
 
+@functools.cache
 def order_statistics_n(content: float = CONTENT, confidence: float = CONFIDENCE) -> int:
     """The smallest sample whose least and greatest value are a tolerance interval, whatever the distribution."""
     n = 2
