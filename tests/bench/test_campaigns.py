@@ -29,8 +29,8 @@ def test_cases_a_second(tmp_path: Path) -> None:
     per_core, wall = SEEDS / (_processor_s() - before), SEEDS / (time.perf_counter() - began)
     assert standing.failing == []
     print(
-        f"\ncampaign of eight doses a case: {per_core:.1f} cases/s a core, {wall:.1f} cases/s on {WORKERS} workers by the "
-        f"clock; a bare loop {bare:.1f} cases/s a core; ratio {per_core / bare:.2f}"
+        f"\ncampaign of eight doses a case: {per_core:.1f} cases/s a core, {wall:.1f} cases/s on {WORKERS} workers by "
+        f"the clock; a bare loop {bare:.1f} cases/s a core; ratio {per_core / bare:.2f}"
     )
 
 
