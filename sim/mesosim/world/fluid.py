@@ -22,6 +22,8 @@ _STILL_KPA = 1e-6
 _PARTS = 8.0
 _STEP_KPA = 2.0
 _SKIN_S = 0.25
+_EVENT_S = 1e-6
+"""How exactly an event is found."""
 
 
 class Fluid:
@@ -129,13 +131,19 @@ class Fluid:
             if 0.0 < way <= h:
                 h = way
                 touches = True
-        self._event = 0
         after = before + _rise(rise, slope, h)
-        part = self._event_part(before, after, h)
-        if self._event:
+        while True:
+            self._event = 0
+            shorter = h * self._event_part(before, after, h)
+            if not self._event:
+                break
+            # between two points the pressure is no straight line: nearer, until it is one
+            found = h - shorter < _EVENT_S or shorter < _EVENT_S
+            h = shorter
             touches = False
-            h = h * part
             after = before + _rise(rise, slope, h)
+            if found:
+                break
         self._move(before, after, h, c, swept * h, flow)
         if touches:
             if speed > 0.0:
