@@ -11,8 +11,8 @@ LOOK_S = 0.02
 """How often a firmware looks at the pressure: steps end there."""
 
 
-def closed_form(symbols: Symbols, phases: list[Phase]) -> Account:
-    """The same account by `mesosim.world.fluid`; `pressures_kpa` every LOOK_S."""
+def closed_form(symbols: Symbols, phases: list[Phase], look_s: float = LOOK_S) -> Account:
+    """The same account by `mesosim.world.fluid`; `pressures_kpa` every `look_s`."""
     account = Account()
     here = fluid.Fluid(symbols)
 
@@ -29,7 +29,7 @@ def closed_form(symbols: Symbols, phases: list[Phase]) -> Account:
         here.set_rate(phase.steps_per_s)
         end = t + round(phase.duration_s * TICKS_A_S)
         while t < end:
-            t = min(t + round(LOOK_S * TICKS_A_S), end)
+            t = min(t + round(look_s * TICKS_A_S), end)
             here.advance(t)
             account.pressures_kpa.append(here.pressure_kpa)
     account.tip_ul, account.skin_ul, account.pressure_kpa = here.tip_ul, here.skin_ul, here.pressure_kpa
