@@ -9,6 +9,7 @@ line itself, and how many bytes have passed there since the start is said beside
 `paced SEED CONTROL_FD SPEED`: SPEED per mille of wall time. stdin and stdout are the serial line itself; control
 requests come as lines of JSON on CONTROL_FD and are answered there. The process ends when its control line is closed.
 
+SEED may be followed by a colon and one specimen's values as `mesosim.handpiece` gives them, with commas between them.
 A control request is `[name, value]`, its answer `[null, result]` or `[error, null]`; see `World.control`.
 """
 
@@ -32,11 +33,12 @@ _LINE_BYTES = 65536
 
 def main(argv: list) -> None:
     """Run one device until its standard input, or its control line, is closed."""
-    seed = int(argv[1])
+    seed, _, listed = argv[1].partition(":")
+    values = tuple([int(value) for value in listed.split(",")]) if listed else None
     if argv[0] == "paced":
-        _paced(world.World(seed, trace.Untraced()), int(argv[2]), int(argv[3]))
+        _paced(world.World(int(seed), trace.Untraced(), values), int(argv[2]), int(argv[3]))
         return
-    device = world.World(seed, trace.Trace(argv[2]))
+    device = world.World(int(seed), trace.Trace(argv[2]), values)
     line_in = open(0, "rb", buffering=0)
     line_out = open(1, "wb", buffering=0)
     if len(argv) == 3:

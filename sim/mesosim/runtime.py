@@ -19,6 +19,10 @@ from mesosim.process import ANSWER_S, BehindPty, Calls, DeviceDied, end, last_wo
 RUNTIMES = ("cpython", "micropython", "wasm")
 
 
+Values = tuple[int, ...]
+"""One device: `mesosim.handpiece.Values`."""
+
+
 class Device(Protocol):
     """A simulated device in virtual time."""
 
@@ -35,11 +39,11 @@ class Device(Protocol):
 class InProcess:
     """The device in this process, on CPython: fast, and open to the debugger."""
 
-    def __init__(self, seed: int, trace_path: str = "") -> None:
+    def __init__(self, seed: int, trace_path: str = "", values: Values | None = None) -> None:
         from mesosim.world.trace import Trace
         from mesosim.world.world import World
 
-        self.world = World(seed, Trace(trace_path))
+        self.world = World(seed, Trace(trace_path), values)
 
     def run(self, until_us: int, rx: bytes) -> tuple[int, bytes]:
         """See `Device`."""
@@ -57,9 +61,9 @@ class InProcess:
 class Piped:
     """The device as a process of its own, in lock step over pipes."""
 
-    def __init__(self, seed: int, runtime: str, trace_path: str = "") -> None:
+    def __init__(self, seed: int, runtime: str, trace_path: str = "", values: Values | None = None) -> None:
         self._process = subprocess.Popen(
-            command(runtime, ["lockstep", str(seed), trace_path]),
+            command(runtime, ["lockstep", _specimen(seed, values), trace_path]),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -93,8 +97,8 @@ class Terminal:
     `path` opens like a serial port. Whoever does writes there, then calls `run` with the count of all bytes written.
     """
 
-    def __init__(self, seed: int, runtime: str, trace_path: str = "") -> None:
-        arguments = ["lockstep", str(seed), trace_path]
+    def __init__(self, seed: int, runtime: str, trace_path: str = "", values: Values | None = None) -> None:
+        arguments = ["lockstep", _specimen(seed, values), trace_path]
         self._behind = BehindPty(lambda control: command(runtime, [*arguments, str(control)]), blocking=True)
         self.path = self._behind.path
         control = self._behind.control.fileno()
@@ -122,10 +126,10 @@ class Terminal:
 class Paced:
     """The device as a process behind a pty, at `speed` times wall time. `path` opens like a serial port."""
 
-    def __init__(self, seed: int, runtime: str, speed: float = 1.0) -> None:
+    def __init__(self, seed: int, runtime: str, speed: float = 1.0, values: Values | None = None) -> None:
         per_mille = str(round(speed * 1000))
         self._behind = BehindPty(
-            lambda control: command(runtime, ["paced", str(seed), str(control), per_mille]), blocking=False
+            lambda control: command(runtime, ["paced", _specimen(seed, values), str(control), per_mille]), blocking=False
         )
         self.path = self._behind.path
         self._behind.control.settimeout(ANSWER_S)
@@ -168,14 +172,21 @@ class Paced:
         self._behind.close()
 
 
-def start(runtime: str, seed: int, trace_path: str = "") -> Device:
+def start(runtime: str, seed: int, trace_path: str = "", values: Values | None = None) -> Device:
     """A device in virtual time on `cpython` (in process), `micropython` or `wasm` (a process of its own).
+
+    `values`: one specimen's, as `mesosim.handpiece` gives them; None: the nominal one's.
 
     Raises ValueError for another name, `NoMicroPython` where that one is not installed.
     """
     if runtime == "cpython":
-        return InProcess(seed, trace_path)
-    return Piped(seed, runtime, trace_path)
+        return InProcess(seed, trace_path, values)
+    return Piped(seed, runtime, trace_path, values)
+
+
+def _specimen(seed: int, values: Values | None) -> str:
+    listed = ",".join(str(value) for value in values or ())
+    return f"{seed}:{listed}" if listed else str(seed)
 
 
 def command(runtime: str, arguments: list[str]) -> list[str]:

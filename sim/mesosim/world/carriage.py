@@ -114,7 +114,7 @@ class Carriage:
         part = which.rate(t) / _FULL_SPEED
         position = which.stop(t)
         if part > 0.0 and which is self.drive:
-            blocks = int(self._overrun * part * part / 4.0)
+            blocks = int(self._overrun * part * part / 4.0 + 0.5)
             self._cam.overrun(blocks * p.BLOCK_STEPS)
         self.changed(t, which)
         return position
@@ -295,11 +295,11 @@ class Carriage:
                     depth += self._skin.tremor(t)
                     in_skin = depth > 0.0
                     self._tremble_t = t + _TREMBLE_TICKS
+        self._look_ahead()
         if in_skin:
             liquid.move_in_skin(t, depth)
         elif liquid.in_skin:
             liquid.leave_skin(t)
         else:
             return
-        self._look_ahead()
         self._log.add(t, trace.SKIN, 1 if in_skin else 0, int(liquid.tip_ul * 1000.0), int(depth))

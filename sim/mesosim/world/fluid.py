@@ -18,10 +18,12 @@ AIR_KPA = 101.325
 VACUUM_KPA = -90.0
 """Below this air comes in past the seal."""
 SLIP, LOST = 1, 2
-_STILL_KPA = 1e-6
-_PARTS = 8.0
-_STEP_KPA = 2.0
-_SKIN_S = 0.25
+STILL_KPA = 1e-6
+PARTS = 8.0
+STEP_KPA = 2.0
+SKIN_S = 0.25
+EVENT_S = 1e-6
+"""How exactly an event is found."""
 
 
 class Fluid:
@@ -117,9 +119,9 @@ class Fluid:
             rise = (swept - flow - self._leak * before) / c
             # nearly settled: the equation is linear in all that is left of it
             if rise > 0.001 * slope or rise < -0.001 * slope:
-                h = min(h, 1.0 / (_PARTS * slope), _STEP_KPA / (rise if rise > 0.0 else -rise))
+                h = min(h, 1.0 / (PARTS * slope), STEP_KPA / (rise if rise > 0.0 else -rise))
             if self.in_skin:
-                h = min(h, _SKIN_S)
+                h = min(h, SKIN_S)
         touches = False
         if speed != 0.0 and not rod.gliding:
             if rod.grip_mm > 0.0:
@@ -129,13 +131,19 @@ class Fluid:
             if 0.0 < way <= h:
                 h = way
                 touches = True
-        self._event = 0
         after = before + _rise(rise, slope, h)
-        part = self._event_part(before, after, h)
-        if self._event:
+        while True:
+            self._event = 0
+            shorter = h * self._event_part(before, after, h)
+            if not self._event:
+                break
+            # between two points the pressure is no straight line: nearer, until it is one
+            found = h - shorter < EVENT_S or shorter < EVENT_S
+            h = shorter
             touches = False
-            h = h * part
             after = before + _rise(rise, slope, h)
+            if found:
+                break
         self._move(before, after, h, c, swept * h, flow)
         if touches:
             if speed > 0.0:
@@ -194,7 +202,7 @@ class Fluid:
         if after < VACUUM_KPA:
             after = VACUUM_KPA
             left_ul = flow * h
-        elif self._speed == 0.0 and not self.in_skin and -_STILL_KPA < after < _STILL_KPA:
+        elif self._speed == 0.0 and not self.in_skin and -STILL_KPA < after < STILL_KPA:
             left_ul += c * after
             after = 0.0
         self.pressure_kpa = after

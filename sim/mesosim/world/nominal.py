@@ -32,7 +32,7 @@ SYMBOLS: tuple = (
     ("plunger.drag_n_s_per_mm", 50, 0, 2000),
     ("plunger.stiffness_n_per_mm", 100000, 10000, 200000),
     ("plunger.torque_mnm", 12000, 0, 200000),
-    ("plunger.top_steps_per_s", 20000000, 100000, 100000000),
+    ("plunger.top_steps_per_s", 20000000, 100000, 200000000),
     ("drive.torque_mnm", 60000, 0, 500000),
     ("drive.top_steps_per_s", 200000000, 1000000, 500000000),
     ("drive.inertia_g_mm2", 1000000, 0, 20000000),
