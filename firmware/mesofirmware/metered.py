@@ -76,6 +76,7 @@ class Metered:
         self._stored_at_flow = 0
         self._base_pa = 0
         self._exit_stored_nl = 0
+        self._rest_stored_nl = 0
         self._relief = False
         self._since = 0
         self._began = 0
@@ -161,7 +162,8 @@ class Metered:
         if self.phase == REST:
             tau_us = self._tau_us()
             past = tick.diff(now, self._since)
-            settled = self._stored_pa() <= limits.FLAT_PA and past >= tau_us
+            self._rest_stored_nl = self.stored_nl()
+            settled = self._rest_stored_nl <= self._flat_nl() and past >= tau_us
             if not settled and past < limits.SETTLE_MAX_MS * 1000:
                 return _LOOK_US
             self.drip = self.drip or not settled
@@ -204,6 +206,9 @@ class Metered:
         # Pa.s/ul * nl/kPa = us
         profile = self._profile
         return profile[limits.PROFILE_RESISTANCE_PA_S_PER_UL] * profile[limits.PROFILE_COMPLIANCE_NL_PER_KPA]
+
+    def _flat_nl(self) -> int:
+        return limits.FLAT_PA * self._profile[limits.PROFILE_COMPLIANCE_NL_PER_KPA] // 1000
 
     def _noise_nl(self) -> int:
         return _SIGMA_PA * self._profile[limits.PROFILE_COMPLIANCE_NL_PER_KPA] // 1000
@@ -248,14 +253,24 @@ class Metered:
         elif not board.plunger.busy():
             if self._prime and not self._flushed:
                 self.reason = wire.REASON_NO_FLOW
+            elif board.plunger.position() - self._steps_at_start < self._steps_fed:
+                self.reason = wire.REASON_ENCODER  # fed, and not made
             self._enter(SETTLE, now)
 
     def _look_for_flow(self) -> None:
         """Priming: once pressure shows that fluid flows, only the flush is left."""
-        self._flow_looks = self._flow_looks + 1 if self._stored_pa() > limits.FLAT_PA else 0
-        if self._flush_steps < 0 and self._flow_looks == _FLOW_LOOKS:
+        stored_nl = self.stored_nl()
+        if self._flush_steps >= 0:
+            return
+        if stored_nl <= self._flat_nl():
+            self._flow_looks = 0
+            return
+        if self._flow_looks == 0:
             self._encoder_at_flow = self._counted
-            self._stored_at_flow = self.stored_nl()
+            self._stored_at_flow = stored_nl
+        self._flow_looks += 1
+        self._stored_at_flow = min(self._stored_at_flow, stored_nl)
+        if self._flow_looks == _FLOW_LOOKS:
             self._flush_steps = motion.plunger_steps(limits.PRIME_FLUSH_NL, self._profile)
             self._flushed = self._steps_left >= self._flush_steps
             self._steps_left = min(self._steps_left, self._flush_steps)
@@ -292,7 +307,7 @@ class Metered:
         """After an occlusion, the needle being out: take back what is stored, so that it is not given later."""
         board = self._board
         self._relief = False
-        steps = motion.plunger_steps(self._exit_stored_nl, self._profile)
+        steps = motion.plunger_steps(min(self._exit_stored_nl, self.stored_nl()), self._profile)
         if steps and board.inputs() & wire.INPUT_PERMIT_PLUNGER:
             table = self._chunks[self._chunk_at]
             self._chunk_at = 1 - self._chunk_at
@@ -326,7 +341,7 @@ class Metered:
         agrees = self._encoder_agrees()
         swept = self._swept_nl(self._encoder_at_start)
         since_flow = self._swept_nl(self._encoder_at_flow) if self._prime else swept
-        stored = self.stored_nl()
+        stored = self._rest_stored_nl
         self.steps = max(0, board.plunger.position() - self._steps_at_start)
         if self._prime and self._flush_steps < 0:
             self.delivered_nl = self.lower_nl = 0

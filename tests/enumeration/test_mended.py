@@ -20,11 +20,13 @@ MENDED = {
         ("prime", "pressure_pa", "spike", 63, 30_000),
         ("prime", "pressure_pa", "flipped_bit", 66, 14),
         ("prime", "encoder", "dropped", 112, None),
+        ("prime", "pressure_pa", "spike", 176, 100_000),
     ],
     "a pressure that never falls, and an upper bound below the truth": [
         ("dose", "pressure_pa", "stuck", 46, None),
         ("stop", "pressure_pa", "stuck", 24, None),
         ("released", "pressure_pa", "stuck", 33, None),
+        ("dose", "pressure_pa", "spike", 255, 30_000),
     ],
     "an occlusion cut short, and a lower bound above nothing": [
         ("occluded", "inputs", "reset", 103, None),
@@ -35,6 +37,13 @@ MENDED = {
         ("fractional", "enable", "late", 0, None),
         ("hold", "feed_deadman", "stuck", 8, None),
         ("hold", "drive.feed", "dropped", 6, None),
+    ],
+    "a dose called done that has made fewer steps": [
+        ("dose", "plunger.feed", "stuck", 1, None),
+        ("dose", "plunger.feed", "stuck", 18, None),
+    ],
+    "a relief of pressure that one wrong look has seen": [
+        ("dose", "pressure_pa", "spike", 14, 100_000),
     ],
     "a drive that was not parked, and a stroke that nobody counted": [
         ("hold", "drive.park", "dropped", 0, None),

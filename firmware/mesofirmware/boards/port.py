@@ -69,6 +69,16 @@ class Store(Protocol):
         """Write buf[:n] at offset `at`."""
 
 
+class Files(Protocol):
+    """Named files on flash: after a power cut a file is as it was before a write, or as after it."""
+
+    def read(self, name: str, buf: bytearray) -> int:
+        """Read a file into buf, at most its length; how many bytes, -1 if there is no such file."""
+
+    def write(self, name: str, buf: bytearray, n: int) -> None:
+        """Make buf[:n] a file's whole content, lasting when this returns."""
+
+
 class Board(Protocol):
     """The whole piece of hardware."""
 
