@@ -12,6 +12,7 @@ from mesosim.lab import catalogue, inject, play, trial
 from mesosim.lab.scenario import ALARMS, Scenario
 from mesosim.runtime import InProcess
 from mesosim.world import calls
+from tests.house import faults
 from tests.house.rooms import ROOT
 from tests.summary import TOLD
 
@@ -149,3 +150,7 @@ def test_a_wrong_name_kind_or_size_is_refused(name: str, kind: str | None, value
     device = InProcess(1)
     with pytest.raises(catalogue.UnknownFault, match=words):
         inject.inject(device, name, kind, value)
+
+
+def test_the_page_is_made_of_the_catalogue() -> None:
+    assert faults.PAGE.read_text(encoding="utf-8") == faults.page(), "python -m tests.house.faults"

@@ -143,6 +143,7 @@ class World:
             setattr(self.hand, name, value)
         elif name == "fault":
             self.faults.add(self._t, value, US, START_US * US)
+            self._see(self.faults.take(self._t))
         elif name == "clear_fault":
             self._see(self.faults.clear(self._t, value))
         elif name == "reset":
