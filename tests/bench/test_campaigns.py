@@ -28,10 +28,8 @@ def test_cases_a_second(tmp_path: Path) -> None:
         standing = campaign.run(plan, (1, 1), tmp_path, pool, lambda _: None)
     per_core, wall = SEEDS / (_processor_s() - before), SEEDS / (time.perf_counter() - began)
     assert standing.failing == []
-    print(
-        f"\ncampaign of eight doses a case: {per_core:.1f} cases/s a core, {wall:.1f} cases/s on {WORKERS} workers by "
-        f"the clock; a bare loop {bare:.1f} cases/s a core; ratio {per_core / bare:.2f}"
-    )
+    print(f"\ncampaign, eight doses a case, {WORKERS} workers: {per_core:.1f} cases/s a core, {wall:.1f} by the clock")
+    print(f"bare loop: {bare:.1f} cases/s a core; ratio {per_core / bare:.2f}")
 
 
 def _processor_s() -> float:

@@ -78,7 +78,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made, stream = tmp_path_factory.mktemp("made"), random.Random(3)
     jobs = [
         {"scenario": f"made-{i}", "origin": f"made-{i}.toml", "scenario_sha256": f"{i}", "runtime": "cpython"}
-        | {"seeds": f"1:{CASES + 2}", "draw": None}
+        | {"seeds": f"1:{CASES + 2}", "draw": {"set": {"needle.bore_um": [150, 170]}}}
         for i in (0, 1)
     ]
     facts = {"utc": "2026-01-01T00:00:00+00:00", "package": identity.package(), "commit": "abc", "python": "3"}
@@ -198,6 +198,8 @@ def test_the_page_is_alone_and_failed_cases_come_first(folder: Path) -> None:
     assert text.count("<svg") == 5
     assert "<b>&</" not in text and "&lt;b&gt;&amp;" in text
     assert "made-0 on cpython" in page.text and "32 of 62 seeds, from 1" in page.text
+    undrawn = page.text[page.text.index("Values of the plant that no seed draws") :]
+    assert "needle.length_um" in undrawn and "needle.bore_um" not in undrawn
     again = report.write(folder).read_text(encoding="utf-8")
     assert again == text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mesosim import handpiece
 from mesosim.lab import catalogue, scenario
 from mesosim.lab.report.reading import Campaign
 from mesosim.runtime import RUNTIMES
@@ -13,15 +14,16 @@ def unexplored(campaign: Campaign) -> list[tuple[str, str]]:
     played = {result.outcome.scenario for result in results}
     struck = {result.outcome.fault for result in results}
     runtimes = {result.key.runtime for result in results}
-    drawn = any(job["draw"] for begun in campaign.begun for job in begun["jobs"])
     found = [
         (f"{row.scenario} on {row.runtime}", f"{row.seeds - row.done} of {row.seeds} seeds, from {row.first_missing}")
         for row in campaign.planned()
         if row.first_missing is not None
     ]
     found += [("Runtime", name) for name in RUNTIMES if name not in runtimes]
-    if not drawn:
-        found.append(("Devices", "all with the values that their scenarios give: nothing was drawn by a campaign file"))
+    symbols = handpiece.load().symbols
+    fixed = [name for name, symbol in symbols.items() if not _drawn(campaign, name, symbol)]
+    if fixed:
+        found.append((f"Values of the plant that no seed draws ({len(fixed)} of {len(symbols)})", ", ".join(fixed)))
     left = sorted(set(scenario.names()) - played)
     if left:
         found.append((f"Packaged scenarios ({len(left)})", ", ".join(left)))
@@ -34,6 +36,12 @@ def unexplored(campaign: Campaign) -> list[tuple[str, str]]:
             ("Faults of single Board calls, frames and journal writes", f"{len(families - struck)} of {len(families)}")
         )
     return found
+
+
+def _drawn(campaign: Campaign, name: str, symbol: handpiece.Symbol) -> bool:
+    """Whether a draw of any run reaches a symbol: by its name, or by its tolerance where whole devices are drawn."""
+    draws = [job["draw"] or {} for begun in campaign.begun for job in begun["jobs"]]
+    return any(name in draw.get("set", {}) or (draw.get("device", False) and symbol.tolerance > 0) for draw in draws)
 
 
 def undetectable() -> list[tuple[str, str]]:
