@@ -140,7 +140,7 @@ def _paced(device: world.World, control_fd: int, per_mille: int) -> None:
 
 
 def _read(source: "FileIO", n: int) -> bytes:
-    data = b""
+    data = source.read(n)
     while len(data) < n:
         piece = source.read(n - len(data))
         if not piece:
@@ -150,8 +150,9 @@ def _read(source: "FileIO", n: int) -> bytes:
 
 
 def _write(sink: "FileIO", data: bytes) -> None:
-    while data:
-        data = data[sink.write(data) :]
+    n = sink.write(data)
+    while n < len(data):
+        n += sink.write(data[n:])
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ from typing import Any
 
 ANSWER_S = 60.0
 """Wall time that one answer may take; a device that is silent for longer is dead."""
+_PIECE = 4096
+"""Bytes of one read: most answers, whole."""
 
 
 class DeviceDied(RuntimeError):
@@ -65,7 +67,8 @@ class Calls:
         while len(self._got) < n:
             ready, _, _ = select.select([self._answers_fd], [], [], ANSWER_S)
             try:
-                piece = os.read(self._answers_fd, n - len(self._got)) if ready else b""
+                # nothing follows an answer before the next request
+                piece = os.read(self._answers_fd, _PIECE) if ready else b""
             except OSError:
                 piece = b""
             if not piece:
