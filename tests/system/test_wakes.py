@@ -39,10 +39,5 @@ def test_a_device_that_nobody_talks_to_sleeps(tmp_path: Path) -> None:
     bench.connect()
     counted = world(bench).app = Counted(world(bench).app)
     bench.rest(600_000_000)
-<<<<<<< HEAD
-    # the hand's last moves, and the clock, which must be looked at once in 268 s
-    assert counted.wakes < 10
-=======
     # once a second it switches off again what is off; then there are the hand's last moves
     assert counted.wakes < 610
->>>>>>> i4-speed
