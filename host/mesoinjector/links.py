@@ -3,8 +3,8 @@
 `open_link` takes `/dev/ttyACM0` (or any port name), `socket://host:port`, `sim://` (firmware on CPython, in
 process), `sim://micropython` and `sim://wasm` (the whole device in a MicroPython process, of 64 and of 32 bits). Each
 `sim://` is a new device with a seed of its own; `sim://?seed=7` is always the same one, and with `line=pty` its bytes
-pass through a serial port. `replay:FILE` plays the device's side of a recording. The simulator is imported only when
-one of its addresses is opened.
+pass through a serial port. `replay:FILE` plays the device's side of a recording, `uf2:FILE` boots an image on an
+emulated RP2040. The simulator is imported only when one of its addresses is opened.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from mesoinjector import errors
 from mesoinjector.waiting import waiting
 
 if TYPE_CHECKING:
+    from mesosim.emulator import Emulator
     from mesosim.runtime import Device, Paced, Terminal
 
 WRITE_TIMEOUT_S = 1.0
@@ -248,6 +249,40 @@ class PacedLink(SerialLink):
         self.device.close()
 
 
+class EmulatedLink(SerialLink):
+    """An emulated RP2040 that runs an image of the user's, in wall time."""
+
+    def __init__(self, url: str, emulator: Emulator) -> None:
+        super().__init__(emulator.url)
+        self.url = url
+        self._emulator = emulator
+
+    def close(self) -> None:
+        """See `Link`."""
+        super().close()
+        self._emulator.close()
+
+
+def _emulated_link(url: str) -> EmulatedLink:
+    try:
+        from mesosim.emulator import Emulator, NoEmulator
+    except ImportError:
+        raise _no_simulator(url) from None
+    try:
+        emulator = Emulator(Path(url.removeprefix("uf2:")))
+    except NoEmulator as error:
+        raise errors.DeviceNotFound(f"{url}: {error}.") from None
+    try:
+        return EmulatedLink(url, emulator)
+    except BaseException:
+        emulator.close()
+        raise
+
+
+def _no_simulator(url: str) -> errors.DeviceNotFound:
+    return errors.DeviceNotFound(f"{url}: the simulator is not installed. Next: pip install 'mesoinjector[sim]'.")
+
+
 def paced_link(runtime: str, seed: int) -> PacedLink:
     """A simulated device of its own, in wall time behind a pty."""
     from mesosim.micropython import NoMicroPython
@@ -270,6 +305,8 @@ def open_link(url: str) -> Link:
         from mesoinjector.replay import ReplayLink
 
         return ReplayLink(Path(url.removeprefix("replay:")))
+    if url.startswith("uf2:"):
+        return _emulated_link(url)
     if not url.startswith("sim:"):
         return SerialLink(url)
     try:
@@ -292,9 +329,7 @@ def open_link(url: str) -> Link:
         from mesosim import micropython
         from mesosim import runtime as simulator
     except ImportError:
-        raise errors.DeviceNotFound(
-            f"{url}: the simulator is not installed. Next: pip install 'mesoinjector[sim]'."
-        ) from None
+        raise _no_simulator(url) from None
     try:
         device: Device
         if line == "pty":

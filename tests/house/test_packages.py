@@ -65,6 +65,7 @@ def test_a_missing_companion_is_found(tmp_path: Path, name: str):
     [
         ("mesoprotocol", "schema.toml"),
         ("mesoprotocol", "wireshark/mesoinjector.lua"),
+        *(("mesosim", f"wasm/{name}") for name in ("launch.mjs", "package.json", "package-lock.json")),
         *((package, name) for package in packages.rooms.PACKAGES for name in ("README.md", "py.typed")),
     ],
 )
