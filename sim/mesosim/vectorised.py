@@ -19,6 +19,11 @@ from mesosim.world.plunger import BLOCK_MM
 Array = NDArray[np.float64]
 
 _STATE = ("pressure", "tip", "skin", "deposit", "ahead", "high", "low", "gliding", "grip", "lost", "slips")
+_CHAIN = (
+    *("speed", "area_n", "break_n", "gliding", "slip_speed", "glide_n", "drag", "high", "low", "k", "ahead", "grip"),
+    *("torque_n", "screw_n", "top"),
+)
+"""What decides when the stopper breaks loose or the motor loses."""
 _COMPACT = 0.7
 """Lanes that are done are put aside once fewer than this part still run."""
 _ROUNDS = 40
@@ -220,17 +225,19 @@ def _step(w: dict[str, Any]) -> None:
     h = np.where(running, h, 0.0)
     after = before + _rise(rise, slope, h)
     event = np.zeros(len(h))
-    todo = running
-    while todo.any():
-        part, kind = _event_part(w, before, after, h, glides)
-        shorter = h * part
-        hit = todo & (kind != 0.0)
-        event = np.where(todo, kind, event)
-        found = (h - shorter < fluid.EVENT_S) | (shorter < fluid.EVENT_S)
-        h = np.where(hit, shorter, h)
-        touches &= ~hit
-        after = np.where(hit, before + _rise(rise, slope, h), after)
-        todo = hit & ~found
+    lanes = np.flatnonzero(running)
+    while lanes.size:
+        some = w if lanes.size == len(h) else {key: w[key][lanes] for key in _CHAIN}
+        part, kind = _event_part(some, before[lanes], after[lanes], h[lanes])
+        event[lanes] = kind
+        hit = kind != 0.0
+        lanes = lanes[hit]
+        shorter = h[lanes] * part[hit]
+        found = (h[lanes] - shorter < fluid.EVENT_S) | (shorter < fluid.EVENT_S)
+        h[lanes] = shorter
+        touches[lanes] = False
+        after[lanes] = before[lanes] + _rise(rise[lanes], slope[lanes], shorter)
+        lanes = lanes[~found]
     _move(w, before, after, h, c, swept * h, flow, glides, running)
     forward = touches & (speed > 0.0)
     w["ahead"] = np.where(forward, w["high"], np.where(touches, w["low"], w["ahead"]))
@@ -240,7 +247,8 @@ def _step(w: dict[str, Any]) -> None:
     w["left"] = np.where(running, w["left"] - h, 0.0)
 
 
-def _event_part(w: dict[str, Any], before: Array, after: Array, h: Array, glides: Any) -> tuple[Array, Array]:
+def _event_part(w: dict[str, Any], before: Array, after: Array, h: Array) -> tuple[Array, Array]:
+    glides = w["gliding"] != 0.0
     speed, area, limit = w["speed"], w["area_n"], w["break_n"]
     friction = w["gliding"] * _friction(w, speed * w["gliding"])
     force0 = np.where(glides, friction + before * area, _force(w, w["ahead"]))

@@ -153,6 +153,7 @@ class Carriage:
         self.contact = on
         self._fluid.tissue.fresh()
         self._find_skin(t)
+        self._look_ahead()
 
     # --- Time -----------------------------------------------------------------------------------------
 
@@ -174,6 +175,7 @@ class Carriage:
             wake = True
         if self._tremble_t <= t:
             self._find_skin(t)
+            self._look_ahead()
         return wake
 
     def _look_ahead(self) -> None:
@@ -295,7 +297,6 @@ class Carriage:
                     depth += self._skin.tremor(t)
                     in_skin = depth > 0.0
                     self._tremble_t = t + _TREMBLE_TICKS
-        self._look_ahead()
         if in_skin:
             liquid.move_in_skin(t, depth)
         elif liquid.in_skin:
