@@ -129,7 +129,8 @@ class Paced:
     def __init__(self, seed: int, runtime: str, speed: float = 1.0, values: Values | None = None) -> None:
         per_mille = str(round(speed * 1000))
         self._behind = BehindPty(
-            lambda control: command(runtime, ["paced", _specimen(seed, values), str(control), per_mille]), blocking=False
+            lambda control: command(runtime, ["paced", _specimen(seed, values), str(control), per_mille]),
+            blocking=False,
         )
         self.path = self._behind.path
         self._behind.control.settimeout(ANSWER_S)
