@@ -233,14 +233,15 @@ class Ledger:
         for i in range(len(o)):
             o[i] = 0
         o[O_REASON] = wire.REASON_RESET
-        started = self._records.read(at + _START, _MARK, self._mark) != records.BLANK
-        if started:
+        # START or progress: one bad reading must not make nothing of a dose
+        known = progress_is_valid and self._progress[1] == n
+        if self._records.read(at + _START, _MARK, self._mark) != records.BLANK or known:
             o[O_UPPER] = self.intent[I_VOLUME]
             o[O_STROKES] = self.intent[I_STROKES]
-            if progress_is_valid and self._progress[1] == n:
-                o[O_LOWER], o[O_UPPER] = self._progress[2], self._progress[3]
-                o[O_STROKES] = self._progress[5]
-        if started and (o[O_UPPER] or o[O_STROKES]):
+        if known:
+            o[O_LOWER], o[O_UPPER] = self._progress[2], self._progress[3]
+            o[O_STROKES] = self._progress[5]
+        if o[O_UPPER] or o[O_STROKES]:
             o[O_STATE] = wire.DOSE_INTERRUPTED
             o[O_DELIVERED] = (o[O_LOWER] + o[O_UPPER]) // 2
             self.interrupted_n = n

@@ -14,6 +14,7 @@ EVERY = [("dose", 1, True), ("provision", 1, True), ("interrupted", 2, False), (
 
 
 @pytest.mark.requirement("SR-34")
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("name", "deep", "every"), EVERY)
 def test_every_cut(name: str, deep: int, every: bool, record_property: Callable[[str, object], None]) -> None:
     branches, found = cuts.run(name, 1, deep, every)

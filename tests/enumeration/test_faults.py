@@ -26,6 +26,7 @@ def seed(request: pytest.FixtureRequest) -> int:
     return int(request.config.getoption("--hypothesis-seed") or 1)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", [workload.name for workload in WORKLOADS])
 def test_a_share_of_every_stratum(name: str, seed: int, record_property: Callable[[str, object], None]) -> None:
     tally = lean.run(name, 1, Share(SHARE, seed))
@@ -67,11 +68,12 @@ def test_a_finding_that_nobody_knows_and_one_that_is_mended_are_both_told() -> N
 
 def test_what_forks_is_lean() -> None:
     program = (
-        "import sys, runpy\n"
+        "import sys, runpy, threading\n"
         "sys.argv = ['enumeration', 'keyed', '1', '0.01', '1', '0', '1']\n"
         "runpy.run_module('mesosim.lab.enumeration', run_name='__main__')\n"
-        "heavy = {'numpy', 'pytest', 'sqlite3', 'pydantic', 'mesoinjector', 'threading', 'asyncio'}\n"
-        "sys.exit(', '.join(sorted(heavy & set(sys.modules))))\n"
+        "heavy = {'numpy', 'pytest', 'sqlite3', 'pydantic', 'mesoinjector', 'asyncio'}\n"
+        "assert threading.active_count() == 1\n"
+        "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)\n"
     )
     worker = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert worker.returncode == 0, worker.stderr

@@ -49,6 +49,9 @@ MENDED = {
         ("hold", "drive.park", "dropped", 0, None),
         ("hold", "drive.park", "stuck", 0, None),
     ],
+    "a dose that a bad reading at boot has made nothing of": [
+        ("interrupted", "store.read", "dropped", 269, None),
+    ],
     "motor power left on": [
         ("hold", "enable", "dropped", 1, None),
         ("dose", "enable", "dropped", 1, None),
