@@ -11,7 +11,7 @@ from mesoprotocol import messages
 from mesosim.lab import catalogue, inject, play, trial
 from mesosim.lab.scenario import ALARMS, Scenario
 from mesosim.runtime import InProcess
-from mesosim.world import calls
+from mesosim.world import calls, nominal
 from tests.house import faults
 from tests.house.rooms import ROOT
 from tests.summary import TOLD
@@ -19,6 +19,7 @@ from tests.summary import TOLD
 MATRIX = "faults: alarm and time to it, against time to hazard"
 NAMED = [(fault, mode) for fault in catalogue.named().values() for mode in fault.alarm]
 PARTS = 8
+NUMBERS = {row[0] for row in nominal.SYMBOLS}
 FAMILIES = [fault for fault in catalogue.everything().values() if fault.name not in catalogue.named()]
 PASSING = ("Prepare", "Prepare reply", "Commit", "Commit reply", "Heartbeat", "OutcomeEvent", "PhaseEvent", "Telemetry")
 """Messages that pass in every dose; `tests.schedules` brings about all of them, with every kind of fault."""
@@ -52,6 +53,18 @@ def test_a_board_call_that_goes_wrong(part: int) -> None:
     assert len(family) == sum(calls.fits(call, kind) for call, _ in calls.CALLS for kind in calls.KINDS)
     for fault in family[part::PARTS]:
         judged(fault, [trial.attempt(fault, mode) for mode in fault.alarm])
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_number_of_the_plant_at_its_limit(part: int, record_property: Callable[[str, object], None]) -> None:
+    assert set(catalogue.everything()) >= NUMBERS
+    for fault in [fault for fault in FAMILIES if fault.name in NUMBERS][part::PARTS]:
+        tried = [trial.attempt(fault, mode) for mode in fault.alarm]
+        for each in tried:
+            alarm, after = each.outcome.alarm or "none", each.outcome.alarm_ms
+            record_property(TOLD, [MATRIX, f"{fault.name} {each.mode}: {alarm} {after} of {fault.hazard_ms} ms"])
+            assert fault.detectable or not alarm.removeprefix("none"), f"{fault.name} is declared undetectable"
+        judged(fault, tried)
 
 
 @pytest.mark.parametrize("message", PASSING)

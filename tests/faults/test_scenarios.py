@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mesosim.lab import scenario
-from mesosim.lab.scenario import ScenarioError, changed, load, parse
+from mesosim.lab import play, scenario
+from mesosim.lab.scenario import DeviceTable, ScenarioError, changed, load, parse
 from tests.system import record_scenarios
 
 GOOD = """
@@ -72,6 +72,9 @@ def test_all_packaged_scenarios_are_recorded() -> None:
         ('alarm = "occlusion"', 'alarm = "smoke"', "expect.alarm = 'smoke': must be one of"),
         ("[expect]", "[hand]\nrelease_after_us = 1.5\n[expect]", "hand.release_after_us = 1.5: must be a valid int"),
         ("[expect]", "[devise]\n[expect]", "devise = {}: unknown key"),
+        ("[expect]", '[device.set]\n"needle.bor" = 1\n[expect]', "device.set.'needle.bor' = 1: no such symbol"),
+        ("[expect]", '[device.set]\n"needle.bore_um" = 5\n[expect]', "'needle.bore_um' = 5: must be 50 to 260 um"),
+        ("[expect]", '[device]\nparameters = "no.toml"\n[expect]', "device.parameters = 'no.toml': "),
         ("[expect]", "[expect", "not a whole TOML file"),
     ],
 )
@@ -112,3 +115,16 @@ def test_the_schema_is_that_of_the_file() -> None:
     assert {"title", "step", "fault", "expect", "hand", "device"} <= set(schema["properties"])
     assert "name" not in schema["properties"]
     json.dumps(schema)
+
+
+def test_a_device_has_the_values_that_its_file_says(tmp_path: Path) -> None:
+    (tmp_path / "measured.toml").write_text("[needle]\nbore_um = 163\n")
+    device = DeviceTable.model_validate(
+        {"drawn": True, "parameters": str(tmp_path / "measured.toml"), "set": {"depth.offset_um": 5.5}}
+    )
+    values = dict(device.values(7))
+    assert (values["needle.bore_um"], values["depth.offset_um"]) == (163_000, 5_500)
+    assert len(values) > 10
+    assert device.values(7) == device.values(7) != device.values(8)
+    other = parse(GOOD.replace("[expect]", '[device.set]\n"syringe.bore_um" = 4000\n[expect]'), "mine.toml")
+    assert "outside its bounds" in str(play.play(other, 1).findings)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from mesosim.lab import catalogue
 from mesosim.lab.catalogue import Fault
-from mesosim.world import calls
+from mesosim.world import calls, nominal
 from tests.house import rooms
 
 PAGE = rooms.ROOT / "docs" / "faults.md"
@@ -41,6 +41,19 @@ def _lines() -> Iterator[str]:
     )
     yield from _notes("### Open", [(fault.name, fault.note) for fault in named if fault.state == "open"])
     yield from _notes("### Unseen", [(fault.name, fault.why) for fault in named if not fault.detectable])
+    yield "\n## Numbers of the plant\n"
+    yield (
+        "Each number of `sim/mesosim/handpiece.toml` by its own name: kinds step, ramp and intermittent (none sticks: "
+        "by itself none changes), tried at the limit of its range that shows most. `-`: nothing is raised and nothing "
+        "untrue is said.\n"
+    )
+    numbers = [fault for fault in catalogue.everything().values() if fault.name in {row[0] for row in nominal.SYMBOLS}]
+    yield from _table(
+        ("name", "tried at", "hazard", "ms", "alarm", "state"),
+        [(f"`{fault.name}`", f"{fault.value:g}", *_row(fault)[5:]) for fault in numbers],
+    )
+    yield from _notes("### Open numbers", [(fault.name, fault.note) for fault in numbers if fault.state == "open"])
+    yield from _notes("### Unseen numbers", [(fault.name, fault.why) for fault in numbers if not fault.detectable])
     yield "\n## Board calls\n"
     yield (
         f"`board.<call>.<kind>`: a call of the Board port goes wrong for {catalogue.BOARD_S:g} s, tried in a dose or "

@@ -1,8 +1,8 @@
 """The catalogue of faults: what can go wrong, by name, what it leads to, and what must notice it in which time.
 
-The package's `faults.toml` has the named ones. Three families follow from rules: `board.<call>.<kind>` for each Board
-call and each kind of fault that fits it, `frame.<message>.<kind>` for each message of the protocol, and
-`host.crash.<step>` for each write of the journal.
+The package's `faults.toml` has the named ones. Four families follow from rules: each number of the plant by its own
+name, `board.<call>.<kind>` for each Board call and each kind of fault that fits it, `frame.<message>.<kind>` for each
+message of the protocol, and `host.crash.<step>` for each write of the journal.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 import pydantic
 
 from mesosim.lab import frames
-from mesosim.world import calls
+from mesosim.world import calls, nominal
 
 Kind = Literal["step", "ramp", "intermittent", "stuck"]
 Mode = Literal["prime", "dose", "run"]
@@ -102,9 +102,20 @@ TRIED_AT_S: dict[str, float] = {"prime": 0.6, "dose": 2.0, "run": 3.0}
 """When a fault is tried, after the step began: before a prime's press, in mid-dose, in mid-run."""
 
 
+class _Symbol(_Table):
+    value: float
+    hazard: str
+    mode: Mode = "dose"
+    at_s: float | None = None
+    alarm: str
+    why: str = ""
+    note: str = ""
+
+
 class _File(_Table):
     hazard: list[Hazard]
     fault: list[Fault]
+    symbol: dict[str, _Symbol]
     board: dict[str, dict[str, str]]
     frame: dict[str, str]
 
@@ -134,7 +145,7 @@ def named() -> dict[str, Fault]:
 def everything() -> dict[str, Fault]:
     """Named faults and the families."""
     found = dict(named())
-    for fault in (*_board(), *_frames(), *_crashes()):
+    for fault in (*_symbols(), *_board(), *_frames(), *_crashes()):
         found[fault.name] = fault
     return found
 
@@ -149,6 +160,34 @@ def get(name: str) -> Fault:
             "`mesoinjector sim faults` lists all."
         )
     return fault
+
+
+def _symbols() -> list[Fault]:
+    """Each number of the plant, to the limit of its range that shows most. None sticks: by itself none changes."""
+    times, rows = hazards(), _file().symbol
+    found = []
+    for name, _, low, high in nominal.SYMBOLS:
+        row = rows[name]
+        found.append(
+            Fault(
+                name=name,
+                title=f"{name} at its limit",
+                target=name,
+                kinds=("step", "ramp", "intermittent"),
+                value=row.value,
+                unit=name.rpartition("_")[2] if "_" in name else "",
+                range=(low / nominal.SCALE, high / nominal.SCALE),
+                at_s=row.at_s,
+                hazard=row.hazard,
+                hazard_ms=times[row.hazard].ms,
+                alarm={row.mode: row.alarm},
+                detectable=not row.why,
+                why=row.why,
+                state="open" if row.note else "met",
+                note=row.note,
+            )
+        )
+    return found
 
 
 def _board() -> list[Fault]:

@@ -48,12 +48,9 @@ def at_rest(account: dict[str, Any]) -> list[str]:
 def judge(scenario: Scenario, doses: list[dict[str, Any]], alarm: Alarm) -> list[str]:
     """All doses, and what the scenario expects of them."""
     found = []
-    for i, dose in enumerate(doses):
+    for i, dose in enumerate(doses if scenario.expect.volumes else []):
         where = f"{dose['kind']} {i + 1}"
-        if dose["kind"] == "run":
-            found += _punctures(where, dose)
-        elif scenario.expect.volumes:
-            found += _volume(where, dose)
+        found += _punctures(where, dose) if dose["kind"] == "run" else _volume(where, dose)
     expect = scenario.expect
     if expect.results is not None:
         came = [dose["reason"] for dose in doses]

@@ -64,6 +64,8 @@ class Play:
 
     def run(self) -> None:
         """All steps, then rest."""
+        for symbol, thousandths in self.scenario.device.values(self.seed):
+            self.witness.control("set", [symbol, thousandths])
         for name, value in self.scenario.hand.model_dump().items():
             self.witness.control(name, int(value))
         for i, step in enumerate((None, *self.scenario.step)):

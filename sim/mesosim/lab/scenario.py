@@ -24,8 +24,10 @@ from typing import Annotated, Any, Literal
 import pydantic
 
 from mesoprotocol import limits, messages, wire
+from mesosim import handpiece
 from mesosim.lab import catalogue
 from mesosim.lab.words import sentence
+from mesosim.world import nominal
 
 Seconds = Annotated[float, pydantic.Field(strict=True, ge=0, le=7200, allow_inf_nan=False)]
 Micros = Annotated[int, pydantic.Field(strict=True, ge=0, le=60_000_000)]
@@ -73,7 +75,15 @@ class DeviceTable(_Table):
 
     drawn: bool = False
     parameters: Text | None = None
-    set: dict[str, Number | int | bool] = {}
+    """A file of measured values; see `mesosim.handpiece.load`."""
+    set: dict[str, Number] = {}
+
+    def values(self, seed: int) -> list[tuple[str, int]]:
+        """What differs from the reference handpiece: symbols and thousandths of their units. Raises as `load` does."""
+        piece = handpiece.load(Path(self.parameters) if self.parameters else None)
+        found = piece.drawn(seed) if self.drawn else piece.nominal()
+        differing = [(row[0], value) for row, value in zip(nominal.SYMBOLS, found, strict=True) if value != row[1]]
+        return differing + [(name, round(value * handpiece.SCALE)) for name, value in self.set.items()]
 
 
 class HandTable(_Table):
@@ -170,7 +180,7 @@ class Expect(_Table):
     within_ms: Count | None = None
     """From the fault's onset to the alarm."""
     volumes: bool = True
-    """What is said of each dose's volume holds; `false` where a defect takes away what it is made of, unseen."""
+    """What is told of volumes and strokes holds; `false` where a defect takes away what it is made of, unseen."""
 
 
 class Scenario(_Table):
@@ -233,7 +243,7 @@ def _checked(data: dict[str, Any], name: str, origin: str) -> Scenario:
         checked = Scenario.model_validate({**data, "name": name})
     except pydantic.ValidationError as error:
         raise _refused(origin, [sentence(item, _DOES) for item in error.errors(include_url=False)]) from None
-    wrong = [*_steps(checked), *_faults(checked), *_expectations(checked)]
+    wrong = [*_device(checked), *_steps(checked), *_faults(checked), *_expectations(checked)]
     if wrong:
         raise _refused(origin, wrong)
     return checked
@@ -268,6 +278,23 @@ def schema() -> dict[str, Any]:
     """The JSON Schema of a scenario file."""
     found = Scenario.model_json_schema()
     found["properties"].pop("name")
+    return found
+
+
+def _device(scenario: Scenario) -> list[str]:
+    """Values that the device cannot have; in words."""
+    device = scenario.device
+    try:
+        known = handpiece.load(Path(device.parameters) if device.parameters else None).symbols
+    except (handpiece.HandpieceError, OSError) as error:
+        return [f"device.parameters = {device.parameters!r}: {error}"]
+    found = []
+    for name, value in device.set.items():
+        if name not in known:
+            found.append(f"device.set.{name!r} = {value:g}: no such symbol: must be one of handpiece.toml's")
+        else:
+            (low, high), unit = known[name].range, known[name].unit
+            found += _range(f"device.set.{name!r}", value, low, high, unit)
     return found
 
 

@@ -126,9 +126,10 @@ class World:
         `present`, `one_line`, `release_after_us`, `lift_after_us`, `press_again_us`: the hand's settings.
         `fault`: an object that says what goes wrong; see `faults.Fault`. `clear_fault`: the symbol whose faults end,
         "" for all. `faults`: the symbols under a fault. `get`: a symbol's value. `reset`: the board restarts.
-        `meddle`: a fault on Board calls, the arguments of `Meddled.add`; None takes all away. `account`: the plant's
-        account. `trace`: records and hash; ends the trace. `blocked`, `estop`, `syringe`, `cartridge`, `drive_fault`,
-        `index_dead`, `depth_offset_um`, `encoder_slip`: a symbol is set, for good.
+        `set`: a symbol and thousandths of its unit, for good. `meddle`: a fault on Board calls, the arguments of
+        `Meddled.add`; None takes all away. `account`: the plant's account. `trace`: records and hash; ends the trace.
+        `blocked`, `estop`, `syringe`, `cartridge`, `drive_fault`, `index_dead`, `depth_offset_um`, `encoder_slip`: a
+        symbol is set, for good.
         """
         if name == "account":
             return self._account()
@@ -144,6 +145,8 @@ class World:
         elif name == "fault":
             self.faults.add(self._t, value, US, START_US * US)
             self._see(self.faults.take(self._t))
+        elif name == "set":
+            self.targets.set(self._t, value[0], value[1] / 1000)
         elif name == "clear_fault":
             self._see(self.faults.clear(self._t, value))
         elif name == "reset":
