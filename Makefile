@@ -66,6 +66,8 @@ imports: $(INSTALLED)
 generated: $(INSTALLED)
 	$(BIN)/python -m mesoprotocol.generate --check
 	$(BIN)/python -m tests.house.safety --check
+	$(BIN)/python -m mesosim.handpiece --check
+	$(BIN)/python -m tests.house.faults --check
 
 compile: $(INSTALLED)
 	files=$$($(BIN)/python -m tests.house.rooms device) && \
