@@ -359,6 +359,9 @@ class Metered:
                 self.upper_nl = max(self.upper_nl, self.delivered_nl + stored + margin)
             if self._prime:
                 self.upper_nl = max(self.upper_nl, swept)
+        if self.reason == wire.REASON_OCCLUSION:
+            # relief moves the plunger back through its play before it takes anything back
+            self.upper_nl += limits.ENCODER_TOLERANCE_UM * 2 * self._profile[limits.PROFILE_PL_PER_COUNT] // 1000
         if not agrees:
             made = self.steps * self._profile[limits.PROFILE_PL_PER_STEP] // 1000
             self.upper_nl = max(self.upper_nl, made + made * permille // 1000)

@@ -44,6 +44,8 @@ MENDED = {
     ],
     "a relief of pressure that one wrong look has seen": [
         ("dose", "pressure_pa", "spike", 14, 100_000),
+        ("dose", "pressure_pa", "spike", 86, 100_000),
+        ("released", "pressure_pa", "spike", 53, 100_000),
     ],
     "a drive that was not parked, and a stroke that nobody counted": [
         ("hold", "drive.park", "dropped", 0, None),
