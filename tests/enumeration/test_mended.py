@@ -1,4 +1,4 @@
-"""Branches that the enumeration has found, and what the firmware does against them now. Each goes red without it."""
+"""Branches that the enumeration has found, and what firmware or plant does against them now. Each goes red without it."""
 
 from __future__ import annotations
 
@@ -53,6 +53,9 @@ MENDED = {
     ],
     "a dose that a bad reading at boot has made nothing of": [
         ("interrupted", "store.read", "dropped", 269, None),
+    ],
+    "a drive that turns backwards, and a cam that had no way back": [
+        ("hold", "drive.feed", "wrong_sign", 2, None),
     ],
     "motor power left on": [
         ("hold", "enable", "dropped", 1, None),

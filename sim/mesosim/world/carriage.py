@@ -219,7 +219,11 @@ class Carriage:
         here = at % p.STEPS_PER_TURN
         if here == 0 and self.hollow and self._deepest_um() != self._marked_um:
             self._find_skin_steps()
-        if here < self._in_steps and self.hollow:
+        running = self.drive.running()
+        back = running is not None and running.sign < 0
+        if back:
+            mark = self._mark_behind(here)
+        elif here < self._in_steps and self.hollow:
             mark = self._in_steps
         elif here < _HALF:
             mark = _HALF
@@ -232,8 +236,20 @@ class Carriage:
         self._park_t = NEVER
         if self._parking and self._cam.is_off():
             done = self.drive.position(t)
-            self._park_t = self.drive.time_of(done - done % p.STEPS_PER_TURN + p.STEPS_PER_TURN)
+            turns = (done - 1) // p.STEPS_PER_TURN if back else done // p.STEPS_PER_TURN + 1
+            self._park_t = self.drive.time_of(turns * p.STEPS_PER_TURN)
         self._look_ahead()
+
+    def _mark_behind(self, here: int) -> int:
+        """The mark that a drive which turns backwards comes to next; negative in the turn before."""
+        out = p.STEPS_PER_TURN - self._out_steps
+        if here == 0:
+            return (out if self.hollow else _HALF) - p.STEPS_PER_TURN
+        if here > out and self.hollow:
+            return out
+        if here > _HALF:
+            return _HALF
+        return self._in_steps if here > self._in_steps and self.hollow else 0
 
     def _find_skin_steps(self) -> None:
         """How many steps from top dead centre the tip goes into skin and comes out; half a turn if it does not."""
