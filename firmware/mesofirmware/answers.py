@@ -84,7 +84,7 @@ class Answers:
         s[wire.STATUS_REPLY_COUNTED_NL] = self._ledger.counted_nl
         s[wire.STATUS_REPLY_INPUTS] = board.inputs()
         s[wire.STATUS_REPLY_PRESSURE_PA] = board.pressure_pa()
-        s[wire.STATUS_REPLY_BATTERY_MV] = board.battery_mv()
+        s[wire.STATUS_REPLY_BATTERY_MV] = min(max(0, board.battery_mv()), 0xFFFF)
         s[wire.STATUS_REPLY_RX_BAD] = self._link.bad
         s[wire.STATUS_REPLY_TX_DROPPED] = min(self._link.dropped, 0xFFFF)
         self._are(wire.STATUS_REPLY_FIELDS, s)

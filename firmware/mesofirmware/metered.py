@@ -307,7 +307,9 @@ class Metered:
         """After an occlusion, the needle being out: take back what is stored, so that it is not given later."""
         board = self._board
         self._relief = False
-        steps = motion.plunger_steps(min(self._exit_stored_nl, self.stored_nl()), self._profile)
+        # no more than was pushed, whatever the sensor says
+        pushed_nl = max(0, self._swept_nl(self._encoder_at_start))
+        steps = motion.plunger_steps(min(self._exit_stored_nl, self.stored_nl(), pushed_nl), self._profile)
         if steps and board.inputs() & wire.INPUT_PERMIT_PLUNGER:
             table = self._chunks[self._chunk_at]
             self._chunk_at = 1 - self._chunk_at

@@ -327,3 +327,22 @@ def test_a_drive_that_rests_elsewhere_is_not_home(here: Bench) -> None:
     result = injector.dose(**DOSE)
     assert isinstance(result, Delivered) and result.reason == "needle_not_home" and not result.needle_home
     assert injector.status().latches & wire.LATCH_NEEDLE_NOT_HOME
+
+
+@pytest.mark.requirement("SR-09")
+def test_relief_takes_back_no_more_than_was_pushed(here: Bench) -> None:
+    """The pressure sensor jumps far up: it tells of an occlusion, and of more than a syringe can store."""
+    injector = here.ready()
+    before = here.plant()["plunger_steps"]
+    offset = {"symbol": "sensor.pressure.offset_pa", "value": 500_000}
+    injector.listen(after_flow(10_000, lambda: here.device.control("fault", offset)))
+    assert injector.dose(**BIG).reason == "occlusion"
+    assert here.rest()["plunger_steps"] >= before
+
+
+def test_a_gauge_below_nothing_is_told_as_nothing(here: Bench) -> None:
+    injector = here.connect()
+    here.device.control("fault", {"symbol": "battery.charge_permille", "value": 0})
+    here.device.control("fault", {"symbol": "sensor.battery.offset_mv", "value": -4_000})
+    here.rest(1_000_000)
+    assert injector.status().battery_mv == 0
