@@ -152,7 +152,8 @@ class Access:
                 self._admit()
             else:
                 self._greet(self._command, self._role)
-        self._look_again()
+        if self._backing_off:
+            self._look_again()
 
     def _greet(self, who: "Peer", role: int) -> None:
         """A new session begins; its HELLO is answered."""
@@ -193,7 +194,8 @@ class Access:
             return wire.S_WRONG_STATE
         if not self._keys.has(role):
             return wire.S_NO_KEY
-        self._look_again()
+        if self._backing_off:
+            self._look_again()
         if self._backing_off:
             return wire.S_AUTH_BACKOFF
         self._keys.lend(role, self._mac)
@@ -241,10 +243,9 @@ class Access:
 
     def _look_again(self) -> None:
         """Wrong proofs are looked at again: a second after the fifth in a row, twice as long after each further."""
-        if self._backing_off:
-            doublings = min(self._failures - limits.AUTH_FAILURES, 10)
-            away_ms = min(1 << doublings, limits.AUTH_BACKOFF_S) * 1000
-            self._backing_off = tick.diff(self._clock.ms, self._failed_ms) < away_ms
+        doublings = min(self._failures - limits.AUTH_FAILURES, 10)
+        away_ms = min(1 << doublings, limits.AUTH_BACKOFF_S) * 1000
+        self._backing_off = tick.diff(self._clock.ms, self._failed_ms) < away_ms
 
     # --- Keys -----------------------------------------------------------------------------------------
 

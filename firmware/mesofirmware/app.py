@@ -70,7 +70,8 @@ class App:
         self._access.step()
         if self._latches.lasting() != self._ledger.latches:
             self._keep_latches()
-        return min(wait, self._report(now))
+        report = self._report(now)
+        return report if report < wait else wait
 
     def _keep_latches(self) -> None:
         try:
@@ -80,24 +81,26 @@ class App:
 
     def _report(self, now: int) -> int:
         """Telemetry and stroke records, while something runs and somebody may be listening."""
-        run = self._transaction.fractional
-        if run.strokes.count < self._strokes_sent:
+        transaction = self._transaction
+        waiting = transaction.fractional.strokes.count - self._strokes_sent
+        if waiting < 0:
+            waiting += self._strokes_sent
             self._strokes_sent = 0
-        running = self._transaction.state == wire.STATE_RUNNING
-        waiting = run.strokes.count - self._strokes_sent
+        running = transaction.state == wire.STATE_RUNNING
         if waiting >= _STROKES_A_FRAME or (waiting and not running):
             self._tell_strokes(min(waiting, _STROKES_A_FRAME))
         if not running:
             self._sampled_at = now
             return clock.FOREVER
-        period = _TELEMETRY_RUN_US if self._transaction.plan.is_run else _TELEMETRY_DOSE_US
-        past = tick.diff(now, self._sampled_at)
+        period = _TELEMETRY_RUN_US if transaction.plan.is_run else _TELEMETRY_DOSE_US
+        past = (now - self._sampled_at) & tick.MASK
         if past < period:
-            return period - past
+            # in a run the strokes and heartbeats wake us often enough
+            return clock.FOREVER if transaction.plan.is_run else period - past
         self._sampled_at = now
         board = self._board
         s = self._sample
-        profile = self._transaction.plan.profile
+        profile = transaction.plan.profile
         s[wire.EVENT_TELEMETRY_PRESSURE_PA] = board.pressure_pa()
         s[wire.EVENT_TELEMETRY_PLUNGER_NL] = board.encoder() * profile[limits.PROFILE_PL_PER_COUNT] // 1000
         s[wire.EVENT_TELEMETRY_NEEDLE_UM] = board.needle_um()

@@ -22,10 +22,11 @@ class Clock:
 
     def update(self, now: int) -> None:
         """Take the present tick."""
-        passed = tick.diff(now, self.now)
-        if passed < 0:
+        former = self.now
+        passed = (now - former) & tick.MASK
+        if passed >= tick.HALF:
             raise ValueError("time went backwards")
-        if now < self.now:
+        if now < former:
             self.pair[0] += 1
         self.now = now
         self.pair[1] = now

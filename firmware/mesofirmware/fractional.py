@@ -89,13 +89,13 @@ class Fractional:
                 return clock.FOREVER
             self._begin_leg(now)
         if self.phase == STROKING or self.phase == PARKING:
-            self._take_strokes(now)
+            self._look(now)
         if self.phase == STROKING:
             self._feed()
             if self._fed == self._asked and not board.drive.busy():
                 self._enter(PARKING, now)
             else:
-                overdue = self._limit_us - tick.diff(now, self._progress_at)
+                overdue = self._limit_us - ((now - self._progress_at) & tick.MASK)
                 if overdue > 0:
                     return overdue
                 self.abort(now, wire.REASON_NEEDLE_NOT_HOME)
@@ -110,7 +110,7 @@ class Fractional:
                     self.reason = wire.REASON_NEEDLE_NOT_HOME
                 self._resume = False
             # a stroke begun before the park counts
-            self._take_strokes(now)
+            self._look(now)
             if self._in_leg:
                 self._in_leg = False
                 made = board.drive.position() - self._drive_at
@@ -195,12 +195,14 @@ class Fractional:
         self._error += cycles * (self._remainder - more * self._rate)
         return more
 
-    def _take_strokes(self, now: int) -> None:
+    def _look(self, now: int) -> None:
+        count = self._board.index_count()
+        if count != self._index_seen:
+            self._take_strokes(now, count)
+
+    def _take_strokes(self, now: int, count: int) -> None:
         """Record what the index has counted since the last look."""
         board = self._board
-        count = board.index_count()
-        if count == self._index_seen:
-            return
         new = tick.diff(count, self._index_seen)
         index_at = board.index_tick()
         strokes = self.strokes
@@ -210,7 +212,9 @@ class Fractional:
         self._index_at = index_at
         self._progress_at = now
         depth = board.protrusion_um()
-        off = abs(depth - self._depth_um)
+        off = depth - self._depth_um
+        if off < 0:
+            off = -off
         expected = self._drive_at + (strokes.count + new - self._first_of_leg) * motion.STEPS_PER_REV
         misplaced = abs(board.index_position() - expected) > limits.INDEX_TOLERANCE_STEPS
         while new > 0:
@@ -218,8 +222,13 @@ class Fractional:
             steady = not first and strokes.count < self._asked - 1
             interval = 0 if first else elapsed // new
             if steady:
-                strokes.worst_interval_us = max(strokes.worst_interval_us, abs(interval - self._set_us))
-            strokes.worst_depth_um = max(strokes.worst_depth_um, off)
+                deviation = interval - self._set_us
+                if deviation < 0:
+                    deviation = -deviation
+                if deviation > strokes.worst_interval_us:
+                    strokes.worst_interval_us = deviation
+            if off > strokes.worst_depth_um:
+                strokes.worst_depth_um = off
             strokes.add(interval, depth, steady, misplaced or off > limits.DEPTH_TOLERANCE_UM)
             elapsed -= interval
             new -= 1

@@ -43,7 +43,11 @@ class Strokes:
             self._bad_in_window -= 1
         flags = (STEADY if steady else 0) | (BAD if bad else 0)
         at = count % limits.STROKE_RING * RECORD
-        pack_into("<IHB", ring, at, interval_us, max(0, min(depth_um, 0xFFFF)), flags)
+        if depth_um < 0:
+            depth_um = 0
+        elif depth_um > 0xFFFF:
+            depth_um = 0xFFFF
+        pack_into("<IHB", ring, at, interval_us, depth_um, flags)
         self.count = count + 1
         if bad:
             self.bad += 1

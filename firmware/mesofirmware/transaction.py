@@ -181,7 +181,7 @@ class Transaction:
 
     def _listen(self, now: int) -> int:
         """SR-30: the host must be heard."""
-        left = _HEARD_US - tick.diff(now, self._heard_at)
+        left = _HEARD_US - ((now - self._heard_at) & tick.MASK)
         if left > 0:
             return left
         if self._finishing:
@@ -249,7 +249,7 @@ class Transaction:
 
     def _step_run(self, now: int, inputs: int, reason: int) -> int:
         run = self.fractional
-        if tick.diff(self._now_ms, self._started_ms) >= self.plan.args[wire.PREPARE_RUN_DURATION_S] * 1000:
+        if (self._now_ms - self._started_ms) & tick.MASK >= self.plan.args[wire.PREPARE_RUN_DURATION_S] * 1000:
             run.abort(now, wire.REASON_TIME)
         if reason == wire.REASON_TRIGGER or (reason == wire.REASON_CONTACT and self._contact_gone(now)):
             run.hold(now)

@@ -56,6 +56,10 @@ class FairLock:
         """Whether this thread holds it."""
         return self._owner == threading.get_ident()
 
+    def is_wanted(self) -> bool:
+        """Whether another thread waits for it."""
+        return bool(self._queue)
+
     def __exit__(self, *_: object) -> None:
         with self._mutex:
             self._owner = 0
@@ -111,27 +115,36 @@ class Pump:
 
     def until(self, deadline_us: int, ready: Callable[[], bool]) -> bool:
         """Pump until `ready()` or the deadline; whether it became ready. Tells the listeners as it goes."""
+        link, step, connection = self.link, self._step, self.connection
         while True:
-            with self._step:
-                done = ready()
-                if not done and self.link.now_us() < deadline_us:
-                    data = self.link.read(self._beat(deadline_us))
-                    if data:
-                        self.connection.receive(data, self.link.now_us())
+            with step:
+                while True:
+                    now_us = link.now_us()
                     done = ready()
+                    if done or now_us >= deadline_us:
+                        break
+                    data = link.read(self._beat(now_us, deadline_us))
+                    now_us = link.now_us()
+                    if data:
+                        connection.receive(data, now_us)
+                    if step.is_wanted() or connection.events or connection.missing or self._is_sync_due(now_us):
+                        done = ready()
+                        break
             self._tell()
-            if done or self.link.now_us() >= deadline_us:
+            if done or now_us >= deadline_us:
                 return done
 
-    def _beat(self, deadline_us: int) -> int:
+    def _beat(self, now_us: int, deadline_us: int) -> int:
         """Send a heartbeat if one is due; how long may be waited before the next."""
         if not self._beating_for:
             return deadline_us
-        now = self.link.now_us()
-        if now >= self._beat_at:
+        if now_us >= self._beat_at:
             self.link.write(self.connection.heartbeat(self._beating_for))
-            self._beat_at = now + limits.HEARTBEAT_PERIOD_MS * 1000
-        return min(deadline_us, self._beat_at)
+            self._beat_at = now_us + limits.HEARTBEAT_PERIOD_MS * 1000
+        return self._beat_at if self._beat_at < deadline_us else deadline_us
+
+    def _is_sync_due(self, now_us: int) -> bool:
+        return bool(self._beating_for) and now_us >= self._sync_at
 
     def request(self, message: Any) -> Any:
         """Send a request until it is answered; the answer.
@@ -192,7 +205,7 @@ class Pump:
             return
         if self.connection.missing:
             self.fetch_missing()
-        if self._beating_for and self.link.now_us() >= self._sync_at:
+        if self._is_sync_due(self.link.now_us()):
             with contextlib.suppress(errors.ReplyTimeout):
                 self.sync()
         while self.connection.events:

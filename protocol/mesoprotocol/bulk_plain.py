@@ -1,6 +1,7 @@
 """`bulk_viper`'s twin for CPython and boards without native code. Allocates."""
 
 _CODES = tuple([bytes((n + 1,)) for n in range(254)])
+_ZERO = _CODES[0]
 
 
 def copy(source: "bytes | bytearray", at: int, target: bytearray, to: int, n: int) -> None:
@@ -16,23 +17,21 @@ def find_zero(data: "bytes | bytearray", at: int, end: int) -> int:
 
 def stuff(body: bytearray, n: int, wire: bytearray) -> int:
     """Write `00 | COBS(body[:n]) | 00` into `wire`; the number of bytes. n is at most 253."""
-    stuffed = b"".join([_CODES[len(part)] + part for part in bytes(body[:n]).split(b"\0")])
+    stuffed = b"".join([_CODES[len(part)] + part if part else _ZERO for part in bytes(body[:n]).split(b"\0")])
     wire[: n + 3] = b"\0" + stuffed + b"\0"
     return n + 3
 
 
 def unstuff(raw: bytearray, n: int, body: bytearray) -> int:
     """Write what raw[:n], which has no zeros, is the COBS of into `body`; its length, -1 if it is not COBS."""
-    at = 0
+    if not n:
+        return -1
+    body[: n - 1] = raw[1:n]
+    at = raw[0]
     while at < n:
-        code = raw[at]
-        if at + code > n:
-            return -1
-        if at:
-            body[at - 1] = 0
-        body[at : at + code - 1] = raw[at + 1 : at + code]
-        at += code
-    return n - 1
+        body[at - 1] = 0
+        at += raw[at]
+    return n - 1 if at == n else -1
 
 
 def same(a: "bytearray | bytes", a_at: int, b: "bytearray | bytes", b_at: int, n: int) -> bool:

@@ -4,18 +4,15 @@
 """
 
 import binascii
+from struct import pack_into
 
 
 def put(buf: bytearray, n: int, seed: bytes) -> None:
     """Write the CRC of buf[:n], little-endian, at buf[n:n+4]."""
-    c = binascii.crc32(memoryview(buf)[:n], int.from_bytes(seed, "little"))
-    buf[n] = c & 255
-    buf[n + 1] = (c >> 8) & 255
-    buf[n + 2] = (c >> 16) & 255
-    buf[n + 3] = c >> 24
+    pack_into("<I", buf, n, binascii.crc32(memoryview(buf)[:n], int.from_bytes(seed, "little")))
 
 
 def matches(buf: bytearray, n: int, seed: bytes) -> bool:
     """Whether buf[n:n+4] is the CRC of buf[:n]."""
     c = binascii.crc32(memoryview(buf)[:n], int.from_bytes(seed, "little"))
-    return buf[n] | buf[n + 1] << 8 | buf[n + 2] << 16 | buf[n + 3] << 24 == c
+    return int.from_bytes(buf[n : n + 4], "little") == c

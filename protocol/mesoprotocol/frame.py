@@ -74,8 +74,9 @@ class Reader:
             if n + k > BODY_MAX + 1:
                 self._overrun = True
                 k = BODY_MAX + 1 - n
-            bulk.copy(data, at, self._raw, n, k)
-            n += k
+            if k:
+                bulk.copy(data, at, self._raw, n, k)
+                n += k
             at = stop
             if stop < end:
                 at += 1

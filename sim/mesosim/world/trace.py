@@ -1,6 +1,6 @@
 """The trace: every Board call with arguments and result, every plant event, every frame's bytes, hashed.
 
-A record is five little-endian 64-bit integers: time in 40 ns ticks, kind, three values; a blob's record is
+A record is little-endian: time in 40 ns ticks (u64), kind (u8), three values (i32 each); a blob's record is
 followed by its bytes. Kinds below 100 are Board calls, from 100 on plant events. Two runs are the same if
 their SHA-256 is.
 """
@@ -18,7 +18,8 @@ INDEX_COUNT, INDEX_TICK, INDEX_POSITION, PROTRUSION, NEEDLE = range(6, 11)
 
 
 _ROOM = 2000
-_LAST = _ROOM - 40
+_SIZE = 21
+_LAST = _ROOM - _SIZE
 
 
 class Trace:
@@ -40,8 +41,8 @@ class Trace:
         if at > _LAST:
             self._flush()
             at = 0
-        pack_into("<qqqqq", self._buf, at, t, kind, a, b, c)
-        self._at = at + 40
+        pack_into("<QBiii", self._buf, at, t, kind, a, b, c)
+        self._at = at + _SIZE
         return a
 
     def blob(self, t: int, kind: int, a: int, data: bytes) -> None:
@@ -60,7 +61,7 @@ class Trace:
     @property
     def records(self) -> int:
         """How many there are."""
-        return self._records + (self._at - self._bytes) // 40
+        return self._records + (self._at - self._bytes) // _SIZE
 
     def digest(self) -> str:
         """SHA-256 of all records, in hex. The trace is closed by this: nothing can be added."""

@@ -62,12 +62,23 @@ class World:
 
     def _advance(self, until: int) -> None:
         """To the next event, or to `until`."""
-        t = max(self._t, min(until, self._wake_at, self.plant.event_at, self._hand_at, self.faults.next_t))
+        thing = self.plant
+        t = until
+        if self._wake_at < t:
+            t = self._wake_at
+        if thing.event_at < t:
+            t = thing.event_at
+        if self._hand_at < t:
+            t = self._hand_at
+        if self.faults.next_t < t:
+            t = self.faults.next_t
+        if t < self._t:
+            t = self._t
         self._t = t
         wake = t >= self._wake_at
-        if t >= self.plant.event_at:
-            wake = self.plant.due(t) or wake
-            if self.plant.supply_lost:
+        if t >= thing.event_at:
+            wake = thing.due(t) or wake
+            if thing.supply_lost:
                 self._power(True)
         if t >= self._hand_at:
             _, bit, on = self.hand.take()
@@ -83,12 +94,13 @@ class World:
         """Call the firmware, now."""
         if self._dark:
             return
-        us = self._t // US
+        t = self._t
+        us = t // US
         tick = us & 0x3FFFFFFF
-        self.board.t = self._t
-        self.log.add(self._t, trace.WAKE, tick, 0, 0)
+        self.board.t = t
+        self.log.add(t, trace.WAKE, tick, 0, 0)
         wait = self.app.step(tick)
-        self._wake_at = (us + wait) * US if wait else self._t
+        self._wake_at = (us + wait) * US if wait else t
 
     def boot(self) -> None:
         """The board starts; what was of its former boot is gone."""
@@ -139,7 +151,8 @@ class World:
             return self.faults.active()
         if name == "get":
             return self.targets.get(value)
-        self.log.blob(self._t, trace.CONTROL, value if isinstance(value, int) else 0, name.encode())
+        said = "%s %d" % (name, value) if isinstance(value, int) else name
+        self.log.blob(self._t, trace.CONTROL, 0, said.encode())
         if name in ("present", "one_line", "release_after_us", "lift_after_us", "press_again_us"):
             setattr(self.hand, name, value)
         elif name == "fault":
