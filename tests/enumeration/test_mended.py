@@ -1,4 +1,4 @@
-"""Branches that the enumeration has found, and what firmware or plant does against them now. Each goes red without it."""
+"""Branches that the enumeration has found, and what is done against them now. Each goes red without it."""
 
 from __future__ import annotations
 
