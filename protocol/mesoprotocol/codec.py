@@ -6,6 +6,8 @@ nothing is allocated), when writing, the bytes; for TIME a two-item list `[high,
 being high * 2^30 + low microseconds; for TAIL, when writing, a three-item list `[buffer, offset, length]`.
 """
 
+from struct import pack_into
+
 from mesoprotocol import bulk
 
 UINT, INT, BYTES, TEXT, TIME, TAIL = 0, 1, 2, 3, 4, 5
@@ -67,33 +69,27 @@ def write(fields: tuple, values: list, buf: bytearray, at: int) -> int:
         if kind <= INT:
             if v < low or v > high:
                 raise ValueError("field %d: %d is not in %d..%d" % (i, v, low, high))
-            buf[at] = v & 255
-            if n > 1:
-                buf[at + 1] = (v >> 8) & 255
-            if n > 2:
-                buf[at + 2] = (v >> 16) & 255
             if n > 3:
-                buf[at + 3] = (v >> 24) & 255
+                pack_into("<i", buf, at, v)
+            else:
+                buf[at] = v & 255
+                if n > 1:
+                    buf[at + 1] = (v >> 8) & 255
+                if n > 2:
+                    buf[at + 2] = (v >> 16) & 255
         elif kind == TIME:
             high, low = v
-            buf[at] = low & 255
-            buf[at + 1] = (low >> 8) & 255
-            buf[at + 2] = (low >> 16) & 255
-            buf[at + 3] = (low >> 24) | (high & 3) << 6
-            buf[at + 4] = (high >> 2) & 255
-            buf[at + 5] = (high >> 10) & 255
-            buf[at + 6] = (high >> 18) & 31
-            buf[at + 7] = 0
+            pack_into("<HHI", buf, at, low & 0xFFFF, low >> 16 | (high & 3) << 14, high >> 2 & 0x1FFFFF)
         elif kind == TAIL:
             source, start, n = v
             bulk.copy(source, start, buf, at, n)
         else:
-            k = 0
-            m = len(v)
-            if m > n:
-                raise ValueError("field %d: %d bytes, at most %d" % (i, m, n))
+            k = len(v)
+            if k > n:
+                raise ValueError("field %d: %d bytes, at most %d" % (i, k, n))
+            bulk.copy(v, 0, buf, at, k)
             while k < n:
-                buf[at + k] = v[k] if k < m else 0
+                buf[at + k] = 0
                 k += 1
         at += n
         i += 1
