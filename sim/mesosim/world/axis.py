@@ -127,11 +127,12 @@ class Axis:
         if not self._running:
             return NEVER
         batch = self._queue[0]
+        in_cycle = batch.steps
         k = (position - self._base) * batch.sign
-        if k <= 0 or k > batch.cycles * batch.steps:
+        if k <= 0 or k > batch.cycles * in_cycle:
             return NEVER
-        cycle = (k - 1) // batch.steps
-        k -= cycle * batch.steps
+        cycle = (k - 1) // in_cycle
+        k -= cycle * in_cycle
         t = self._t0 + cycle * batch.ticks
         for steps, interval in batch.segments:
             if k <= steps:

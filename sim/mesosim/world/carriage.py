@@ -217,22 +217,24 @@ class Carriage:
 
     def _find_mark(self, t: int) -> None:
         """When the drive passes the next place that matters."""
-        self._find_mark_behind(t, self._cam.position(t))
+        self._find_mark_from(t, self._cam.position(t))
 
-    def _find_mark_behind(self, t: int, at: int) -> None:
+    def _find_mark_from(self, t: int, at: int) -> None:
         """The same, the drive being at a position; of skin only a hollow needle's matters."""
         here = at % p.STEPS_PER_TURN
-        if here == 0 and self.hollow and self._deepest_um() != self._marked_um:
+        if self.hollow and here == 0 and self._deepest_um() != self._marked_um:
             self._find_skin_steps()
         running = self.drive.running()
         back = running is not None and running.sign < 0
         if back:
             mark = self._mark_behind(here)
-        elif here < self._in_steps and self.hollow:
+        elif not self.hollow:
+            mark = _HALF if here < _HALF else p.STEPS_PER_TURN
+        elif here < self._in_steps:
             mark = self._in_steps
         elif here < _HALF:
             mark = _HALF
-        elif here < p.STEPS_PER_TURN - self._out_steps and self.hollow:
+        elif here < p.STEPS_PER_TURN - self._out_steps:
             mark = p.STEPS_PER_TURN - self._out_steps
         else:
             mark = p.STEPS_PER_TURN
@@ -290,7 +292,7 @@ class Carriage:
             wake = self._pass_top(t)
         if self.hollow or self._fluid.in_skin:
             self._find_skin(t)
-        self._find_mark_behind(t, at)
+        self._find_mark_from(t, at)
         return wake
 
     def _pass_top(self, t: int) -> bool:

@@ -38,7 +38,9 @@ class Rotor:
 
     def position(self, t: int) -> int:
         """Steps that the rotor has made since the origin."""
-        return self._held if self.stalled else self._axis.position(t) - self.lost
+        if self.stalled:
+            return self._held
+        return self._axis.position(t) - self.lost
 
     def time_of(self, position: int) -> int:
         """When the rotor comes to a position in the running batch; NEVER if it does not."""
