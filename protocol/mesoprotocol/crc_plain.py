@@ -9,10 +9,10 @@ from struct import pack_into
 
 def put(buf: bytearray, n: int, seed: bytes) -> None:
     """Write the CRC of buf[:n], little-endian, at buf[n:n+4]."""
-    pack_into("<I", buf, n, binascii.crc32(memoryview(buf)[:n], int.from_bytes(seed, "little")))
+    pack_into("<I", buf, n, binascii.crc32(buf[:n], int.from_bytes(seed, "little")))
 
 
 def matches(buf: bytearray, n: int, seed: bytes) -> bool:
     """Whether buf[n:n+4] is the CRC of buf[:n]."""
-    c = binascii.crc32(memoryview(buf)[:n], int.from_bytes(seed, "little"))
+    c = binascii.crc32(buf[:n], int.from_bytes(seed, "little"))
     return int.from_bytes(buf[n : n + 4], "little") == c
