@@ -76,7 +76,7 @@ def test_bad_input_runs_nothing(played: Played, sim: Callable[..., Said]) -> Non
 
 def test_ctrl_c_ends_it_and_the_same_command_goes_on(played: Played, sim: Callable[..., Said]) -> None:
     file = played.folder / "out" / FILE
-    words = ["campaign", played.scenarios[0], "--seeds", "1:40", "--out", str(file.parent), "--workers", "2"]
+    words = ["campaign", played.scenarios[0], "--seeds", "1:100", "--out", str(file.parent), "--workers", "2"]
     process = subprocess.Popen(
         [sys.executable, "-m", "mesoinjector", "sim", *words],
         stdout=subprocess.DEVNULL,
@@ -91,6 +91,6 @@ def test_ctrl_c_ends_it_and_the_same_command_goes_on(played: Played, sim: Callab
     _, said = process.communicate(timeout=PATIENCE_S)
     assert (process.returncode, said) == (130, b"")
     kept = len(played.results("out"))
-    assert 0 < kept < 40
-    assert sim(*words).out == f"40 cases, {40 - kept} played now, 0 failed\n"
-    assert len(played.results("out")) == 40
+    assert 0 < kept < 100
+    assert sim(*words).out == f"100 cases, {100 - kept} played now, 0 failed\n"
+    assert len(played.results("out")) == 100

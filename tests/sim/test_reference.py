@@ -1,4 +1,4 @@
-"""Closed form against fixed steps: 0.5 % of the dose, 1 ms of each event."""
+"""Closed form against fixed steps: 0.5 % of the dose, 1 ms of each event, or a per mille of a late one's time."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def agree(symbols: Symbols, phases: list[reference.Phase], volume_ul: float) -> 
     assert ours.tip_ul == pytest.approx(theirs.tip_ul, abs=0.005 * volume_ul)
     assert ours.skin_ul == pytest.approx(theirs.skin_ul, abs=0.005 * volume_ul)
     assert ours.lost_blocks == theirs.lost_blocks
-    assert ours.slips_s == pytest.approx(theirs.slips_s, abs=1e-3)
+    # a slip seconds after the motor has stopped comes when a pressure creeps to a limit: a per mille of the time then
+    assert ours.slips_s == pytest.approx(theirs.slips_s, abs=1e-3, rel=1e-3)
     assert ours.losses_s == pytest.approx(theirs.losses_s, abs=1e-3)
     return ours
 

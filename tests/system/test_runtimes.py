@@ -133,6 +133,15 @@ def test_a_count_is_cumulative(terminal: Terminal) -> None:
         port.close()
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """SIGINT does what it does in a process of its own, whatever a test before has left."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_in_a_call_over_the_pty_costs_no_byte() -> None:
     with Injector.open("sim://cpython?line=pty&seed=7") as injector:
         injector.begin_treatment()
