@@ -1,9 +1,12 @@
-"""Closed form against fixed steps: 0.5 % of the dose, 1 ms of each event, or a per mille of a late one's time."""
+"""Closed form against fixed steps: 0.5 % of the dose, 1 ms of each event that the motor brings about."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from mesosim import handpiece, reference
@@ -22,19 +25,32 @@ def changed(values: dict[str, float], seed: int | None = None) -> Symbols:
 
 
 def agree(symbols: Symbols, phases: list[reference.Phase], volume_ul: float) -> reference.Account:
-    """Both, compared."""
+    """Both, compared; of the slips the first of each movement of the motor.
+
+    Others come while a pressure creeps to a limit, and each begins where the one before has left the stopper.
+    """
     ours, theirs = closed_form(symbols, phases), reference.run(symbols, phases)
     assert ours.tip_ul == pytest.approx(theirs.tip_ul, abs=0.005 * volume_ul)
     assert ours.skin_ul == pytest.approx(theirs.skin_ul, abs=0.005 * volume_ul)
     assert ours.lost_blocks == theirs.lost_blocks
-    # a slip seconds after the motor has stopped comes when a pressure creeps to a limit: a per mille of the time then
-    assert ours.slips_s == pytest.approx(theirs.slips_s, abs=1e-3, rel=1e-3)
+    begin = 0.0
+    for phase in phases:
+        mine, other = (_first(account.slips_s, begin) for account in (ours, theirs))
+        begin += phase.duration_s
+        if phase.steps_per_s and other < begin:
+            assert mine == pytest.approx(other, abs=1e-3)
     assert ours.losses_s == pytest.approx(theirs.losses_s, abs=1e-3)
     return ours
 
 
+def _first(times: Sequence[float], begin: float) -> float:
+    """The first of some times that is not before `begin`, to a step of the reference; never: infinity."""
+    return min((t for t in times if t >= begin - 1e-4), default=math.inf)
+
+
 @given(seed=st.integers(0, 10**6), volume_ul=st.floats(20, 100), depth_um=st.floats(300, 4000))
-@settings(max_examples=6, deadline=None)
+# a failing specimen is named as it was drawn: a smaller one takes minutes to find, and tells no more
+@settings(max_examples=6, deadline=None, phases=(Phase.explicit, Phase.generate))
 def test_a_dose_of_any_specimen(seed: int, volume_ul: float, depth_um: float) -> None:
     agree(changed({}, seed), dose(volume_ul, 20, depth_um), volume_ul)
 
