@@ -83,7 +83,7 @@ def test_ctrl_c_ends_it_and_the_same_command_goes_on(played: Played, sim: Callab
         stderr=subprocess.PIPE,
         start_new_session=True,
         # a shell's background job ignores SIGINT, and so would its children
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     deadline = time.monotonic() + PATIENCE_S
     while not (file.exists() and b"outcome" in file.read_bytes()):
