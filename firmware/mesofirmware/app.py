@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mesofirmware.boards.port import Board
 
 _TELEMETRY_DOSE_US = 20_000
-_TELEMETRY_RUN_US = 200_000
+_TELEMETRY_RUN_US = 500_000
 _STROKES_A_FRAME = 8
 
 

@@ -121,7 +121,7 @@ class Fractional:
                 self._enter(HELD, now)
                 return clock.FOREVER
             board.enable(False)
-            if self.reason == wire.REASON_COMPLETE and self.strokes.count < self._asked:
+            if self.reason == wire.REASON_COMPLETE and min(self.strokes.count, self.turns) < self._asked:
                 self.reason = wire.REASON_STROKES
             self.phase = FINISHED
         return clock.FOREVER

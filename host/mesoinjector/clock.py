@@ -12,8 +12,8 @@ from fractions import Fraction
 
 DRIFT_PPM = 200
 """Most that the clocks drift: 50 ppm for the device's crystal (amendment 25), 100 for a computer's, and reserve."""
-PROBE_US = 983_000
-"""Time between probes: no multiple of any period in the device."""
+PROBE_US = 3_989_000
+"""Time between probes: drift adds less than a millisecond; no multiple of any period in the device."""
 
 
 @dataclass(frozen=True, slots=True)

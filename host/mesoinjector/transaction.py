@@ -13,7 +13,7 @@ from mesoinjector import errors, planning, results
 from mesoinjector.journal import Intended, Journal
 from mesoprotocol import limits, messages, wire
 
-QUERY_US = 500_000
+QUERY_US = 1_000_000
 """How often a dose under way is asked for, besides listening to its events."""
 NOT_AFTER_US = 2_000_000
 """How long a COMMIT may be on its way."""

@@ -37,6 +37,7 @@ MENDED = {
         ("fractional", "enable", "late", 0, None),
         ("hold", "feed_deadman", "stuck", 8, None),
         ("hold", "drive.feed", "dropped", 6, None),
+        ("hold", "index_count", "spike", 22, -1),
     ],
     "a dose called done that has made fewer steps": [
         ("dose", "plunger.feed", "stuck", 1, None),

@@ -1,6 +1,6 @@
 """The simulator's Board: the port of `mesofirmware.boards.port` over the plant. Every call is traced."""
 
-from mesoprotocol import codec, frame, wire
+from mesoprotocol import bulk, codec, frame, wire
 from mesosim.world import axis, plant, trace
 
 TYPE_CHECKING = False
@@ -82,17 +82,19 @@ class TracedStore:
 
     def read(self, at: int, buf: bytearray, n: int) -> None:
         """See the port."""
-        content = self._content
-        for i in range(n):
-            buf[i] = content[at + i]
+        self._check(at, n)
+        bulk.copy(self._content, at, buf, 0, n)
         self._board.log.blob(self._board.t, trace.STORE_READ, at, bytes(buf[:n]))
 
     def write(self, at: int, buf: bytearray, n: int) -> None:
         """See the port."""
-        content = self._content
-        for i in range(n):
-            content[at + i] = buf[i]
+        self._check(at, n)
+        bulk.copy(buf, 0, self._content, at, n)
         self._board.log.blob(self._board.t, trace.STORE_WRITE, at, bytes(buf[:n]))
+
+    def _check(self, at: int, n: int) -> None:
+        if at < 0 or at + n > len(self._content):
+            raise IndexError("bytes %d to %d of a store of %d" % (at, at + n, len(self._content)))
 
 
 class SimulatedBoard:
