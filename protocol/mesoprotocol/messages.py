@@ -530,7 +530,7 @@ class StrokeRecordsEvent(NamedTuple):
 
 
 class Telemetry(NamedTuple):
-    """A sample, 50 a second while dispensing, 5 a second in fractional runs; may be lost, drops are counted
+    """A sample, 50 a second while dispensing, 2 a second in fractional runs; may be lost, drops are counted
     in STATUS.
     """
 

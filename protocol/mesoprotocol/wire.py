@@ -5,7 +5,7 @@ Ids, enumerations and field tables (see `codec`).
 
 MAJOR = 1
 MINOR = 1
-SCHEMA_HASH = b'\xb6m\x95\xaf'
+SCHEMA_HASH = b'\xff\xa2l\x00'
 
 STATE_IDLE = 0
 STATE_PREPARED = 1
