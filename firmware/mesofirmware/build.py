@@ -53,6 +53,7 @@ def folded(files: "list[tuple[str, Path]]") -> "dict[str, str]":
     for module in trees:
         _constants(module, trees, known)
     kept = {(node.module, alias.name) for tree in trees.values() for node in _imports(tree) for alias in node.names}
+    kept |= {(module, name) for module, tree in trees.items() for name in _words(tree)}
     return {name: _written(_module(name), path, trees, known, kept) for name, path in files}
 
 
@@ -85,6 +86,11 @@ def _module(name: str) -> str:
 
 def _imports(tree: ast.Module) -> "list[ast.ImportFrom]":
     return [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+
+
+def _words(tree: ast.Module) -> "set[str]":
+    """Words in quotes: a name that is said so is looked up by it."""
+    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
 def _constants(module: str, trees: dict, known: dict) -> "dict":
