@@ -1,6 +1,6 @@
 """The pins of the reference wiring, a Raspberry Pi Pico or Pico 2: one table for board, boot.py and docs/hardware.md.
 
-Every GPIO of the module's edge is in use. A pin that drives is low when safe, and low while the chip is in reset:
+Every GPIO of the module's edge is in use. The trigger's two lines come in by two ways. A pin that drives is low when safe, and low while the chip is in reset:
 what it drives needs it high. Inputs have their pull-ups outside, because an RP2350's own pull-down does not hold
 (RP2350-E9). Bits of the expander are inputs on port A and outputs on port B; its reset is the chip's RUN.
 """
@@ -15,7 +15,7 @@ SENSE_SDA, SENSE_SCL = 10, 11
 ENCODER_A, ENCODER_B = 12, 13
 PERMIT_PLUNGER, PERMIT_DRIVE = 14, 15
 DEADMAN, ARM_PLUNGER, ARM_DRIVE, MOTOR_ENABLE = 16, 17, 18, 19
-TRIGGER_A, TRIGGER_B = 20, 21
+TRIGGER_A, BUZZER = 20, 21
 DEPTH_HOME, CARRIER, INDEX, EXPANDER_INT = 22, 26, 27, 28
 
 TABLE = (
@@ -40,7 +40,7 @@ TABLE = (
     ("ARM_DRIVE", ARM_DRIVE, OUT, "down", "high: the drive may begin a revolution"),
     ("MOTOR_ENABLE", MOTOR_ENABLE, OUT, "down", "rising: sets the motor power's latch; low: clears it"),
     ("TRIGGER_A", TRIGGER_A, IN, "up", "trigger line A: low while pressed"),
-    ("TRIGGER_B", TRIGGER_B, IN, "up", "trigger line B: low while pressed"),
+    ("BUZZER", BUZZER, OUT, "down", "sound, from PWM"),
     ("DEPTH_HOME", DEPTH_HOME, IN, "up", "depth stop's switch: low at home"),
     ("CARRIER", CARRIER, ANALOGUE, "", "ADC0: linear Hall sensor of the needle carrier"),
     ("INDEX", INDEX, IN, "up", "Hall switch of the drive: low at top dead centre"),
@@ -56,12 +56,12 @@ EXPANDER = (
     ("A4", "DRIVER_FAULT", "the drivers' DIAG, any: high at a fault"),
     ("A5", "MOTOR_POWER", "latch of the motor power: high while on"),
     ("A6", "INGRESS", "low while wet"),
-    ("A7", "", "free"),
+    ("A7", "TRIGGER_B", "trigger line B: low while pressed"),
     ("B0", "RED", "light"),
     ("B1", "GREEN", "light"),
     ("B2", "BLUE", "light"),
-    ("B3", "BUZZER", "sound, a buzzer with its own tone"),
-    ("B4", "AWAY", "high: the plunger's permit wants the nose off skin"),
+    ("B3", "AWAY", "high: the plunger's permit wants the nose off skin"),
+    ("B4", "", "free"),
     ("B5", "", "free"),
     ("B6", "", "free"),
     ("B7", "", "free"),

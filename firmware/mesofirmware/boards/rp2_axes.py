@@ -30,7 +30,7 @@ _HOME_WORDS = array("i", [(700 - 1) << 1, 12_500])
 
 
 class Drive(Motor):
-    """The needle drive. It begins no revolution while PERMIT_DRIVE is low, and then never again until it is fed anew."""
+    """The needle drive. It begins no revolution while PERMIT_DRIVE is low, and then none until it is fed anew."""
 
     def __init__(self, odometer: "Counter") -> None:
         self._permit = Pin(pins.PERMIT_DRIVE, Pin.IN)

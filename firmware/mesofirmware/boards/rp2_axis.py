@@ -156,6 +156,18 @@ class Motor:
         self.clear()
         return self.position()
 
+    def park(self) -> None:
+        """See the port. Raises ValueError: only the drive can."""
+        raise ValueError("only the needle drive parks")
+
+    def release(self) -> None:
+        """See the port. Raises ValueError: only the drive can."""
+        raise ValueError("only the needle drive holds a batch")
+
+    def home(self) -> None:
+        """See the port. Raises ValueError: only the depth stop can."""
+        raise ValueError("only the depth stop has a home switch")
+
     def may_step(self) -> bool:
         """Whether the hardware lets it step now."""
         return True

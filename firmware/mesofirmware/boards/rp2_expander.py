@@ -8,11 +8,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from machine import I2C, Pin
 
-CONTACT, ESTOP, SYRINGE, CARTRIDGE, DRIVER_FAULT, MOTOR_POWER, INGRESS = 1, 2, 4, 8, 16, 32, 64
-RED, GREEN, BLUE, BUZZER, AWAY = 1, 2, 4, 8, 16
+CONTACT, ESTOP, SYRINGE, CARTRIDGE, DRIVER_FAULT, MOTOR_POWER, INGRESS, TRIGGER_B = 1, 2, 4, 8, 16, 32, 64, 128
+RED, GREEN, BLUE, AWAY = 1, 2, 4, 8
 
 _ADDRESS = 0x20
-_LOW_IS_ON = CONTACT | SYRINGE | CARTRIDGE | INGRESS
+_LOW_IS_ON = CONTACT | SYRINGE | CARTRIDGE | INGRESS | TRIGGER_B
 _IODIRA, _IODIRB, _IPOLA, _GPINTENA, _INTCONA, _GPIOA, _OLATB = 0x00, 0x01, 0x02, 0x04, 0x08, 0x12, 0x15
 
 
@@ -30,7 +30,7 @@ class Expander:
         self._set(_IODIRA, 0xFF)
         self._set(_IPOLA, _LOW_IS_ON)
         self._set(_INTCONA, 0x00)
-        self._set(_GPINTENA, 0x7F)
+        self._set(_GPINTENA, 0xFF)
         self.refresh()
 
     def changed(self) -> bool:

@@ -1,7 +1,6 @@
-"""All inputs as bits of the schema's `input`: direct pins with latched edges, slow ones by the expander.
+"""All inputs as bits of the schema's `input`: direct pins, the others by the expander.
 
-A trigger line or the index that was let go between two reads is reported as let go once, however short that was.
-The hard interrupts here only store.
+Trigger line A is reported as let go once if it was, however shortly, since the last read. The interrupt only stores.
 """
 
 from machine import Pin
@@ -42,19 +41,18 @@ class Inputs:
     def __init__(self, expander: "Expander") -> None:
         self._expander = expander
         self._trigger_a = Line(pins.TRIGGER_A)
-        self._trigger_b = Line(pins.TRIGGER_B)
         self._index = Pin(pins.INDEX, Pin.IN)
         self._depth_home = Pin(pins.DEPTH_HOME, Pin.IN)
 
     def changed(self) -> bool:
         """Whether an input that a hand moves has changed since the last `read`."""
-        return self._trigger_a.changed or self._trigger_b.changed or self._expander.changed()
+        return self._trigger_a.changed or self._expander.changed()
 
     def read(self) -> int:
         """All levels."""
         slow = self._expander.read()
         bits = wire.INPUT_TRIGGER_A if self._trigger_a.read() else 0
-        if self._trigger_b.read():
+        if slow & rp2_expander.TRIGGER_B:
             bits |= wire.INPUT_TRIGGER_B
         if slow & rp2_expander.CONTACT:
             bits |= wire.INPUT_CONTACT

@@ -42,6 +42,7 @@ from mesoprotocol import wire
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mesofirmware.boards import port
+    from mesofirmware.boards.rp2_watchdog import Watchdog
 
 _PIO_HZ = 25_000_000
 _TICK_MASK = 0x3FFFFFFF
@@ -51,10 +52,10 @@ _WIRE_BAUD = 115_200
 class Pico:
     """See `port.Board`. Made once, after `rp2_safe.make_safe`."""
 
-    def __init__(self, chip: rp2_chip.Chip) -> None:
+    def __init__(self, chip: rp2_chip.Chip, watchdog: "Watchdog") -> None:
         if machine.freq() % _PIO_HZ:
             raise ValueError("system clock of %d Hz: a multiple of %d is needed" % (machine.freq(), _PIO_HZ))
-        self.chip = chip
+        self._watchdog = watchdog
         self.uid = machine.unique_id()
         self.boot_id = os.urandom(4)
         self._enable = Pin(pins.MOTOR_ENABLE, Pin.OUT, value=0)
@@ -121,15 +122,17 @@ class Pico:
     def wait(self, since: int, us: int) -> None:
         """Sleep until woken, or until `us` microseconds after the tick `since`."""
         self._link.flush()
+        self._watchdog.feed()
         while not self.woken() and time.ticks_diff(time.ticks_us(), since) < us:
             machine.idle()
             self._link.flush()
+            self._watchdog.feed()
 
     # --- The port --------------------------------------------------------------------------------------
 
     def now(self) -> int:
         """See the port."""
-        return time.ticks_us()
+        return time.ticks_us()  # type: ignore[return-value]
 
     def nonce(self, buf: bytearray) -> None:
         """See the port."""
@@ -222,7 +225,7 @@ class Pico:
         if not self._drive.powered:
             self._drive.come_home()
         self._index_count = (self._index_count + 1) & _TICK_MASK
-        self._index_tick = time.ticks_us()
+        self._index_tick = self.now()
         self._index_position = self._drive.position()
         self._woken = True
 

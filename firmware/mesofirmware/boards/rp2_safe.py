@@ -14,4 +14,4 @@ def make_safe() -> None:
         if use == pins.OUT:
             Pin(gpio, Pin.OUT, value=0)
         else:
-            Pin(gpio, Pin.IN, pull=None)
+            Pin(gpio, Pin.IN, pull=None)  # type: ignore[arg-type]
