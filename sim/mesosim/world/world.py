@@ -111,12 +111,16 @@ class World:
         self.board = board.SimulatedBoard(self.plant, self._fram, self._uid, self._random, self._t, self._on_light)
         self.log.blob(self._t, trace.BOOT, 0, self.board.boot_id)
         if self.meddled is None:
-            self.app = app.App(self.board)
+            self.app = self.firmware()
         else:
             self.app = self.meddled.boot(self.board)
         self._wake_at = self._t
         self.hand.see(self._t // US, 0)
         self._watch_hand()
+
+    def firmware(self) -> "app.App":
+        """The application, started on this boot's board."""
+        return app.App(self.board)
 
     def _on_light(self, code: int) -> None:
         self.hand.see(self._t // US, code)
