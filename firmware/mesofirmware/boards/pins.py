@@ -1,8 +1,9 @@
 """The pins of the reference wiring, a Raspberry Pi Pico or Pico 2: one table for board, boot.py and docs/hardware.md.
 
-Every GPIO of the module's edge is in use. The trigger's two lines come in by two ways. A pin that drives is low when safe, and low while the chip is in reset:
-what it drives needs it high. Inputs have their pull-ups outside, because an RP2350's own pull-down does not hold
-(RP2350-E9). Bits of the expander are inputs on port A and outputs on port B; its reset is the chip's RUN.
+Every GPIO of the module's edge is in use. The trigger's two lines come in by two ways. A pin that drives is low when
+safe, and low while the chip is in reset: what it drives needs it high. Inputs have their pull-ups outside, because an
+RP2350's own pull-down does not hold (RP2350-E9). The expander has its inputs on port A and its outputs on port B; its
+reset is the chip's RUN.
 """
 
 IN, OUT, ANALOGUE, BUS = range(4)
