@@ -4,7 +4,20 @@ The board calls it when that time has come, or earlier, when bytes have arrived,
 batch of an axis has ended, or the index was seen. Nothing moves because an App was made.
 """
 
-from mesofirmware import access, answers, clock, events, keys, latches, ledger, link, session, strokes, transaction
+from mesofirmware import (
+    access,
+    answers,
+    clock,
+    events,
+    keys,
+    latches,
+    ledger,
+    link,
+    session,
+    settings,
+    strokes,
+    transaction,
+)
 from mesofirmware.records import StoreFailed
 from mesoprotocol import codec, frame, limits, tick, wire
 
@@ -26,6 +39,8 @@ class App:
         self._clock = clock.Clock(now)
         self._latches = latches.Latches()
         self._ledger = ledger.Ledger(board.store, board.boot_id)
+        self._settings = settings.Settings(board.files)
+        self._settings.calibrate(board.readings)
         self._link = link.Link(board)
         self._transaction = transaction.Transaction(board, self._ledger, self._latches)
         self._events = events.Events(self._link)
@@ -34,10 +49,17 @@ class App:
             board, self._clock, self._link, self._ledger, self._latches, self._transaction, doors
         )
         self._answers = answers.Answers(
-            board, self._clock, self._link, self._ledger, self._latches, self._transaction, self._events
+            board, self._clock, self._link, self._ledger, self._latches, self._transaction, self._events, self._settings
         )
         self._session = session.Session(
-            board, self._link, self._ledger, self._latches, self._transaction, self._access, self._answers
+            board,
+            self._link,
+            self._ledger,
+            self._latches,
+            self._transaction,
+            self._access,
+            self._answers,
+            self._settings,
         )
         self._transaction.on_change = self._tell_phase
         self._transaction.on_outcome = self._tell_outcome
@@ -54,6 +76,8 @@ class App:
             self._latches.up(wire.LATCH_INTERRUPTED)
         if self._ledger.corrupt:
             self._latches.up(wire.LATCH_LEDGER_CORRUPT)
+        if self._settings.damaged:
+            self._latches.up(wire.LATCH_SETTINGS_DAMAGED)
         board.permit(False, False)
         board.enable(False)
 
