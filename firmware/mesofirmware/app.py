@@ -15,6 +15,7 @@ from mesofirmware import (
     link,
     safety,
     session,
+    settings,
     strokes,
     transaction,
 )
@@ -40,6 +41,8 @@ class App:
         self._clock = clock.Clock(now)
         self._latches = latches.Latches()
         self._ledger = ledger.Ledger(board.store, board.boot_id)
+        self._settings = settings.Settings(board.files)
+        self._settings.calibrate(board.readings)
         self._link = link.Link(board)
         self._transaction = transaction.Transaction(board, self._safety, self._ledger, self._latches)
         self._events = events.Events(self._link)
@@ -48,10 +51,17 @@ class App:
             board, self._clock, self._link, self._ledger, self._latches, self._transaction, doors
         )
         self._answers = answers.Answers(
-            board, self._clock, self._link, self._ledger, self._latches, self._transaction, self._events
+            board, self._clock, self._link, self._ledger, self._latches, self._transaction, self._events, self._settings
         )
         self._session = session.Session(
-            board, self._link, self._ledger, self._latches, self._transaction, self._access, self._answers
+            board,
+            self._link,
+            self._ledger,
+            self._latches,
+            self._transaction,
+            self._access,
+            self._answers,
+            self._settings,
         )
         self._transaction.on_change = self._tell_phase
         self._transaction.on_outcome = self._tell_outcome
@@ -68,6 +78,8 @@ class App:
             self._latches.up(wire.LATCH_INTERRUPTED)
         if self._ledger.corrupt:
             self._latches.up(wire.LATCH_LEDGER_CORRUPT)
+        if self._settings.damaged:
+            self._latches.up(wire.LATCH_SETTINGS_DAMAGED)
 
     def step(self, now: int) -> int:
         """Do what is due; return microseconds until the next call, at most `clock.FOREVER`."""
