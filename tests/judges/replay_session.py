@@ -5,7 +5,6 @@ The heap is locked from arming to disarming: what allocates there raises MemoryE
 
 import gc
 import json
-import sys
 
 import micropython
 import replay_board
@@ -64,6 +63,6 @@ def _locked(device, now: int) -> int:
         return device.step(now)
     except MemoryError:
         micropython.heap_unlock()
-        raise ValueError(f"step at {now}, before entry {replay_board.at}: allocates")
+        raise ValueError(f"step at {now}, before entry {replay_board.at}: allocates") from None
     finally:
         micropython.heap_unlock()
