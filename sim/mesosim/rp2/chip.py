@@ -9,6 +9,8 @@ from mesosim.rp2 import dma, interrupts, memory, pads, pio, registers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Callable
+
     from mesosim.rp2 import motors
 
 HZ = 125_000_000
@@ -20,18 +22,33 @@ _PATIENCE = 1000
 """Readings of the clock at one instant, after which each takes a microsecond."""
 
 
+_NOTICES = 50
+"""Clocks from an event to the processor's notice of it: less than any loop needs, more than a counter does."""
+
+
+_BUSY = HZ
+"""What it may be busy for beyond the time that it was given."""
+
+
 class TimeUp(BaseException):
-    """The time that was given has passed while the processor was busy."""
+    """The time that was given has passed, or the watchdog has bitten."""
 
 
 class Chip:
     """One chip. What is wired to it: `wires` (I2C), `lines` (UART), `analogue` (by GPIO), `sources`, `motors`."""
 
-    def __init__(self, t: int = 0, uid: bytes = b"RP2 twin") -> None:
+    def __init__(self) -> None:
+        self.begin(0, b"RP2 twin")
+        self.reset(1)
+
+    def begin(self, t: int, uid: bytes) -> None:
+        """Another chip, at time t, with nothing around it."""
         self.t = t
         self.uid = uid
         self.limit = NEVER
         """When the processor is taken away if it is busy that long."""
+        self.alarm = NEVER
+        """When the processor, idle, goes on in any case."""
         self.wires: list = [{}, {}]
         self.lines: list = [None, None]
         self.analogue: dict = {}
@@ -48,7 +65,8 @@ class Chip:
         self.seen = False
         self.watched = 0
         """Pads that may stop a motor: a change makes `motors` look again."""
-        self.reset(1)
+        self.on_idle: "Callable[[], bool]" = _nothing
+        """Called when the processor is idle; whether it then has something to do."""
 
     def reset(self, cause: int) -> None:
         """Start anew, by power-on (1) or watchdog (3). What is wired to the pads is to be wired again."""
@@ -93,11 +111,21 @@ class Chip:
         return self.t // (1000 * CLOCKS_PER_US) & 0x3FFFFFFF
 
     def sleep(self, clocks: int) -> None:
-        """The processor waits. Raises TimeUp when that takes it beyond `limit`."""
-        until = self.t + clocks
-        self.run(min(until, self.limit))
-        if until >= self.limit:
+        """The processor waits. Raises TimeUp when that takes it a second beyond `limit`."""
+        self.run(self.t + clocks)
+        if self.t > self.limit + _BUSY:
             raise TimeUp
+
+    def idle(self) -> None:
+        """The processor waits for anything to happen, or for its `alarm`. Raises TimeUp at `limit`."""
+        if self.on_idle():
+            return
+        if self.t >= self.limit:
+            raise TimeUp
+        until = min(self.limit, self.alarm)
+        self.run_to_event(until)
+        if self.seen:
+            self.run(min(until, self.t + _NOTICES))
 
     def run(self, until: int) -> None:
         """Let the hardware run up to a time, with whatever is around it. Raises TimeUp("watchdog") when that bites."""
@@ -213,6 +241,10 @@ class Chip:
         if changed & self.watched:
             self.pad_changes += 1
             self.attention = True
+
+
+def _nothing() -> bool:
+    return False
 
 
 chip = Chip()

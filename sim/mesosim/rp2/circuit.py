@@ -2,8 +2,8 @@
 
 The permit circuit is parts, not firmware, and not the plant's own: PERMIT_PLUNGER is a latch that ARM_PLUNGER's rising
 edge sets and that falls with ARM_PLUNGER, a trigger line, contact (or its absence, with AWAY), emergency stop and
-DEADMAN; PERMIT_DRIVE is a gate of ARM_DRIVE, emergency stop and DEADMAN; MOTOR_ENABLE's rising edge sets the latch of
-the motor power, which falls with it, or 150 ms after the emergency stop.
+DEADMAN; PERMIT_DRIVE is a gate of ARM_DRIVE, emergency stop, DEADMAN and the drivers' faults; MOTOR_ENABLE's rising
+edge sets the latch of the motor power, which falls with it, or 150 ms after the emergency stop or DEADMAN.
 """
 
 from mesofirmware.boards import pins
@@ -15,18 +15,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mesosim.rp2 import chip as chip_
 
-_CONTACT, _ESTOP, _SYRINGE, _CARTRIDGE, _FAULT, _POWER, _INGRESS = range(7)
-_AWAY = 1 << 4
+_CONTACT, _ESTOP, _SYRINGE, _CARTRIDGE, _FAULT, _POWER, _INGRESS, _TRIGGER_B = range(8)
+_AWAY = 1 << 3
 """Bits of the expander's ports."""
 _LOW_WHILE_ON = (
+    (wire.INPUT_TRIGGER_B, _TRIGGER_B),
     (wire.INPUT_CONTACT, _CONTACT),
     (wire.INPUT_SYRINGE, _SYRINGE),
     (wire.INPUT_CARTRIDGE, _CARTRIDGE),
 )
 _HIGH_WHILE_ON = ((wire.INPUT_ESTOP, _ESTOP), (wire.INPUT_DRIVE_FAULT, _FAULT))
 _QUADRATURE = (0, 1, 3, 2)
-COUNTS_PER_KPA = 1000
-"""Of the bridge converter: 1 Pa a count."""
+_COUNTS, _PA = 1024, 100
+"""Of the bridge converter: as many counts are as many Pa."""
 
 
 class Handpiece(plant.Plant):
@@ -58,6 +59,7 @@ class Circuit:
         self._phase = 0
         self._indexes = thing.carriage.index_count
         self._counts = thing.encoder(chip.ticks())
+        self._starved_at = plant.NEVER
         self.on_output: object = None
         """Told of the expander's outputs: light and sound."""
         self.expander = sense.Expander(self._expander_drives, self._expander_interrupts)
@@ -67,6 +69,7 @@ class Circuit:
             0x20: self.expander,
             0x2A: sense.Bridge(self._pressure),
             0x36: sense.Gauge(self._battery_mv),
+            0x18: sense.NoWire(),
         }
         chip.lines[0] = self.drivers.say
         chip.analogue[pins.CARRIER] = self._carrier
@@ -93,7 +96,6 @@ class Circuit:
                 self.expander.level(pin, bool(levels & bit))
             self.expander.level(_INGRESS, True)
             self._wire(pins.TRIGGER_A, not levels & wire.INPUT_TRIGGER_A)
-            self._wire(pins.TRIGGER_B, not levels & wire.INPUT_TRIGGER_B)
             self._wire(pins.DEPTH_HOME, not levels & wire.INPUT_DEPTH_HOME)
             self._gate()
         self.expander.level(_POWER, thing.powered)
@@ -133,7 +135,8 @@ class Circuit:
         if not (alive and both and contact != away and high >> pins.ARM_PLUNGER & 1):
             self._armed = False
         self._wire(pins.PERMIT_PLUNGER, self._armed)
-        self._wire(pins.PERMIT_DRIVE, bool(alive and high >> pins.ARM_DRIVE & 1))
+        fault = levels & wire.INPUT_DRIVE_FAULT
+        self._wire(pins.PERMIT_DRIVE, bool(alive and not fault and high >> pins.ARM_DRIVE & 1))
 
     def _enable_changes(self, _: int) -> None:
         self._enabled = bool(self._pads.levels >> pins.MOTOR_ENABLE & 1)
@@ -152,7 +155,7 @@ class Circuit:
         self._wire(pins.EXPANDER_INT, not low)
 
     def _pressure(self) -> int:
-        return self._plant.pressure_pa(self._chip.ticks()) * COUNTS_PER_KPA // 1000
+        return -(-self._plant.pressure_pa(self._chip.ticks()) * _COUNTS // _PA)
 
     def _battery_mv(self) -> int:
         return self._plant.battery_mv(self._chip.ticks())

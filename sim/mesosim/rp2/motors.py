@@ -40,7 +40,7 @@ class Motor:
         self._step = step
         self._direction = direction
         self._on_step = on_step
-        self._next = _NEVER
+        self._next = NEVER
         """When the next pulse is foreseen, in system clocks."""
         self._since = NEVER
         """When the last foreseen pulse came."""

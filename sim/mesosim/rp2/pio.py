@@ -158,6 +158,11 @@ class Machine:
         if self._waits & changed or (self._loop_t >= 0 and self._seen_pads):
             self._wake(t)
 
+    def look_again(self, t: int) -> None:
+        """It has been configured otherwise."""
+        self._decoded = {}
+        self._wake(t)
+
     def _wake(self, t: int) -> None:
         """Take up again at the next of its cycles after t."""
         self.touched += 1

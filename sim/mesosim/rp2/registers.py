@@ -53,7 +53,6 @@ class PioRegisters:
             machines[(offset - 0x10) // 4].put(value, self._chip.t)
         elif 0xC8 <= offset < 0x128:
             machine, register = machines[(offset - 0xC8) // 0x18], (offset - 0xC8) % 0x18
-            machine.touched += 1
             if register == 0x04:
                 machine.execctrl = value
             elif register == 0x08:
@@ -64,6 +63,7 @@ class PioRegisters:
                 machine.pinctrl = value
             else:
                 raise ValueError("PIO register 0x%x: not modelled for writing" % offset)
+            machine.look_again(self._chip.t)
         else:
             raise ValueError("PIO register 0x%x: not modelled for writing" % offset)
 
