@@ -63,6 +63,10 @@ class Drive(Motor):
         """See the port."""
         self._machine.exec(rp2_programs.RELEASE)
 
+    def is_armed(self) -> bool:
+        """Whether it may begin a revolution, as far as the firmware is concerned."""
+        return self._arm.value() == 1
+
     def may_step(self) -> bool:
         """See `Motor`."""
         return self.powered and self._arm.value() == 1 and self._permit.value() == 1

@@ -31,7 +31,7 @@ class Expander:
         self._set(_IPOLA, _LOW_IS_ON)
         self._set(_INTCONA, 0x00)
         self._set(_GPINTENA, 0xFF)
-        self.refresh()
+        self._refresh()
 
     def changed(self) -> bool:
         """Whether an input has changed since the last `read`."""
@@ -40,11 +40,10 @@ class Expander:
     def read(self) -> int:
         """The inputs."""
         if self._interrupt.value() == 0:
-            self.refresh()
+            self._refresh()
         return self._bits
 
-    def refresh(self) -> None:
-        """Ask the bus now."""
+    def _refresh(self) -> None:
         self._bus.readfrom_mem_into(_ADDRESS, _GPIOA, self._byte)
         self._bits = self._byte[0]
 

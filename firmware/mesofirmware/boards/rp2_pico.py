@@ -73,7 +73,7 @@ class Pico:
         self._lamp = rp2_lamp.Lamp(self._expander)
         self._bridge = rp2_bridge.Bridge(bus)
         self._battery = rp2_battery.Battery(bus)
-        self.cartridge = rp2_cartridge.Cartridge(rp2_onewire.OneWire(bus))
+        self.chip = rp2_cartridge.Cartridge(rp2_onewire.OneWire(bus), time.sleep_ms)
         self.drivers = rp2_tmc2209.Drivers(
             UART(0, _WIRE_BAUD, tx=Pin(pins.TMC_TX), rx=Pin(pins.TMC_RX), timeout=5, timeout_char=1)
         )
@@ -103,6 +103,7 @@ class Pico:
         self._index_tick = 0
         self._index_position = 0
         self._woken = False
+        self._away = False
         self._index.irq(self._at_index, Pin.IRQ_FALLING, hard=True)
         self._permit_plunger.irq(self._permit_fell, Pin.IRQ_FALLING, hard=True)
         self._permit_drive.irq(self._drive_forbidden, Pin.IRQ_FALLING, hard=True)
@@ -153,8 +154,8 @@ class Pico:
             bits |= wire.INPUT_PERMIT_PLUNGER
         if self._depth.lost or not self._drivers_good:
             bits |= wire.INPUT_DRIVE_FAULT
-        if bits & wire.INPUT_ESTOP:
-            self._drive.park()
+        if self._drive.powered and not self._expander.read() & rp2_expander.MOTOR_POWER:
+            self.enable(False)  # by the emergency stop's monostable: it would come back with the latch
         return bits
 
     def index_count(self) -> int:
@@ -191,6 +192,8 @@ class Pico:
 
     def enable(self, on: bool) -> None:
         """See the port."""
+        if on and not self._deadman.is_alive():
+            self._deadman.feed()  # motor power needs it: see docs/hardware.md
         self._enable.value(1 if on else 0)
         self._drive.powered = on
         self._depth.powered = on
@@ -203,8 +206,11 @@ class Pico:
 
     def permit(self, on: bool, away: bool) -> None:
         """See the port."""
+        if on and self._permit_plunger.value() and away == self._away:
+            return  # a latch that is set anew falls first, and the held needle would leave
         self._arm_plunger.value(0)
         if on:
+            self._away = away
             self._plunger.clear()
             self._expander.write(rp2_expander.AWAY, rp2_expander.AWAY if away else 0)
             self._arm_plunger.value(1)
@@ -230,11 +236,13 @@ class Pico:
         self._woken = True
 
     def _permit_fell(self, _: Pin) -> None:
-        self._woken = True
+        if self._arm_plunger.value():
+            self._woken = True
 
     def _drive_forbidden(self, _: Pin) -> None:
-        self._drive.park()
-        self._woken = True
+        if self._drive.is_armed():
+            self._drive.park()
+            self._woken = True
 
 
 def _odometer(number: int, step: int, direction: int) -> Counter:
