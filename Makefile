@@ -78,6 +78,7 @@ generated: $(INSTALLED)
 	$(BIN)/python -m tests.house.safety --check
 	$(BIN)/python -m mesosim.handpiece --check
 	$(BIN)/python -m tests.house.faults --check
+	$(BIN)/python -m tests.house.hardware --check
 
 compile: $(INSTALLED)
 	files=$$($(BIN)/python -m tests.house.rooms device) && \

@@ -1,0 +1,58 @@
+"""The watchdog, and why the chip has started: kept in its scratch registers, which only a power-on clears.
+
+The hardware alone knows power-on and watchdog, and `machine.reset` is a watchdog's, too. So what was going on is noted
+beforehand: RUNNING found after a reset by the watchdog means that the loop hung.
+"""
+
+import machine
+from machine import WDT, mem32
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mesofirmware.boards.rp2_chip import Chip
+
+POWER_ON, RUNNING, FAILED, ASKED = range(4)
+"""No note, the loop was running, it ended with an exception, a restart was asked for."""
+
+TIMEOUT_MS = 2000
+_MARK = 0x4D530000
+_MASK = 0x7FFF0000
+
+
+class Watchdog:
+    """`reason` is the note of the former start, `failures` how many starts in a row have ended badly."""
+
+    def __init__(self, chip: "Chip") -> None:
+        self._at = chip.watchdog_scratch
+        self._dog: "WDT | None" = None
+        note = mem32[self._at]
+        if machine.reset_cause() == machine.PWRON_RESET or note & _MASK != _MARK:
+            note = _MARK
+        self.reason = note & 0xFF
+        self.failures = note >> 8 & 0xFF
+        if self.reason in (RUNNING, FAILED):
+            self.failures = min(self.failures + 1, 255)
+
+    def start(self) -> None:
+        """From here on the loop must feed it; nothing but a reset ends that."""
+        self.note(RUNNING, self.failures)
+        self._dog = WDT(timeout=TIMEOUT_MS)
+
+    def feed(self) -> None:
+        """The loop is alive."""
+        if self._dog is not None:
+            self._dog.feed()
+
+    def well(self) -> None:
+        """This start is a good one: forget the failures before it."""
+        self.failures = 0
+        self.note(RUNNING, 0)
+
+    def restart(self, reason: int) -> None:
+        """Start anew, and say why."""
+        self.note(reason, self.failures)
+        machine.reset()
+
+    def note(self, reason: int, failures: int) -> None:
+        """What the next start is to find."""
+        mem32[self._at] = _MARK | failures << 8 | reason
