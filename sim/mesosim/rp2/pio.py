@@ -1,64 +1,44 @@
-"""PIO: state machines that are interpreted one instruction after another, each in its own time.
+"""PIO: state machines, one instruction after another, each in its own time, in leaps where nothing can happen.
 
-`due` is the system clock of a machine's next instruction, NEVER while it waits for a FIFO or a pad, or has halted in a
-jump to itself. Loops in which nothing but one counter changes, or nothing at all, are jumped over: a count of a million
-costs as much as one of ten, and one that only looks at pads sleeps until one changes. RP2040 datasheet 3.
+`due` is the system clock of a machine's next instruction, NEVER while it waits or runs in a circle for ever. A circle
+that changes nothing, or in which counters only go down, is leapt over as a whole: a count of a million costs as much as
+one of ten. What comes from outside at clock t is seen by instructions from t on; the input synchroniser's two clocks
+are not modelled, nor are IRQ, EXEC and fractional clock dividers: they are refused. RP2040 datasheet 3.
 """
 
-NEVER = 1 << 62
-_FULL = 0xFFFFFFFF
-_JMP, _WAIT, _IN, _OUT, _PUSH_PULL, _MOV, _IRQ, _SET = range(8)
-_PINS, _X, _Y, _NULL, _PINDIRS, _PC_OR_STATUS, _ISR, _OSR = range(8)
+from mesosim.rp2 import instructions
+
+NEVER = instructions.NEVER
 
 
-class Machine:
-    """One state machine. Registers are as the datasheet names them; `clkdiv` is in 256ths."""
+class Machine(instructions.Core):
+    """One state machine."""
 
     def __init__(self, block: "Block", number: int) -> None:
-        self.block = block
-        self.number = number
-        self._pads = block.pads
-        self.clkdiv = 256
-        self.execctrl = 31 << 12
-        self.shiftctrl = 3 << 18
-        self.pinctrl = 5 << 26
+        super().__init__(block, number)
         self.enabled = False
-        self.tx: list = []
-        self.rx: list = []
-        self.x = self.y = self.isr = self.osr = self.pc = 0
-        self.due = NEVER
-        self._isr_count = 0
-        self._osr_count = 32
-        self._stall = False
-        self._waits = 0
-        """Pads that it waits for."""
-        self._cycle = 1
-        self._phase = 0
-        self._acts = 0
-        """How often it has done anything that is seen outside."""
-        self._seen_pads = False
-        self._key: tuple = ()
-        self._key_t = 0
-        self._loop_t = -1
-        """Since when it runs round the same loop that has been jumped over, and how long one round takes."""
-        self._loop_clocks = 0
-        self._loop_counter = 0
-        self._decoded: dict = {}
         self.touched = 0
         """How often it has been interfered with: what was foreseen of it may be wrong."""
+        self._mark: tuple = ()
+        """Where it last closed a circle, and with what registers, by how much changed, when."""
+        self._was: tuple = ()
+        self._change: tuple = ()
+        self._mark_t = 0
+        self._leap_t = -1
+        """When the first round of a leap begins; -1: none."""
+        self._leap_clocks = 0
+        self._leap_rounds = 0
+        self._leap_change: tuple = ()
 
     # --- From outside -----------------------------------------------------------------------------------
 
     def restart(self) -> None:
-        """What CTRL's restart does: shift counters, delay and stall are cleared; FIFOs, X, Y and OSR are not."""
+        """What CTRL's restart does: ISR, shift counters, delay and stall are cleared; FIFOs, X, Y and OSR are not."""
         self.touched += 1
         self.isr = 0
         self._isr_count = 0
         self._osr_count = 32
-        self._stall = False
-        self._waits = 0
-        self._key = ()
-        self._loop_t = -1
+        self._forget()
 
     def clear(self) -> None:
         """Empty the FIFOs."""
@@ -68,40 +48,79 @@ class Machine:
     def enable(self, on: bool, t: int) -> None:
         """Run from clock t on, or stop where it is."""
         self.touched += 1
-        if on:
-            if self.clkdiv & 0xFF:
-                raise ValueError("clock divider %d/256: only whole ones are modelled" % self.clkdiv)
+        if not on:
+            self._catch_up(t)
+            self.due = NEVER
+        elif self.clkdiv & 0xFF:
+            raise ValueError("clock divider %d/256: only whole ones are modelled" % self.clkdiv)
+        elif not self.enabled:
             self._cycle = self.clkdiv >> 8 or 65536
             self._decoded = {}
-            if not self.enabled:
-                self._phase = t
-                self.due = t
-        elif self.enabled:
-            self._leave_loop(t)
-            self.due = NEVER
+            self._last = t - self._cycle
+            self.due = t
         self.enabled = on
 
     def jump(self, pc: int, t: int) -> None:
         """Go on at an address."""
-        self._leave_loop(t)
+        self._catch_up(t)
         self.pc = pc
-        self._stall = False
-        self._wake(t)
+        self._forget()
+        self._go_on(t)
 
     def execute(self, word: int, t: int) -> None:
         """Execute an instruction from outside, in between; one that would stall is refused."""
         self.touched += 1
-        self._leave_loop(t)
-        pc, stalled = self.pc, self._stall
+        self._catch_up(t)
+        pc, due, waits, stalled = self.pc, self.due, self._waits, self._stalled
         if not self.enabled:
             self._decoded = {}
+        self._forget()
         self._run(self._decode(word), t, True)
-        if self._stall:
+        if self._stalled:
             raise ValueError("exec of 0x%04x stalls: not modelled" % word)
-        if self.pc == pc:
-            self._stall = stalled
-        else:
-            self._wake(t)
+        self.due = due
+        self._waits = waits
+        self._stalled = stalled
+        if self.pc != pc or stalled:
+            self._go_on(t)
+
+    def put(self, word: int, t: int) -> None:
+        """A word for the TX FIFO; one too many is lost."""
+        self._catch_up(t)
+        self._mark = ()
+        if len(self.tx) < self.tx_depth():
+            self.tx.append(word)
+        if self._stalled:
+            self._go_on(t)
+        elif self._thirsty() and self.due > self._cycle_at(t):
+            self._refill()
+
+    def get(self, t: int) -> int:
+        """A word from the RX FIFO, which has one."""
+        self._catch_up(t)
+        self._mark = ()
+        word: int = self.rx.pop(0)
+        if self._stalled:
+            self._go_on(t)
+        return word
+
+    def pads_change(self, changed: int, t: int) -> None:
+        """Levels have changed at clock t."""
+        if self._waits & changed:
+            self._go_on(t)
+        elif self._leap_t >= 0 and self._looked & changed:
+            self._view = self._pads.levels ^ changed  # type: ignore[attr-defined]
+            self._catch_up(t)
+            self._view = -1
+            self.touched += 1
+        self._mark = ()
+
+    def look_again(self, t: int) -> None:
+        """It has been configured otherwise."""
+        self._catch_up(t)
+        self._mark = ()
+        self._decoded = {}
+        self._go_on(t)
 
     def drives(self, pad: int) -> bool:
         """Whether side-set drives a pad."""
@@ -112,10 +131,10 @@ class Machine:
         block = Block(self.block.number, _Shadow(self.block.pads))
         block.memory = self.block.memory
         other = block.machines[self.number]
-        other.tx = list(self.tx)
-        other.rx = list(self.rx)
         for name in _STATE:
             setattr(other, name, getattr(self, name))
+        other.tx = list(self.tx)
+        other.rx = list(self.rx)
         return other
 
     def run_to_rise(self, pad: int) -> int:
@@ -131,407 +150,89 @@ class Machine:
                 return t
         return NEVER
 
-    def tx_depth(self) -> int:
-        """How many words the TX FIFO holds."""
-        return 8 if self.shiftctrl >> 30 & 1 else 0 if self.shiftctrl >> 31 else 4
-
-    def rx_depth(self) -> int:
-        """How many words the RX FIFO holds."""
-        return 8 if self.shiftctrl >> 31 else 0 if self.shiftctrl >> 30 & 1 else 4
-
-    def put(self, word: int, t: int) -> None:
-        """A word for the TX FIFO; one too many is lost."""
-        if len(self.tx) < self.tx_depth():
-            self.tx.append(word)
-        if self._stall or self._loop_t >= 0:
-            self._wake(t)
-
-    def get(self, t: int) -> int:
-        """A word from the RX FIFO, which has one."""
-        word: int = self.rx.pop(0)
-        if self._stall:
-            self._wake(t)
-        return word
-
-    def pads_change(self, changed: int, t: int) -> None:
-        """Levels have changed."""
-        if self._waits & changed or (self._loop_t >= 0 and self._seen_pads):
-            self._wake(t)
-
-    def look_again(self, t: int) -> None:
-        """It has been configured otherwise."""
-        self._decoded = {}
-        self._wake(t)
-
-    def _wake(self, t: int) -> None:
-        """Take up again at the next of its cycles after t."""
+    def _go_on(self, t: int) -> None:
+        """Out of a stall, at the first of its cycles that is not before t."""
         self.touched += 1
-        if not self.enabled:
-            return
+        if self.enabled and self._leap_t < 0 and self.due > t:
+            self._waits = 0
+            self.due = self._cycle_at(t)
+
+    def _cycle_at(self, t: int) -> int:
+        """The first of its cycles that is not before t, and not the one that it has just had."""
+        return self._last + max(1, -(-(t - self._last) // self._cycle)) * self._cycle
+
+    def _forget(self) -> None:
+        self._stalled = False
         self._waits = 0
-        if self._loop_t >= 0:
-            self._leave_loop(t)
-            return
-        if self.due > t + self._cycle:
-            self.due = t + self._cycle - (t - self._phase) % self._cycle
+        self._mark = ()
+        self._leap_t = -1
 
-    def _leave_loop(self, t: int) -> None:
-        """Be in the loop where it would be at t without having jumped."""
-        if self._loop_t < 0:
-            return
-        rounds = max(0, (t - self._loop_t) // self._loop_clocks)
-        if self._loop_counter == _X:
-            self.x = (self.x - rounds) & _FULL
-        elif self._loop_counter == _Y:
-            self.y = (self.y - rounds) & _FULL
-        self.due = self._loop_t + rounds * self._loop_clocks
-        self._loop_t = -1
-        self._key = ()
-        if not self.enabled:
-            self.due = NEVER
+    # --- Leaps ----------------------------------------------------------------------------------------
 
-    # --- One instruction --------------------------------------------------------------------------------
+    def _close(self, pc: int) -> None:
+        """It has gone back from `pc`: if rounds are alike from now on, leap over as many as will be."""
+        if self._leap_t >= 0:
+            return
+        mark = (pc, self._acts, self._isr_count, self._osr_count)
+        now = (self.x, self.y, self.isr, self.osr)
+        change: tuple = ()
+        if mark == self._mark:
+            was = self._was
+            change = (now[0] - was[0], now[1] - was[1], now[2] - was[2], now[3] - was[3])
+            if change == instructions.STEADY:
+                self._leap(self.due - self._mark_t, NEVER, change)
+                return
+            if change == self._change and self._copies and min(change) == -1 and max(change) <= 0:
+                rounds = min(self.x if change[0] else NEVER, self.y if change[1] else NEVER)
+                if rounds < NEVER:
+                    self._leap(self.due - self._mark_t, rounds, change)
+                    return
+        self._mark = mark
+        self._was = now
+        self._change = change
+        self._mark_t = self.due
+        self._looked = 0
+        self._copies = True
+
+    def _leap(self, clocks: int, rounds: int, change: tuple) -> None:
+        """From `due` on, leap over rounds that take so many clocks each."""
+        self._mark = ()
+        if rounds <= 0:
+            return
+        self._leap_t = self.due
+        self._leap_clocks = clocks
+        self._leap_rounds = rounds
+        self._leap_change = change
+        self.due = NEVER if rounds == NEVER else self.due + rounds * clocks
+
+    def _land(self, t: int) -> None:
+        """End a leap at the last beginning of a round that is not after t."""
+        rounds = min(max(0, (t - self._leap_t) // self._leap_clocks), self._leap_rounds)
+        x, y, isr, osr = self._leap_change
+        self.x += x * rounds
+        self.y += y * rounds
+        self.isr += isr * rounds
+        self.osr += osr * rounds
+        self.due = self._leap_t + rounds * self._leap_clocks
+        self._last = self.due - self._cycle
+        self._leap_t = -1
+
+    def _catch_up(self, t: int) -> None:
+        """Be where it would be at t, before the instruction of that clock, without having leapt."""
+        if self._leap_t < 0:
+            return
+        self._land(t)
+        while self.due < t:
+            self.step()
+        if self._leap_t >= 0:
+            self._land(t)
 
     def step(self) -> None:
         """Execute the instruction that is due."""
-        t = self.due
-        if self._loop_t >= 0:
-            # the loop that was jumped over ends
-            if self._loop_counter == _X:
-                self.x = 0
-            else:
-                self.y = 0
-            self._loop_t = -1
-        self._phase = t
-        self.due = NEVER
-        self._run(self._decode(self.block.memory[self.pc]), t, False)
-
-    def _decode(self, word: int) -> tuple:
-        known = self._decoded.get(word)
-        if known is None:
-            bits = self.pinctrl >> 29
-            field = word >> 8 & 31
-            delay = field & (1 << 5 - bits) - 1
-            side = field >> 5 - bits
-            count = bits
-            if self.execctrl >> 30 & 1:
-                count -= 1
-                side = side & (1 << count) - 1 if side >> count else -1
-            elif not bits:
-                side = -1
-            known = (word >> 13, (delay + 1) * self._cycle, side, count, word & 0xFF)
-            self._decoded[word] = known
-        return known
-
-    def _run(self, decoded: tuple, t: int, forced: bool) -> None:
-        op, clocks, side, side_count, rest = decoded
-        if side >= 0:
-            self._drive(side, self.pinctrl >> 10 & 31, side_count, bool(self.execctrl >> 29 & 1))
-        self._stall = False
-        pc = self.pc
-        if op == _JMP:
-            self._jump(rest, t, clocks, forced)
-            if self._stall or self._loop_t >= 0:
-                return
-            if not forced:
-                self.due = t + clocks
-            return
-        if op == _OUT:
-            self._out(rest)
-        elif op == _MOV:
-            self._mov(rest)
-        elif op == _SET:
-            self._set(rest >> 5, rest & 31)
-        elif op == _WAIT:
-            self._wait(rest)
-        elif op == _IN:
-            self._in(rest)
-        elif op == _PUSH_PULL:
-            if rest & 0x80:
-                self._pull(rest)
-            else:
-                self._push(rest)
-        else:
-            raise ValueError("PIO instruction IRQ is not modelled")
-        if self._stall or forced:
-            return
-        if self._osr_count >= self._pull_threshold() and self.shiftctrl >> 17 & 1 and op != _OUT:
-            self._refill()
-        self.due = t + clocks
-        if self.pc == pc:
-            if pc == self.execctrl >> 12 & 31:
-                self.pc = self.execctrl >> 7 & 31
-                if self.pc <= pc:
-                    self._look_round(pc, t, -1, self.due - t)
-            else:
-                self.pc = (pc + 1) & 31
-
-    def _jump(self, rest: int, t: int, clocks: int, forced: bool) -> None:
-        condition = rest >> 5
-        target = rest & 31
-        counter = -1
-        if condition == 0:
-            taken = True
-        elif condition == 1:
-            taken = self.x == 0
-        elif condition == 2:
-            taken = self.x != 0
-            counter = _X
-            if target == self.pc and taken and not forced:
-                self._skip(t, clocks, _X)
-                return
-            self.x = (self.x - 1) & _FULL
-        elif condition == 3:
-            taken = self.y == 0
-        elif condition == 4:
-            taken = self.y != 0
-            counter = _Y
-            if target == self.pc and taken and not forced:
-                self._skip(t, clocks, _Y)
-                return
-            self.y = (self.y - 1) & _FULL
-        elif condition == 5:
-            taken = self.x != self.y
-        elif condition == 6:
-            self._seen_pads = True
-            taken = bool(self._pads.levels >> (self.execctrl >> 24 & 31) & 1)
-        else:
-            taken = self._osr_count < self._pull_threshold()
-        pc = self.pc
-        if taken:
-            self.pc = target
-            if target == pc and condition == 0:
-                self._stall = True  # halted
-            elif target <= pc and not forced:
-                self._look_round(pc, t, counter, clocks)
-        elif not forced:
-            self.pc = self.execctrl >> 7 & 31 if pc == self.execctrl >> 12 & 31 else (pc + 1) & 31
-
-    def _skip(self, t: int, clocks: int, counter: int) -> None:
-        """A jump to itself counts down: be at its last round."""
-        self._loop_t = t
-        self._loop_clocks = clocks
-        self._loop_counter = counter
-        self._seen_pads = False
-        self.due = t + (self.x if counter == _X else self.y) * clocks
-
-    def _look_round(self, pc: int, t: int, counter: int, clocks: int) -> None:
-        """Having gone back: if all is as it was the last time here, or one counter is one less, jump over the rest."""
-        x, y = self.x, self.y
-        key = (pc, self.isr, self.osr, self._isr_count, self._osr_count, self._acts, len(self.tx), len(self.rx))
-        if key != self._key[:8]:
-            self._key = key + (x, y)
-            self._key_t = t
-            self._seen_pads = False
-            return
-        was_x, was_y = self._key[8:]
-        period = t - self._key_t
-        if x == was_x and y == was_y and counter < 0:
-            self._loop_counter = -1
-            self.due = NEVER
-        elif counter == _X and y == was_y and x == was_x - 1 and not self._seen_pads and x > 1:
-            self._loop_counter = _X
-        elif counter == _Y and x == was_x and y == was_y - 1 and not self._seen_pads and y > 1:
-            self._loop_counter = _Y
-        else:
-            self._key = key + (x, y)
-            self._key_t = t
-            self._seen_pads = False
-            return
-        self._key = ()
-        if counter < 0:
-            self._loop_t = t + clocks
-            self._loop_clocks = period
-        else:
-            # back at the start of the loop now, `rounds` times more, and then the jump that is not taken
-            self._loop_t = t + clocks
-            self._loop_clocks = period
-            self.due = t + clocks + (x if counter == _X else y) * period
-            return
-
-    # --- Parts of instructions --------------------------------------------------------------------------
-
-    def _pull_threshold(self) -> int:
-        return self.shiftctrl >> 25 & 31 or 32
-
-    def _push_threshold(self) -> int:
-        return self.shiftctrl >> 20 & 31 or 32
-
-    def _refill(self) -> bool:
-        if not self.tx:
-            return False
-        self.osr = self.tx.pop(0)
-        self._osr_count = 0
-        self._acts += 1
-        self.block.attention = True
-        return True
-
-    def _out(self, rest: int) -> None:
-        n = rest & 31 or 32
-        auto = self.shiftctrl >> 17 & 1
-        threshold = self._pull_threshold()
-        if auto and self._osr_count >= threshold and not self._refill():
-            self._stall = True
-            return
-        if self.shiftctrl >> 19 & 1:
-            value = self.osr & (1 << n) - 1
-            self.osr >>= n
-        else:
-            value = self.osr >> 32 - n
-            self.osr = self.osr << n & _FULL
-        self._osr_count = min(32, self._osr_count + n)
-        if auto and self._osr_count >= threshold:
-            self._refill()
-        self._write(rest >> 5, value, n)
-
-    def _write(self, where: int, value: int, n: int) -> None:
-        """What OUT writes to."""
-        if where == _PINS or where == _PINDIRS:
-            self._drive(value, self.pinctrl & 31, self.pinctrl >> 20 & 63, where == _PINDIRS)
-        elif where == _X:
-            self.x = value
-        elif where == _Y:
-            self.y = value
-        elif where == _PC_OR_STATUS:
-            self._go(value & 31)
-        elif where == _ISR:
-            self.isr = value
-            self._isr_count = n
-        elif where != _NULL:
-            raise ValueError("PIO: OUT EXEC is not modelled")
-
-    def _go(self, target: int) -> None:
-        if target == self.pc:
-            raise ValueError("PIO: a computed jump to itself is not modelled")
-        self.pc = target
-
-    def _in(self, rest: int) -> None:
-        n = rest & 31 or 32
-        if self._isr_count >= self._push_threshold() and self.shiftctrl >> 16 & 1 and not self._push_now():
-            self._stall = True
-            return
-        value = self._read(rest >> 5) & (1 << n) - 1
-        if self.shiftctrl >> 18 & 1:
-            self.isr = (self.isr >> n | value << 32 - n) & _FULL
-        else:
-            self.isr = (self.isr << n | value) & _FULL
-        self._isr_count = min(32, self._isr_count + n)
-        if self.shiftctrl >> 16 & 1 and self._isr_count >= self._push_threshold():
-            self._push_now()
-
-    def _read(self, where: int) -> int:
-        if where == _PINS:
-            self._seen_pads = True
-            base = self.pinctrl >> 15 & 31
-            levels = self._pads.levels
-            return (levels >> base | levels << 32 - base) & _FULL
-        if where == _X:
-            return self.x
-        if where == _Y:
-            return self.y
-        if where == _NULL:
-            return 0
-        if where == _ISR:
-            return self.isr
-        if where == _OSR:
-            return self.osr
-        raise ValueError("PIO: source %d is not modelled" % where)
-
-    def _mov(self, rest: int) -> None:
-        value = self._read(rest & 7)
-        operation = rest >> 3 & 3
-        if operation == 1:
-            value ^= _FULL
-        elif operation == 2:
-            mirrored = 0
-            for _ in range(32):
-                mirrored = mirrored << 1 | value & 1
-                value >>= 1
-            value = mirrored
-        where = rest >> 5
-        if where == _PINS:
-            self._drive(value, self.pinctrl & 31, self.pinctrl >> 20 & 63, False)
-        elif where == _X:
-            self.x = value
-        elif where == _Y:
-            self.y = value
-        elif where == _ISR:
-            self.isr = value
-            self._isr_count = 0
-        elif where == _OSR:
-            self.osr = value
-            self._osr_count = 0
-        elif where == _PC_OR_STATUS:
-            self._go(value & 31)
-        else:
-            raise ValueError("PIO: MOV to %d is not modelled" % where)
-
-    def _set(self, where: int, value: int) -> None:
-        if where == _PINS or where == _PINDIRS:
-            self._drive(value, self.pinctrl >> 5 & 31, self.pinctrl >> 26 & 7, where == _PINDIRS)
-        elif where == _X:
-            self.x = value
-        elif where == _Y:
-            self.y = value
-        else:
-            raise ValueError("PIO: SET to %d is not modelled" % where)
-
-    def _wait(self, rest: int) -> None:
-        source = rest >> 5 & 3
-        if source > 1:
-            raise ValueError("PIO: WAIT IRQ is not modelled")
-        pad = rest & 31 if source == 0 else (rest & 31) + (self.pinctrl >> 15 & 31) & 31
-        if self._pads.levels >> pad & 1 != rest >> 7:
-            self._stall = True
-            self._waits = 1 << pad
-
-    def _push(self, rest: int) -> None:
-        if rest & 0x40 and self._isr_count < self._push_threshold():
-            return
-        if not self._push_now():
-            if rest & 0x20:
-                self._stall = True
-            else:
-                self.isr = 0
-                self._isr_count = 0
-
-    def _push_now(self) -> bool:
-        if len(self.rx) >= self.rx_depth():
-            return False
-        self.rx.append(self.isr)
-        self.isr = 0
-        self._isr_count = 0
-        self._acts += 1
-        self.block.attention = True
-        return True
-
-    def _pull(self, rest: int) -> None:
-        if rest & 0x40 and self._osr_count < self._pull_threshold():
-            return
-        if self._refill():
-            return
-        if rest & 0x20:
-            self._stall = True
-        else:
-            self.osr = self.x
-            self._osr_count = 0
-
-    def _drive(self, value: int, base: int, count: int, directions: bool) -> None:
-        block = self.block
-        mask = (1 << count) - 1
-        if base + count <= 32:
-            mask <<= base
-            value = value << base & mask
-        else:
-            mask = (mask << base | mask >> 32 - base) & _FULL
-            value = (value << base | value >> 32 - base) & mask
-        table = self._pads.pio_enabled if directions else self._pads.pio_out
-        before = table[block.number]
-        after = before & ~mask | value
-        if after != before:
-            table[block.number] = after
-            self._acts += 1
-            self._pads.settle()
+        if self._leap_t >= 0:
+            self._land(self.due)
+        self._last = self.due
+        self._run(self._decode(self.block.memory[self.pc]), self.due, False)
 
 
 class Block:
@@ -548,8 +249,20 @@ class Block:
 
 _STATE = (
     *("clkdiv", "execctrl", "shiftctrl", "pinctrl", "enabled", "x", "y", "isr", "osr", "pc", "due", "_isr_count"),
-    *("_osr_count", "_stall", "_waits", "_cycle", "_phase", "_acts", "_seen_pads", "_key", "_key_t", "_loop_t"),
-    *("_loop_clocks", "_loop_counter", "_decoded"),
+    *(
+        "_osr_count",
+        "_cycle",
+        "_last",
+        "_decoded",
+        "_stalled",
+        "_waits",
+        "_acts",
+        "_mark",
+        "_was",
+        "_change",
+        "_mark_t",
+    ),
+    *("_looked", "_copies", "_leap_t", "_leap_clocks", "_leap_rounds", "_leap_change"),
 )
 
 
