@@ -38,11 +38,13 @@ class Machine:
         """How often it has done anything that is seen outside."""
         self._seen_pads = False
         self._key: tuple = ()
+        self._round: tuple = ()
         self._key_t = 0
         self._loop_t = -1
         """Since when it runs round the same loop that has been jumped over, and how long one round takes."""
         self._loop_clocks = 0
-        self._loop_counter = 0
+        self._loop_counters = 0
+        self._compares = False
         self._decoded: dict = {}
         self.touched = 0
         """How often it has been interfered with: what was foreseen of it may be wrong."""
@@ -180,15 +182,24 @@ class Machine:
         if self._loop_t < 0:
             return
         rounds = max(0, (t - self._loop_t) // self._loop_clocks)
-        if self._loop_counter == _X:
-            self.x = (self.x - rounds) & _FULL
-        elif self._loop_counter == _Y:
-            self.y = (self.y - rounds) & _FULL
+        self._count_down(rounds)
         self.due = self._loop_t + rounds * self._loop_clocks
         self._loop_t = -1
         self._key = ()
         if not self.enabled:
             self.due = NEVER
+
+    def _count_down(self, rounds: int) -> None:
+        """Rounds of the loop that were jumped over."""
+        counters = self._loop_counters
+        if counters & 1:
+            self.x -= rounds
+        if counters & 2:
+            self.y -= rounds
+        if counters & 4:
+            self.isr -= rounds
+        if counters & 8:
+            self.osr -= rounds
 
     # --- One instruction --------------------------------------------------------------------------------
 
@@ -196,11 +207,7 @@ class Machine:
         """Execute the instruction that is due."""
         t = self.due
         if self._loop_t >= 0:
-            # the loop that was jumped over ends
-            if self._loop_counter == _X:
-                self.x = 0
-            else:
-                self.y = 0
+            self._count_down((t - self._loop_t) // self._loop_clocks)
             self._loop_t = -1
         self._phase = t
         self.due = NEVER
@@ -262,21 +269,19 @@ class Machine:
             if pc == self.execctrl >> 12 & 31:
                 self.pc = self.execctrl >> 7 & 31
                 if self.pc <= pc:
-                    self._look_round(pc, t, -1, self.due - t)
+                    self._look_round(pc, t, self.due - t)
             else:
                 self.pc = (pc + 1) & 31
 
     def _jump(self, rest: int, t: int, clocks: int, forced: bool) -> None:
         condition = rest >> 5
         target = rest & 31
-        counter = -1
         if condition == 0:
             taken = True
         elif condition == 1:
             taken = self.x == 0
         elif condition == 2:
             taken = self.x != 0
-            counter = _X
             if target == self.pc and taken and not forced:
                 self._skip(t, clocks, _X)
                 return
@@ -285,13 +290,13 @@ class Machine:
             taken = self.y == 0
         elif condition == 4:
             taken = self.y != 0
-            counter = _Y
             if target == self.pc and taken and not forced:
                 self._skip(t, clocks, _Y)
                 return
             self.y = (self.y - 1) & _FULL
         elif condition == 5:
             taken = self.x != self.y
+            self._compares = True
         elif condition == 6:
             self._seen_pads = True
             taken = bool(self._pads.levels >> (self.execctrl >> 24 & 31) & 1)
@@ -303,51 +308,51 @@ class Machine:
             if target == pc and condition == 0:
                 self._stall = True  # halted
             elif target <= pc and not forced:
-                self._look_round(pc, t, counter, clocks)
+                self._look_round(pc, t, clocks)
         elif not forced:
-            self.pc = self.execctrl >> 7 & 31 if pc == self.execctrl >> 12 & 31 else (pc + 1) & 31
+            if pc != self.execctrl >> 12 & 31:
+                self.pc = (pc + 1) & 31
+                return
+            self.pc = self.execctrl >> 7 & 31
+            if self.pc <= pc:
+                self._look_round(pc, t, clocks)
 
     def _skip(self, t: int, clocks: int, counter: int) -> None:
         """A jump to itself counts down: be at its last round."""
         self._loop_t = t
         self._loop_clocks = clocks
-        self._loop_counter = counter
+        self._loop_counters = 1 if counter == _X else 2
         self._seen_pads = False
         self.due = t + (self.x if counter == _X else self.y) * clocks
 
-    def _look_round(self, pc: int, t: int, counter: int, clocks: int) -> None:
-        """Having gone back: if all is as it was the last time here, or one counter is one less, jump over the rest."""
-        x, y = self.x, self.y
-        key = (pc, self.isr, self.osr, self._isr_count, self._osr_count, self._acts, len(self.tx), len(self.rx))
-        if key != self._key[:8]:
-            self._key = key + (x, y)
-            self._key_t = t
-            self._seen_pads = False
+    def _look_round(self, pc: int, t: int, clocks: int) -> None:
+        """Having gone back: if nothing has changed since the last time here, or but counters by one, jump ahead."""
+        now = (self.x, self.y, self.isr, self.osr)
+        key = (pc, self._isr_count, self._osr_count, self._acts, len(self.tx), len(self.rx))
+        was, was_key, was_t = self._round, self._key, self._key_t
+        seen_pads, compares = self._seen_pads, self._compares
+        self._round = now
+        self._key = key
+        self._key_t = t
+        self._seen_pads = self._compares = False
+        if key != was_key:
             return
-        was_x, was_y = self._key[8:]
-        period = t - self._key_t
-        if x == was_x and y == was_y and counter < 0:
-            self._loop_counter = -1
-            self.due = NEVER
-        elif counter == _X and y == was_y and x == was_x - 1 and not self._seen_pads and x > 1:
-            self._loop_counter = _X
-        elif counter == _Y and x == was_x and y == was_y - 1 and not self._seen_pads and y > 1:
-            self._loop_counter = _Y
-        else:
-            self._key = key + (x, y)
-            self._key_t = t
-            self._seen_pads = False
+        counters = 0
+        least = _FULL
+        for i in range(4):
+            if now[i] != was[i]:
+                if now[i] != was[i] - 1:
+                    return
+                counters |= 1 << i
+                least = min(least, now[i])
+        if counters and (seen_pads or compares or least < 2):
             return
+        self._seen_pads = seen_pads
         self._key = ()
-        if counter < 0:
-            self._loop_t = t + clocks
-            self._loop_clocks = period
-        else:
-            # back at the start of the loop now, `rounds` times more, and then the jump that is not taken
-            self._loop_t = t + clocks
-            self._loop_clocks = period
-            self.due = t + clocks + (x if counter == _X else y) * period
-            return
+        self._loop_t = t + clocks
+        self._loop_clocks = t - was_t
+        self._loop_counters = counters
+        self.due = self._loop_t + (least - 1) * self._loop_clocks if counters else NEVER
 
     # --- Parts of instructions --------------------------------------------------------------------------
 
@@ -548,8 +553,8 @@ class Block:
 
 _STATE = (
     *("clkdiv", "execctrl", "shiftctrl", "pinctrl", "enabled", "x", "y", "isr", "osr", "pc", "due", "_isr_count"),
-    *("_osr_count", "_stall", "_waits", "_cycle", "_phase", "_acts", "_seen_pads", "_key", "_key_t", "_loop_t"),
-    *("_loop_clocks", "_loop_counter", "_decoded"),
+    *("_osr_count", "_stall", "_waits", "_cycle", "_phase", "_acts", "_seen_pads", "_key", "_round", "_key_t", "_loop_t"),
+    *("_loop_clocks", "_loop_counters", "_compares", "_decoded"),
 )
 
 

@@ -56,11 +56,12 @@ class TwinWorld(world.World):
         modules.rp2_safe.make_safe()
         model = modules.rp2_chip.this()
         watchdog = modules.rp2_watchdog.Watchdog(model)
-        self.board: "Any" = traced.TracedBoard(self.log, chip.ticks, modules.rp2_pico.Pico(model, watchdog))
+        self._pico = modules.rp2_pico.Pico(model, watchdog)
+        self.board: "Any" = traced.TracedBoard(self.log, chip.ticks, self._pico)
         self.board.on_light = self._on_light
         self.app = app.App(self.board)
         watchdog.start()
-        self._since = self.board.now()
+        self._since = self._pico.now()
         self._us = 0
         self._set_alarm()
         self.hand.see(self._us_now(), 0)
@@ -90,10 +91,12 @@ class TwinWorld(world.World):
         if self._dark:
             chip.run(chip.limit)
             return
+        if chip.t >= chip.limit and not self._port.received.held:
+            return
         while True:
             self.board.wait(self._since, self._us)
             self._t = chip.ticks()
-            self._since = self.board.now()
+            self._since = self._pico.now()
             self._us = self.app.step(self._since)
             self._set_alarm()
 
