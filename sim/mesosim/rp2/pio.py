@@ -143,6 +143,8 @@ class Machine:
 
     def put(self, word: int, t: int) -> None:
         """A word for the TX FIFO; one too many is lost."""
+        if not self.tx:
+            self.touched += 1
         if len(self.tx) < self.tx_depth():
             self.tx.append(word)
         if self._stall or self._loop_t >= 0:

@@ -10,7 +10,7 @@ from mesofirmware import app
 from mesofirmware.boards import pins
 from mesosim.rp2 import chip as chip_
 from mesosim.rp2 import circuit, disk, load, motors, traced, usb
-from mesosim.world import plant, symbols, world
+from mesosim.world import plant, symbols, trace, world
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ class TwinWorld(world.World):
             self.board.wait(self._since, self._us)
             self._t = chip.ticks()
             self._since = self._pico.now()
+            self.log.add(self._t, trace.WAKE, self._since, 0, 0)
             self._us = self.app.step(self._since)
             self._set_alarm()
 
@@ -155,6 +156,8 @@ class TwinWorld(world.World):
             _, bit, on = self.hand.take()
             self._watch_hand()
             self.targets.move(self._t, bit, on)
+            # the simulator's world wakes the firmware also at a move that changes no level
+            self._pico._woken = True
         if self._t >= self.faults.next_t:
             self.faults.take(self._t)
         self.circuit.follow()
