@@ -11,7 +11,7 @@ from mesoprotocol import limits
 
 _NUMBER = 3
 _HZ = 25_000_000
-_LOOPS = limits.DEADMAN_MS * (_HZ // 1000 // rp2_programs.DEADMAN_CLOCKS)
+_ROUNDS = limits.DEADMAN_MS * (_HZ // 1000) // rp2_programs.DEADMAN_CLOCKS
 
 
 class Deadman:
@@ -19,7 +19,7 @@ class Deadman:
 
     def __init__(self) -> None:
         self._pin = Pin(pins.DEADMAN)
-        self._machine = StateMachine(_NUMBER, rp2_programs.DEADMAN, freq=_HZ, sideset_base=self._pin)
+        self._machine = StateMachine(_NUMBER, rp2_programs.DEADMAN, freq=_HZ, sideset_base=self._pin)  # type: ignore[arg-type]
         self._machine.active(1)
 
     def is_alive(self) -> bool:
@@ -31,4 +31,4 @@ class Deadman:
         if not self.is_alive():
             self._machine.restart()
         if self._machine.tx_fifo() == 0:
-            self._machine.put(_LOOPS)
+            self._machine.put(_ROUNDS)

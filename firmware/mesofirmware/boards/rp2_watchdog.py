@@ -35,7 +35,7 @@ class Watchdog:
 
     def start(self) -> None:
         """From here on the loop must feed it; nothing but a reset ends that."""
-        self.note(RUNNING, self.failures)
+        self._note(RUNNING)
         self._dog = WDT(timeout=TIMEOUT_MS)
 
     def feed(self) -> None:
@@ -43,16 +43,10 @@ class Watchdog:
         if self._dog is not None:
             self._dog.feed()
 
-    def well(self) -> None:
-        """This start is a good one: forget the failures before it."""
-        self.failures = 0
-        self.note(RUNNING, 0)
-
     def restart(self, reason: int) -> None:
         """Start anew, and say why."""
-        self.note(reason, self.failures)
+        self._note(reason)
         machine.reset()
 
-    def note(self, reason: int, failures: int) -> None:
-        """What the next start is to find."""
-        mem32[self._at] = _MARK | failures << 8 | reason
+    def _note(self, reason: int) -> None:
+        mem32[self._at] = _MARK | self.failures << 8 | reason

@@ -124,7 +124,7 @@ class Chip:
             raise TimeUp
         until = min(self.limit, self.alarm)
         self.run_to_event(until)
-        if self.seen:
+        if self.seen and self._soonest(NEVER) > self.t:
             self.run(min(until, self.t + _NOTICES))
 
     def run(self, until: int) -> None:
@@ -142,11 +142,7 @@ class Chip:
 
     def _step(self, until: int) -> None:
         """To the next thing that needs attention, or to `until`."""
-        at = min(until, self.watchdog_at)
-        for source in self.sources:
-            if source.event_at < at:
-                at = source.event_at
-        self._run_machines(max(at, self.t))
+        self._run_machines(max(self._soonest(until), self.t))
         self.settle()
         for source in self.sources:
             if source.event_at <= self.t:
@@ -156,6 +152,14 @@ class Chip:
         if self.watchdog_at <= self.t:
             self.watchdog_at = NEVER
             raise TimeUp("watchdog")
+
+    def _soonest(self, at: int) -> int:
+        """When something happens around the chip, or `at`."""
+        at = min(at, self.watchdog_at)
+        for source in self.sources:
+            if source.event_at < at:
+                at = source.event_at
+        return at
 
     def _run_machines(self, until: int) -> None:
         """The state machines, by their time, then by their number, up to `until` or to what needs attention."""

@@ -39,6 +39,10 @@ class Handpiece(plant.Plant):
     def park(self, t: int) -> None:
         """The step generator does it."""
 
+    def line_counts(self, t: int) -> int:
+        """What the encoder's lines have counted at time t; the fluid is not brought there for it."""
+        return self._sensors.encoder(self._plunger_um(t))
+
     def set_powered(self, t: int, on: bool) -> None:
         """Motor power by its latch."""
         self.permitted = True  # every pulse reaches the motor: the step generators are the witnesses of the permit
@@ -56,9 +60,8 @@ class Circuit:
         self._enabled = False
         self._levels = -1
         self._outputs = 0
-        self._phase = 0
         self._indexes = thing.carriage.index_count
-        self._counts = thing.encoder(chip.ticks())
+        self._counts = thing.line_counts(chip.ticks())
         self._starved_at = plant.NEVER
         self.on_output: object = None
         """Told of the expander's outputs: light and sound."""
@@ -76,7 +79,8 @@ class Circuit:
         gates = 1 << pins.ARM_PLUNGER | 1 << pins.ARM_DRIVE | 1 << pins.DEADMAN
         self._pads.watch(gates, self._gates_change)
         self._pads.watch(1 << pins.MOTOR_ENABLE, self._enable_changes)
-        self._pads.wire(1 << pins.EXPANDER_INT | 1 << pins.ENCODER_A | 1 << pins.ENCODER_B, 1 << pins.EXPANDER_INT)
+        self._wire(pins.EXPANDER_INT, True)
+        self._wire_encoder()
         self.follow()
 
     # --- From the plant to the pads -------------------------------------------------------------------
@@ -108,12 +112,15 @@ class Circuit:
 
     def plunger_moved(self) -> None:
         """A step of the plunger: the encoder's two lines follow, a count at a time."""
-        counts = self._plant.encoder(self._chip.ticks())
+        counts = self._plant.line_counts(self._chip.ticks())
         while self._counts != counts:
             self._counts += 1 if counts > self._counts else -1
-            self._phase = _QUADRATURE[self._counts & 3]
-            mask = 1 << pins.ENCODER_A | 1 << pins.ENCODER_B
-            self._pads.wire(mask, (self._phase & 1) << pins.ENCODER_A | self._phase >> 1 << pins.ENCODER_B)
+            self._wire_encoder()
+
+    def _wire_encoder(self) -> None:
+        phase = _QUADRATURE[self._counts & 3]
+        mask = 1 << pins.ENCODER_A | 1 << pins.ENCODER_B
+        self._pads.wire(mask, (phase & 1) << pins.ENCODER_A | phase >> 1 << pins.ENCODER_B)
 
     def _wire(self, pin: int, high: bool) -> None:
         self._pads.wire(1 << pin, 1 << pin if high else 0)
@@ -161,6 +168,6 @@ class Circuit:
         return self._plant.battery_mv(self._chip.ticks())
 
     def _carrier(self) -> int:
-        """Conversions of the carrier's sensor: 8/15 a micrometre, 400 at -2,000 um."""
+        """Conversions of the carrier's sensor: 8/25 a micrometre, 400 at -6,000 um."""
         um = self._plant.carriage.needle_at_um(self._chip.ticks())
-        return 400 + (int(um) + 2000) * 8 // 15
+        return 400 + (int(um) + 6000) * 8 // 25

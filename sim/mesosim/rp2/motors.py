@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 NEVER = pio.NEVER
 CLOCKS_PER_TICK = 5
+_NOTHING = (NEVER, 0, 0, 0)
 _AT_ONCE = 125
 """A segment that comes within a microsecond after another follows it at once."""
 
@@ -67,7 +68,7 @@ class Motor:
             return False
         self._touched = touched
         was_busy = self._busy
-        first, period, left = self._ahead(self._machine)
+        first, period, left, forward = self._ahead(self._machine)
         self._busy = first != NEVER
         if first != self._next:
             if self._next != NEVER:
@@ -75,26 +76,25 @@ class Motor:
                 self._since = NEVER
             self._next, self._period, self._left = first, period, left
             if self._busy:
-                self._feed()
+                self._feed(forward)
         return was_busy and not self._busy
 
     def _ahead(self, machine: "pio.Machine") -> tuple:
-        """When the next pulse comes if nothing changes, the time between pulses, and how many come in that time."""
+        """When the next pulse comes if nothing changes, the time between pulses, how many come so, and which way."""
         if not machine.enabled:
-            return (NEVER, 0, 0)
+            return _NOTHING
         copy = machine.copy()
         first = copy.run_to_rise(self._step)
         if first == NEVER:
-            return (NEVER, 0, 0)
+            return _NOTHING
+        forward = copy.block.pads.levels >> self._direction & 1
         more = copy.x + 1 & 0xFFFFFFFF
         # of a single step only the time up to it is known
         period = copy.run_to_rise(self._step) - first if more else first - self._chip.t
-        return (first, period, more + 1)
+        return (first, period, more + 1, forward)
 
-    def _feed(self) -> None:
+    def _feed(self, forward: int) -> None:
         """Tell the axis. A segment that follows at once may be some clocks late: they go into its last step."""
-        chip = self._chip
-        forward = chip.pads.levels >> self._direction & 1
         start = self._next - self._period
         late = 0
         if self._since != NEVER and 0 <= start - self._since < _AT_ONCE:

@@ -118,7 +118,8 @@ class StateMachine:
         if len(self._machine.tx) >= self._machine.tx_depth():
             raise RuntimeError("put: the FIFO of state machine %d is full" % self._number)
         self._machine.put((value << shift) & 0xFFFFFFFF, _chip.chip.t)
-        _chip.chip.settle()
+        # the processor is not back before the machine has acted on it
+        _chip.chip.sleep(4 * (self._machine.clkdiv >> 8))
 
     def get(self, buf: object = None, shift: int = 0) -> "int | object":
         """Take a word, into an array if one is given. Raises RuntimeError where the real one would wait for ever."""

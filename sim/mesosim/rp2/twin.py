@@ -10,7 +10,7 @@ from mesofirmware import app
 from mesofirmware.boards import pins
 from mesosim.rp2 import chip as chip_
 from mesosim.rp2 import circuit, disk, load, motors, traced, usb
-from mesosim.world import plant, symbols, world
+from mesosim.world import plant, symbols, trace, world
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,11 +56,12 @@ class TwinWorld(world.World):
         modules.rp2_safe.make_safe()
         model = modules.rp2_chip.this()
         watchdog = modules.rp2_watchdog.Watchdog(model)
-        self.board: "Any" = traced.TracedBoard(self.log, chip.ticks, modules.rp2_pico.Pico(model, watchdog))
+        self._pico = modules.rp2_pico.Pico(model, watchdog)
+        self.board: "Any" = traced.TracedBoard(self.log, chip.ticks, self._pico)
         self.board.on_light = self._on_light
         self.app = app.App(self.board)
         watchdog.start()
-        self._since = self.board.now()
+        self._since = self._pico.now()
         self._us = 0
         self._set_alarm()
         self.hand.see(self._us_now(), 0)
@@ -90,10 +91,13 @@ class TwinWorld(world.World):
         if self._dark:
             chip.run(chip.limit)
             return
+        if chip.t >= chip.limit and not self._port.received.held:
+            return
         while True:
             self.board.wait(self._since, self._us)
             self._t = chip.ticks()
-            self._since = self.board.now()
+            self._since = self._pico.now()
+            self.log.add(self._t, trace.WAKE, self._since, 0, 0)
             self._us = self.app.step(self._since)
             self._set_alarm()
 
@@ -152,6 +156,8 @@ class TwinWorld(world.World):
             _, bit, on = self.hand.take()
             self._watch_hand()
             self.targets.move(self._t, bit, on)
+            # the simulator's world wakes the firmware also at a move that changes no level
+            self._pico._woken = True
         if self._t >= self.faults.next_t:
             self.faults.take(self._t)
         self.circuit.follow()
