@@ -51,7 +51,7 @@ def main() -> None:
         rp2_safe.make_safe()
         with open(_TRACEBACK, "w") as file:
             sys.print_exception(error, file)
-    watchdog.restart(rp2_watchdog.FAILED)
+    watchdog.restart(rp2_watchdog.WATCHDOG)
 
 
 main()
