@@ -20,7 +20,7 @@ _MOST = 255
 
 
 class Watchdog:
-    """`reason` is why this start, `failures` how many starts in a row were for want of a living loop."""
+    """`reason` is why this start, `failures` how many since power-on were for want of a living loop."""
 
     def __init__(self, chip: "Chip") -> None:
         self._at = chip.watchdog_scratch
