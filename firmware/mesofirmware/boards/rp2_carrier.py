@@ -34,8 +34,8 @@ _RESULT = 4
 
 LOWEST_UM = -6500
 STEP_UM = 1000
-POINTS = (300, 618, 936, 1254, 1572, 1890, 2208, 2526, 2844, 3162, 3480, 3798)
-"""Conversions at -6,500, -5,500 ... 4,500 um: nominal, 3.1 um a count (choice)."""
+POINTS = (240, 560, 880, 1200, 1520, 1840, 2160, 2480, 2800, 3120, 3440, 3760)
+"""Conversions at -6,500, -5,500 ... 4,500 um: nominal, 3.125 um a count (choice)."""
 
 
 def protrusion(counts: int) -> int:
