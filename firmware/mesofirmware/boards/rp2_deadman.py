@@ -3,6 +3,8 @@
 DEADMAN is an input of both permits' circuits and of the motor power's: see docs/hardware.md.
 """
 
+import time
+
 from machine import Pin
 from rp2 import StateMachine
 
@@ -28,7 +30,10 @@ class Deadman:
 
     def feed(self) -> None:
         """Feed it; one that has died is started anew."""
-        if not self.is_alive():
+        revived = not self.is_alive()
+        if revived:
             self._machine.restart()
         if self._machine.tx_fifo() == 0:
             self._machine.put(_ROUNDS)
+        if revived:
+            time.sleep_us(1)  # DEADMAN is high when this returns: what is armed next needs it
