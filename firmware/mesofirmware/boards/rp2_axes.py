@@ -24,6 +24,9 @@ _DRIVE, _DEPTH, _PLUNGER = 0, 1, 2
 """State machines of PIO 0; the fourth is the dead-man's."""
 _JMP_PIN_FLIP = 0x50200000 + 0x1000 + 0xCC + 0x18 * _DEPTH
 """EXECCTRL of the depth stop's state machine, at the address that flips bits; JMP_PIN is its bits 24 to 28."""
+_IN_BASE_FLIP = 0x50200000 + 0x1000 + 0xDC + 0x18 * _DRIVE
+"""PINCTRL of the drive's, alike; IN_BASE is its bits 15 to 19."""
+_HOLD_OR_RELEASE = (pins.PERMIT_PLUNGER ^ pins.DRIVE_STEP) << 15
 _HOME_OR_MOVE = (pins.DEPTH_HOME ^ pins.MOTOR_ENABLE) << 24
 _HOME_WORDS = array("i", [(700 - 1) << 1, 12_500])
 """Backwards at 2,000 steps a second, further than the stop can ever be from its switch."""
@@ -36,6 +39,7 @@ class Drive(Motor):
         self._permit = Pin(pins.PERMIT_DRIVE, Pin.IN)
         self._arm = Pin(pins.ARM_DRIVE, Pin.OUT, value=0)
         self.powered = False
+        self._released = False
         super().__init__(
             _DRIVE,
             rp2_programs.DRIVE,
@@ -53,6 +57,8 @@ class Drive(Motor):
         if self._queued == 0 and self.powered:
             self.clear()
             self._arm.value(1)
+        if hold:
+            self._hold()
         super().feed(words, n, cycles, hold)
 
     def park(self) -> None:
@@ -61,7 +67,9 @@ class Drive(Motor):
 
     def release(self) -> None:
         """See the port."""
-        self._machine.exec(rp2_programs.RELEASE)
+        if not self._released:
+            self._released = True
+            mem32[_IN_BASE_FLIP] = _HOLD_OR_RELEASE
 
     def is_armed(self) -> bool:
         """Whether it may begin a revolution, as far as the firmware is concerned."""
@@ -74,6 +82,11 @@ class Drive(Motor):
     def halted(self) -> bool:
         """See `Motor`."""
         return not self.powered or (self._permit.value() == 0 and self.position() % _TURN == 0)
+
+    def _hold(self) -> None:
+        if self._released:
+            self._released = False
+            mem32[_IN_BASE_FLIP] = _HOLD_OR_RELEASE
 
     def come_home(self) -> None:
         """The index has come without motor power: the spring has turned the cam to the end of its revolution."""

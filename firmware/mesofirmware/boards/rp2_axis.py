@@ -31,7 +31,7 @@ class Feed:
     """One DMA channel with a table of its own, aligned so that any cycle in it can be a ring."""
 
     def __init__(self, sink: StateMachine, request: int) -> None:
-        self.table = array("I", bytes(8 * _WORDS))
+        self.table = array("I", bytes(8 * _WORDS - 4))
         self.dma = DMA()
         self._sink = sink
         self._request = request

@@ -9,18 +9,15 @@ import sys
 class Chip:
     """One of the two."""
 
-    def __init__(self, name: str, hz: int, adc: int, watchdog: int) -> None:
-        self.name = name
-        self.hz = hz
-        """System clock that MicroPython starts with: a whole multiple of 25 MHz."""
+    def __init__(self, adc: int, watchdog: int) -> None:
         self.adc = adc
         """Base address of the ADC."""
         self.watchdog_scratch = watchdog + 0x0C
         """Address of the watchdog's first scratch register; the boot ROM leaves 0 to 3 alone."""
 
 
-RP2040 = Chip("RP2040", 125_000_000, 0x4004C000, 0x40058000)
-RP2350 = Chip("RP2350", 150_000_000, 0x400A0000, 0x400D8000)
+RP2040 = Chip(0x4004C000, 0x40058000)
+RP2350 = Chip(0x400A0000, 0x400D8000)
 
 
 def this() -> Chip:

@@ -3,6 +3,8 @@
 DEADMAN is an input of both permits' circuits and of the motor power's: see docs/hardware.md.
 """
 
+import time
+
 from machine import Pin
 from rp2 import StateMachine
 
@@ -11,7 +13,7 @@ from mesoprotocol import limits
 
 _NUMBER = 3
 _HZ = 25_000_000
-_LOOPS = limits.DEADMAN_MS * (_HZ // 1000 // rp2_programs.DEADMAN_CLOCKS)
+_ROUNDS = limits.DEADMAN_MS * (_HZ // 1000) // rp2_programs.DEADMAN_CLOCKS
 
 
 class Deadman:
@@ -19,7 +21,7 @@ class Deadman:
 
     def __init__(self) -> None:
         self._pin = Pin(pins.DEADMAN)
-        self._machine = StateMachine(_NUMBER, rp2_programs.DEADMAN, freq=_HZ, sideset_base=self._pin)
+        self._machine = StateMachine(_NUMBER, rp2_programs.DEADMAN, freq=_HZ, sideset_base=self._pin)  # type: ignore[arg-type]
         self._machine.active(1)
 
     def is_alive(self) -> bool:
@@ -28,7 +30,10 @@ class Deadman:
 
     def feed(self) -> None:
         """Feed it; one that has died is started anew."""
-        if not self.is_alive():
+        revived = not self.is_alive()
+        if revived:
             self._machine.restart()
         if self._machine.tx_fifo() == 0:
-            self._machine.put(_LOOPS)
+            self._machine.put(_ROUNDS)
+        if revived:
+            time.sleep_us(1)  # DEADMAN is high when this returns: what is armed next needs it

@@ -1,10 +1,10 @@
 """The RP2 board: `port.Board` on a Raspberry Pi Pico (RP2040) or Pico 2 (RP2350), wired as docs/hardware.md shows.
 
-Uses of MicroPython, and no others: `machine` Pin (value, irq hard), ADC (read_u16, once), I2C (writeto,
-readfrom_into, writeto_mem, readfrom_mem_into), UART, WDT, mem32 (ADC control and result, a watchdog scratch register,
-JMP_PIN of one state machine), freq, idle, unique_id, reset, reset_cause; `rp2` StateMachine (init, active, restart,
-exec with a number, put, tx_fifo), DMA (pack_ctrl, config, active, ctrl, read, write, channel), bootsel_button; `time`
-ticks; `os` urandom and files; `select` ipoll; `uctypes` addressof.
+Uses of MicroPython, and no others: `machine` Pin (value, hard irq), ADC (read_u16, once), I2C (writeto,
+readfrom_into, writeto_mem, readfrom_mem_into), UART, PWM (freq, duty_u16), WDT, mem32 (ADC control and result, a
+scratch register of the watchdog, JMP_PIN and IN_BASE of one state machine each), freq, idle, unique_id, reset,
+reset_cause; `rp2` StateMachine (active, restart, exec with a number, put, tx_fifo), DMA (pack_ctrl, config, active,
+ctrl, read, write, channel), bootsel_button; `time` ticks; `os` urandom and files; `select` ipoll; `uctypes` addressof.
 
 State machines: 0 to 2 step drive, depth and plunger, 3 is the dead-man, 4 to 6 their odometers, 7 the encoder.
 Ten channels of DMA: two for each motor, one for each counter; the carrier's is the eleventh. Made once at the start;
@@ -15,7 +15,7 @@ import os
 import time
 
 import machine
-from machine import I2C, UART, Pin
+from machine import I2C, PWM, UART, Pin
 
 from mesofirmware.boards import (
     pins,
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 _PIO_HZ = 25_000_000
 _TICK_MASK = 0x3FFFFFFF
 _WIRE_BAUD = 115_200
+_NO_ALARMS = ((0, 0, 0, 0, 0, 0, 0),)
 
 
 class Pico:
@@ -56,6 +57,7 @@ class Pico:
         if machine.freq() % _PIO_HZ:
             raise ValueError("system clock of %d Hz: a multiple of %d is needed" % (machine.freq(), _PIO_HZ))
         self._watchdog = watchdog
+        self.reset_reason = watchdog.reason
         self.uid = machine.unique_id()
         self.boot_id = os.urandom(4)
         self._enable = Pin(pins.MOTOR_ENABLE, Pin.OUT, value=0)
@@ -70,7 +72,7 @@ class Pico:
         bus = I2C(1, sda=Pin(pins.SENSE_SDA), scl=Pin(pins.SENSE_SCL), freq=400_000)
         self._expander = rp2_expander.Expander(bus, Pin(pins.EXPANDER_INT, Pin.IN))
         self._inputs = rp2_inputs.Inputs(self._expander)
-        self._lamp = rp2_lamp.Lamp(self._expander)
+        self._lamp = rp2_lamp.Lamp(self._expander, PWM(Pin(pins.BUZZER), freq=1000, duty_u16=0), _NO_ALARMS)
         self._bridge = rp2_bridge.Bridge(bus)
         self._battery = rp2_battery.Battery(bus)
         self.chip = rp2_cartridge.Cartridge(rp2_onewire.OneWire(bus), time.sleep_ms)
@@ -122,12 +124,15 @@ class Pico:
 
     def wait(self, since: int, us: int) -> None:
         """Sleep until woken, or until `us` microseconds after the tick `since`."""
-        self._link.flush()
-        self._watchdog.feed()
-        while not self.woken() and time.ticks_diff(time.ticks_us(), since) < us:
+        self._attend()
+        while not self.woken() and time.ticks_diff(time.ticks_us(), since) < us:  # type: ignore[arg-type]
             machine.idle()
-            self._link.flush()
-            self._watchdog.feed()
+            self._attend()
+
+    def _attend(self) -> None:
+        self._watchdog.feed()
+        self._link.flush()
+        self._lamp.play(time.ticks_ms())  # type: ignore[arg-type]
 
     # --- The port --------------------------------------------------------------------------------------
 

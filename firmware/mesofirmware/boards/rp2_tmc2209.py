@@ -71,14 +71,14 @@ class Drivers:
         self._in = bytearray(_ANSWER)
 
     def set_up(self) -> bool:
-        """Write all settings; whether every driver has taken every one of them, by its own count."""
+        """Write all settings; whether every driver has taken every one of them, by its own count, and has no fault."""
         good = True
         for address in (DRIVE, DEPTH, PLUNGER):
             before = self._read(address, _IFCNT, 3)
             for register, value in _SETTING:
                 self._say(write_request(address, register, value, self._out))
             after = self._read(address, _IFCNT, 3)
-            good = good and before >= 0 and after == (before + len(_SETTING)) & 0xFF
+            good = good and before >= 0 and after == (before + len(_SETTING)) & 0xFF and self.faults(address) == 0
         return good
 
     def faults(self, address: int) -> int:

@@ -1,4 +1,4 @@
-"""An I2C bus of chips, each as its datasheet has it: `receive(message)` and `answer(n)`; OSError where there is none."""
+"""An I2C bus of chips, each as its datasheet has it: `receive(message)`, `answer(n)`; OSError where there is none."""
 
 from typing import Protocol
 

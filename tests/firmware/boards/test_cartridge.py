@@ -30,7 +30,7 @@ def test_crc16():
 
 
 class Bridge:
-    """DS2484, and the DS2431 on its wire; `flips` turns over one bit of the n-th byte that the chip receives or sends."""
+    """DS2484, and the DS2431 on its wire; `flips` turns over a bit of the n-th byte that the chip receives or sends."""
 
     def __init__(self, *, present: bool = True, flips: int = -1, rom: bytes = ROM) -> None:
         self.memory = bytearray(range(128))

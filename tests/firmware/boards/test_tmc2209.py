@@ -98,6 +98,12 @@ def test_a_driver_that_is_absent_or_deaf_is_found(address: int):
     assert not rp2_tmc2209.Drivers(Wire(set(), {address})).set_up()
 
 
+def test_a_driver_with_a_fault_is_not_good():
+    wire = Wire(set(), set())
+    wire.registers[2][0x6F] = b"\x00\x00\x00\x04"
+    assert not rp2_tmc2209.Drivers(wire).set_up()
+
+
 @pytest.mark.parametrize(
     ("status", "faults"),
     [
