@@ -30,7 +30,7 @@ class World:
         """`values`: one specimen's, as `mesosim.handpiece` gives them; None: the nominal one's."""
         self.log = log
         self._fram = bytearray(p.FRAM_BYTES)
-        self.plant = plant.Plant(self.log, seed, symbols.Symbols(values), START_US * US)
+        self.plant = self._handpiece(seed, symbols.Symbols(values))
         self.hand = hand.Hand()
         self._hand_at = plant.NEVER
         self.targets = targets.Targets(self.plant, self._power)
@@ -44,6 +44,9 @@ class World:
         self.meddled: "meddling.Meddled | None" = None
         """Faults on single Board calls, once there were any."""
         self.boot()
+
+    def _handpiece(self, seed: int, values: symbols.Symbols) -> plant.Plant:
+        return plant.Plant(self.log, seed, values, START_US * US)
 
     def run(self, until_us: int, rx: bytes) -> tuple:
         """Advance to `until_us` or to the device's first bytes; returns (t_us, bytes)."""
