@@ -1,4 +1,4 @@
-"""For MicroPython: replays a recorded session, `replay_session.main(where)`, and prints what it has found as JSON.
+"""For MicroPython: an application replays a recorded session, and what is found is printed as JSON.
 
 The heap is locked from arming to disarming: what allocates there raises MemoryError, and its line is told.
 """
@@ -9,28 +9,20 @@ import json
 import micropython
 import replay_board
 
+from mesofirmware import app
+from mesoprotocol import bulk, crc, sha256
+
 STEP = -1
 IDLE, ARMED = 0, 2
 
 
-def main(recording: str, twins: str = "") -> None:
-    """Boot, measure, replay. `twins`: a program that opens the heap where machine code has a plain twin."""
-    replay_board.load(recording)
-    gc.collect()
-    before = gc.mem_alloc()
-    from mesofirmware import app
+def replay(device: app.App, live: int, twins: str) -> None:
+    """Replay all steps. `live`: bytes of the application, once started.
 
-    device = app.App(replay_board.board)
-    gc.collect()
-    live = gc.mem_alloc() - before
-    exec(twins)
-    steps, grown = _replay(device)
-    print(json.dumps({"live": live, "locked_steps": steps, "allocated": grown}))
-
-
-def _replay(device) -> "tuple[int, int]":
-    """All steps; how many of them with the heap locked, and how many bytes those have allocated."""
+    `twins`: a program that opens the heap where machine code has a plain twin.
+    """
     entries = replay_board.entries
+    modules = [(module, dict(module.__dict__)) for module in (bulk, crc, sha256)]
     steps = grown = 0
     state = IDLE
     while replay_board.at < len(entries):
@@ -43,6 +35,7 @@ def _replay(device) -> "tuple[int, int]":
             said = device.step(now)
         else:
             if state < ARMED:
+                exec(twins)
                 gc.collect()
                 gc.disable()
             used = gc.mem_alloc()
@@ -51,13 +44,15 @@ def _replay(device) -> "tuple[int, int]":
             steps += 1
             if then < ARMED:
                 gc.enable()
+                for module, names in modules:
+                    module.__dict__.update(names)
         if said != wait:
             raise ValueError(f"entry {at}: step says {said}, not {wait}")
         state = then
-    return steps, grown
+    print(json.dumps({"live": live, "locked_steps": steps, "allocated": grown}))
 
 
-def _locked(device, now: int) -> int:
+def _locked(device: app.App, now: int) -> int:
     micropython.heap_lock()
     try:
         return device.step(now)

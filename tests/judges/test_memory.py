@@ -21,21 +21,21 @@ HEAP = "180K"
 START = "import sys\nsys.path[:] = [%r, '.frozen']\n%s"
 
 
-def unix_port(folder: Path, program: str) -> list[str]:
+def unix_port(folder: Path, program: str, heap: str = HEAP) -> list[str]:
     """The command line of a program beside what a board is given, as the 64-bit port has it."""
     try:
         micropython.line("")
     except micropython.NoMicroPython as missing:
         pytest.skip(str(missing))
-    build.compiled(folder, "x64", (("far_board", HERE / "far_board.py"),))
     start = START % (str(folder), program)
-    return [sys.executable, "-m", "micropython_unix", "-X", f"heapsize={HEAP}", "-c", start]
+    return [sys.executable, "-m", "micropython_unix", "-X", f"heapsize={heap}", "-c", start]
 
 
 def test_a_whole_session_fits(tmp_path: Path, record_property: pytest.RecordProperty) -> None:
     """Metered and fractional; and what is built for the board does on the plant what its sources do."""
     here = runtime.start("cpython", 1)
     expected = session.give(here, tmp_path / "here.sqlite")
+    build.compiled(tmp_path / "board", "x64", (("far_board", HERE / "far_board.py"),))
     device = elsewhere.FarDevice(1, unix_port(tmp_path / "board", "import far_board\nfar_board.main()"))
     try:
         account = session.give(device, tmp_path / "far.sqlite")
@@ -59,15 +59,25 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> replay.RecordedDevice:
     return device
 
 
+PARTS = (
+    "import replay_board\nreplay_board.load(%r)\n",
+    "import gc\ngc.collect()\nbefore = gc.mem_alloc()\n"
+    "from mesofirmware import app\ndevice = app.App(replay_board.board)\n",
+    "gc.collect()\nlive = gc.mem_alloc() - before\nimport replay_session\nreplay_session.replay(device, live, %r)\n",
+)
+"""Load the recording, start the application, replay. On 32 bits garbage is collected between the parts only."""
+
+
 def replayed(recorded: replay.RecordedDevice, folder: Path, port: str) -> dict[str, int]:
     """What the replay says on one of MicroPython's ports."""
     recorded.write(folder)
     extra = (("replay_board", folder / "replay_board.py"), ("replay_session", HERE / "replay_session.py"))
+    load, start, play = PARTS
     if port == "64 bits":
-        command = unix_port(folder, f"import replay_session\nreplay_session.main({str(folder / 'recording.bin')!r})")
-        command[command.index(f"heapsize={HEAP}")] = "heapsize=2M"  # room for the recording
+        program = load % str(folder / "recording.bin") + start + play % ""
+        command = unix_port(folder, program, "2M")  # room for the recording
     else:
-        command = wasm_port(folder, f"import replay_session\nreplay_session.main('/device/recording.bin', {PLAIN!r})")
+        command = wasm_port(folder, "\f".join((load % "/device/recording.bin", start, play % PLAIN)))
     build.compiled(folder, "x64" if port == "64 bits" else "", extra)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     line = (done.stdout or done.stderr).splitlines()[-1:]
