@@ -6,6 +6,7 @@ Layout of the non-volatile memory (all records end with a CRC-32 of their own):
     64    progress, two copies written in turn: how far the dose in hand may have got
     128   257 slots of 104 bytes, dose n in slot n mod 257: INTENT | START | OUTCOME | ACK, each written once
     26880 keys, two copies (see `keys`)
+    28672 log (see `log`)
 
 A record is read back before anything depends on it; `records.StoreFailed` is raised if it differs. What
 cannot be read is never reformatted: the ledger is `corrupt` then, and stays so. Reservation comes before

@@ -461,6 +461,38 @@ class CalibrateReply(NamedTuple):
     """of these"""
 
 
+class Log(NamedTuple):
+    """An entry of the device's log by number; the last 143 are kept. See Log for what it says and how it is
+    chained.
+    """
+
+    n: int
+    """number of the entry, from 1"""
+
+
+class LogReply(NamedTuple):
+    """Answer to LOG."""
+
+    status: int
+    state: int
+    newest: int
+    """number of the newest entry"""
+    n: int
+    """the request's"""
+    kind: int
+    """what happened; NONE if it is not kept or does not read"""
+    boot: int
+    """in which boot, counted modulo 2^16"""
+    at_ms: int
+    """when, since that boot [ms]"""
+    a: int
+    """first figure"""
+    b: int
+    """second figure"""
+    chain: bytes
+    """over all before it and this; zero while it is not chained yet"""
+
+
 class OutcomeReply(NamedTuple):
     """Answer to QUERY and LEDGER."""
 
@@ -610,6 +642,7 @@ REQUESTS: dict[type, tuple[int, tuple[tuple[int, int, int, int], ...]]] = {
     Strokes: (wire.STROKES, wire.STROKES_FIELDS),
     Settings: (wire.SETTINGS, wire.SETTINGS_FIELDS),
     Calibrate: (wire.CALIBRATE, wire.CALIBRATE_FIELDS),
+    Log: (wire.LOG, wire.LOG_FIELDS),
 }
 REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.HELLO: (HelloReply, wire.HELLO_REPLY_FIELDS),
@@ -631,6 +664,7 @@ REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.STROKES: (StrokesReply, wire.STROKES_REPLY_FIELDS),
     wire.SETTINGS: (SettingsReply, wire.SETTINGS_REPLY_FIELDS),
     wire.CALIBRATE: (CalibrateReply, wire.CALIBRATE_REPLY_FIELDS),
+    wire.LOG: (LogReply, wire.LOG_REPLY_FIELDS),
 }
 EVENTS: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.EVENT_OUTCOME: (OutcomeEvent, wire.OUTCOME_FIELDS),
@@ -659,6 +693,7 @@ TIMEOUT_MS = {
     wire.STROKES: 300,
     wire.SETTINGS: 300,
     wire.CALIBRATE: 600,
+    wire.LOG: 300,
 }
 
 ROLES = {
@@ -681,6 +716,7 @@ ROLES = {
     wire.STROKES: wire.ROLE_OBSERVER,
     wire.SETTINGS: wire.ROLE_OBSERVER,
     wire.CALIBRATE: wire.ROLE_SERVICE,
+    wire.LOG: wire.ROLE_OBSERVER,
 }
 STATE_NAMES = {
     0: "IDLE",
@@ -738,6 +774,7 @@ RESET_NAMES = {
     3: "ASKED",
 }
 LOG_NAMES = {
+    0: "NONE",
     1: "BOOT",
     2: "ARMED",
     3: "ENDED",
@@ -780,6 +817,7 @@ STATUS_NAMES = {
     4002: "NOT_PRIMED",
     4003: "SKIN_CONTACT",
     6002: "STORE_FAILED",
+    6005: "LOG_DAMAGED",
     6004: "SETTINGS_DAMAGED",
     6003: "KEYS_DAMAGED",
 }
@@ -817,6 +855,7 @@ LATCH_BITS = {
     32: "NEEDLE_NOT_HOME",
     64: "FAULT",
     16384: "SETTINGS_DAMAGED",
+    32768: "LOG_DAMAGED",
 }
 INPUT_BITS = {
     1: "TRIGGER_A",
@@ -860,6 +899,7 @@ NAMES = {
     wire.STROKES: "STROKES",
     wire.SETTINGS: "SETTINGS",
     wire.CALIBRATE: "CALIBRATE",
+    wire.LOG: "LOG",
     wire.EVENT_OUTCOME: "OUTCOME",
     wire.EVENT_PHASE: "PHASE",
     wire.EVENT_STROKE_RECORDS: "STROKE_RECORDS",
@@ -891,6 +931,7 @@ UNITS = {
     "carrier_zero_um": "um",
     "pressure_zero_pa": "Pa",
     "encoder_gain_ppm": "ppm",
+    "at_ms": "ms",
     "plunger_nl": "nl",
     "needle_um": "um",
 }
@@ -900,6 +941,7 @@ ENUMS = {
     "role": ROLE_NAMES,
     "dose_state": DOSE_STATE_NAMES,
     "reason": REASON_NAMES,
+    "kind": LOG_NAMES,
 }
 BITS = {
     "capabilities": CAPABILITY_BITS,
@@ -939,6 +981,7 @@ STATUS_CAUSES = {
     4002: ("actuator", "the syringe was not primed since the device started", "prime away from the skin"),
     4003: ("actuator", "the handpiece touches skin where it must not: before priming", "hold the handpiece away from the skin"),
     6002: ("storage", "the ledger did not read back what was written", "service: the non-volatile memory is defective"),
+    6005: ("storage", "the device's log does not read, or it or the ledger was altered; nothing can be given", "service: read the log, find out who has opened the device, and replace its non-volatile memory"),
     6004: ("storage", "settings or calibration in the device's files do not read, or are not there any more; nothing can be given", "service: the device must be set up and calibrated anew"),
     6003: ("storage", "the keys in the device's memory do not read: nobody can be let in, and nothing can be given", "service: the non-volatile memory must be replaced and the device provisioned anew"),
 }

@@ -185,6 +185,7 @@ def requests() -> list[tuple[str, str]]:
             messages.Auth(1, bytes(16)),
             messages.Provision(1, KEY),
             messages.Settings(),
+            messages.Log(1),
             messages.Calibrate("me", 0, 0, 10**6),
         ),
     ]

@@ -1,4 +1,4 @@
-"""`mesoinjector settings` and `calibrate`: what is set for one device. Nothing here moves anything."""
+"""`mesoinjector settings`, `calibrate` and `log`: what a device knows of itself. Nothing here moves anything."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mesoinjector import device_log, errors
 from mesoinjector.injector import Injector
 from mesoinjector.service import Service
 from mesoprotocol import messages
@@ -20,7 +21,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `mesoinjector`."""
-    for command in (settings, calibrate):
+    for command in (settings, calibrate, log):
         app.command()(command)
 
 
@@ -43,6 +44,30 @@ def calibrate(
     """Write the settings, while nothing moves; what is not named stays."""
     with Injector.open(device, journal, key) as injector:
         _show(Service(injector).calibrate(name, carrier_zero_um, pressure_zero_pa, encoder_gain_ppm), as_json)
+
+
+def log(
+    device: Device,
+    journal: JournalPath = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="File to append new entries to; what it has must not have changed.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the device's log, verified: each entry's chain holds all before it, and the ledger's doses."""
+    with Injector.open(device, journal) as injector:
+        found = Service(injector).log()
+        uid = injector.uid
+    rows = [device_log.facts(entry) for entry in found.entries]
+    if as_json:
+        print(json.dumps({"uid": uid, "broken_n": found.broken_n, "entries": rows}))
+    else:
+        for row in rows:
+            print(f"{row['n']:>8} boot {row['boot']:<5} {row['at_ms'] / 1000:>10.3f} s  {row['what']:9} {row['said']}")
+    if found.broken_n is not None:
+        raise errors.LogAltered(f"entry {found.broken_n} is not what its chain says, or its dose is not.")
+    if keep is not None:
+        device_log.keep(found, uid, keep)
 
 
 def _show(found: messages.SettingsReply, as_json: bool) -> None:
