@@ -4,7 +4,7 @@ Every answer is made in lists that exist from the start. Nothing here changes an
 """
 
 from mesofirmware import ledger, strokes
-from mesoprotocol import bulk, codec, frame, wire
+from mesoprotocol import bulk, codec, frame, limits, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Answers:
         self._event: list = [0, 0, 0, [self._records, 0, 0]]
         self._entry: list = [0] * len(wire.LOG_REPLY_FIELDS)
         self._entry[wire.LOG_REPLY_CHAIN] = bytearray(8)
+        self._mounted: list = [0] * len(wire.CARTRIDGE_REPLY_FIELDS)
         self.fields: tuple = ()
         self.values: list = []
 
@@ -68,6 +69,10 @@ class Answers:
             self._tell_entry(args[wire.LEDGER_N])
         elif msg_id == wire.STROKES:
             self._tell_strokes(args[wire.STROKES_FIRST])
+        elif msg_id == wire.CARTRIDGE:
+            mounted = self._transaction.cartridge
+            mounted.tell(mounted.judge(limits.NEEDLES_MAX), self._mounted)
+            self._are(wire.CARTRIDGE_REPLY_FIELDS, self._mounted)
         elif msg_id == wire.LOG:
             self._log.read(args[wire.LOG_N], self._entry)
             self._are(wire.LOG_REPLY_FIELDS, self._entry)

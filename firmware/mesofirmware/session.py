@@ -148,6 +148,8 @@ class Session:
                 self._refuse(peer, status)
         elif msg_id == wire.PROVISION:
             self._provision(peer)
+        elif msg_id == wire.SET_DATE:
+            self._set_date(peer)
         elif msg_id == wire.CALIBRATE:
             self._calibrate(peer)
         else:
@@ -195,6 +197,21 @@ class Session:
             self._log.add(wire.LOG_TREATMENT, treatment, 0)
         self._one[0] = book.treatment
         self._accept(peer, wire.START_TREATMENT_REPLY_FIELDS, self._one)
+
+    def _set_date(self, peer: "Peer") -> None:
+        book = self._ledger
+        day = self._args[wire.SET_DATE_DAY]
+        if day < book.day and peer.role < wire.ROLE_SERVICE:
+            self._refuse(peer, wire.S_DATE_BACKWARDS)
+            return
+        try:
+            book.set_day(day)
+        except StoreFailed:
+            self._latches.up(wire.LATCH_FAULT)
+            self._refuse(peer, wire.S_STORE_FAILED)
+            return
+        self._one[0] = book.day
+        self._accept(peer, wire.SET_DATE_REPLY_FIELDS, self._one)
 
     def _clear(self, peer: "Peer") -> None:
         inputs = self._board.inputs()

@@ -57,3 +57,8 @@ class Service:
     def log(self) -> device_log.DeviceLog:
         """The device's log, the last 143 entries, verified. Any role may read it."""
         return device_log.read(self._ask)
+
+    def cartridge(self) -> messages.CartridgeReply:
+        """What is mounted, and why a run would be refused (`judged`). Raises `DeviceBusy` while a dose is in hand."""
+        reply: messages.CartridgeReply = self._ask(messages.Cartridge())
+        return reply

@@ -189,7 +189,12 @@ def _fields(fields: list[Table]) -> Iterator[str]:
 
 
 def _enumerations(schema: Table) -> Iterator[str]:
-    for title, table in (("Device states", "state"), ("Dose states", "dose_state"), ("Modes", "mode")):
+    for title, table in (
+        ("Device states", "state"),
+        ("Dose states", "dose_state"),
+        ("Modes", "mode"),
+        ("Cartridges", "cartridge"),
+    ):
         yield f"## {title}\n\n| id | name | meaning |\n|---|---|---|"
         yield from (f"| {r['id']} | {r['name']} | {r['about']} |" for r in schema[table])
         yield ""

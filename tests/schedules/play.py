@@ -141,6 +141,8 @@ class Play:
             host.ledger(value)
         elif what == "strokes":
             host.strokes(value)
+        elif what == "cartridge":
+            Service(host).cartridge()
         elif what == "log":
             Service(host).entry(value)
         elif what == "settings":

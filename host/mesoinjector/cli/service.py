@@ -1,14 +1,14 @@
-"""`mesoinjector settings`, `calibrate` and `log`: what a device knows of itself. Nothing here moves anything."""
+"""`mesoinjector settings`, `calibrate`, `cartridge` and `log`: what a device knows of itself. Nothing here moves."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from mesoinjector import device_log, errors
+from mesoinjector import cartridges, device_log, errors
 from mesoinjector.injector import Injector
 from mesoinjector.service import Service
 from mesoprotocol import messages
@@ -21,7 +21,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `mesoinjector`."""
-    for command in (settings, calibrate, log):
+    for command in (settings, calibrate, cartridge, log):
         app.command()(command)
 
 
@@ -44,6 +44,24 @@ def calibrate(
     """Write the settings, while nothing moves; what is not named stays."""
     with Injector.open(device, journal, key) as injector:
         _show(Service(injector).calibrate(name, carrier_zero_um, pressure_zero_pa, encoder_gain_ppm), as_json)
+
+
+def cartridge(device: Device, journal: JournalPath = None, as_json: AsJson = False) -> None:
+    """Say what cartridge is mounted, and whether it may be used."""
+    with Injector.open(device, journal) as injector:
+        found = Service(injector).cartridge()
+        book = injector.journal.cartridge(found.chip.hex())
+    facts = {
+        "chip": found.chip.hex(),
+        "kind": messages.CARTRIDGE_NAMES.get(found.cartridge, "unknown").lower(),
+        "needles": found.needles,
+        "gauge": found.gauge,
+        "lot": found.lot,
+        "expires": cartridges.date_of(found.expiry_day).isoformat(),
+        "device_says": messages.STATUS_NAMES[found.judged].lower(),
+        "journal_says": "new" if book is None else f"used in treatment {book[1]} of {book[0]}",
+    }
+    _print(facts, as_json)
 
 
 def log(
@@ -72,6 +90,10 @@ def log(
 
 def _show(found: messages.SettingsReply, as_json: bool) -> None:
     facts = {key: value for key, value in found._asdict().items() if key not in ("status", "state")}
+    _print(facts, as_json)
+
+
+def _print(facts: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(facts))
         return
