@@ -61,6 +61,11 @@ class Settings:
         generation: int = self.values[S_GENERATION]
         return generation
 
+    def expect(self, generation: int) -> None:
+        """The log knows `generation`: these are damaged if it is not that one, nor one that was being written."""
+        if not generation <= self.generation <= generation + 1:
+            self.damaged = True
+
     def _look(self, copy: int) -> tuple:
         """State and generation of one copy; 0 if it was never written, and if it is damaged."""
         n = self._files.read(FILES[copy], self._buf)

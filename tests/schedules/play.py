@@ -141,6 +141,10 @@ class Play:
             host.ledger(value)
         elif what == "strokes":
             host.strokes(value)
+        elif what == "cartridge":
+            Service(host).cartridge()
+        elif what == "log":
+            Service(host).entry(value)
         elif what == "settings":
             Service(host).settings()
         elif what == "calibrate":
