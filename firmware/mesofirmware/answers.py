@@ -8,6 +8,7 @@ from mesoprotocol import bulk, frame, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mesofirmware.alarms import Alarms
     from mesofirmware.boards.port import Board
     from mesofirmware.clock import Clock
     from mesofirmware.events import Events
@@ -31,6 +32,7 @@ class Answers:
         latches: "Latches",
         transaction: "Transaction",
         events: "Events",
+        alarms: "Alarms",
     ) -> None:
         self._board = board
         self._link = link
@@ -38,6 +40,7 @@ class Answers:
         self._latches = latches
         self._transaction = transaction
         self._events = events
+        self._alarms = alarms
         self._no_id = bytes(8)
         self._status: list = [0] * len(wire.STATUS_REPLY_FIELDS)
         self._status[wire.STATUS_REPLY_TIME] = clock.pair
@@ -45,6 +48,7 @@ class Answers:
         self._asked_id = bytearray(8)
         self._records = bytearray(_STROKES_MAX * strokes.RECORD)
         self._strokes: list = [0, 0, [self._records, 0, 0]]
+        self._standing: list = [0] * len(wire.ALARMS_REPLY_FIELDS)
         self._time: list = [clock.pair]
         self._event: list = [0, 0, 0, [self._records, 0, 0]]
         self.fields: tuple = ()
@@ -60,6 +64,8 @@ class Answers:
             self._tell_entry(args[wire.LEDGER_N])
         elif msg_id == wire.STROKES:
             self._tell_strokes(args[wire.STROKES_FIRST])
+        elif msg_id == wire.ALARMS:
+            self._tell_alarms()
         elif msg_id == wire.SYNC:
             self._are(wire.SYNC_REPLY_FIELDS, self._time)
         else:
@@ -88,6 +94,12 @@ class Answers:
         s[wire.STATUS_REPLY_RX_BAD] = self._link.bad
         s[wire.STATUS_REPLY_TX_DROPPED] = min(self._link.dropped, 0xFFFF)
         self._are(wire.STATUS_REPLY_FIELDS, s)
+
+    def _tell_alarms(self) -> None:
+        s = self._standing
+        s[wire.ALARMS_REPLY_STANDING] = self._alarms.standing
+        s[wire.ALARMS_REPLY_OVERRUNS] = self._alarms.overruns
+        self._are(wire.ALARMS_REPLY_FIELDS, s)
 
     def _tell_dose(self, body: bytearray, at: int, n: int) -> None:
         """What became of an id. The number it was given decides what can be proven."""

@@ -6,6 +6,7 @@ batch of an axis has ended, or the index was seen. Nothing moves because an App 
 
 from mesofirmware import (
     access,
+    alarms,
     answers,
     clock,
     events,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _TELEMETRY_DOSE_US = 20_000
 _TELEMETRY_RUN_US = 500_000
 _STROKES_A_FRAME = 8
+_LATE_US = limits.LOOP_LATE_MS * 1000
 
 
 class App:
@@ -36,19 +38,20 @@ class App:
     def __init__(self, board: "Board") -> None:
         self._board = board
         now = board.now()
-        self._safety = safety.Safety(board)
         self._clock = clock.Clock(now)
         self._latches = latches.Latches()
+        self._alarms = alarms.Alarms(board, self._latches, self._clock.pair)
+        self._safety = safety.Safety(board, self._alarms)
         self._ledger = ledger.Ledger(board.store, board.boot_id)
         self._link = link.Link(board)
-        self._transaction = transaction.Transaction(board, self._safety, self._ledger, self._latches)
+        self._transaction = transaction.Transaction(board, self._safety, self._ledger, self._latches, self._alarms)
         self._events = events.Events(self._link)
         doors = keys.Keys(board.store)
         self._access = access.Access(
             board, self._clock, self._link, self._ledger, self._latches, self._transaction, doors
         )
         self._answers = answers.Answers(
-            board, self._clock, self._link, self._ledger, self._latches, self._transaction, self._events
+            board, self._clock, self._link, self._ledger, self._latches, self._transaction, self._events, self._alarms
         )
         self._session = session.Session(
             board, self._link, self._ledger, self._latches, self._transaction, self._access, self._answers
@@ -65,9 +68,12 @@ class App:
         self._strokes_sent = 0
         self._latches.bits = self._ledger.latches
         if self._ledger.interrupted_n:
-            self._latches.up(wire.LATCH_INTERRUPTED)
+            self._alarms.up(wire.ALARM_INTERRUPTED, 0)
         if self._ledger.corrupt:
-            self._latches.up(wire.LATCH_LEDGER_CORRUPT)
+            self._alarms.up(wire.ALARM_LEDGER_CORRUPT, 0)
+        self._alarms.on_alarm = self._tell_alarm
+        self._kept = self._latches.bits
+        self._due_at = now
 
     def step(self, now: int) -> int:
         """Do what is due; return microseconds until the next call, at most `clock.FOREVER`."""
@@ -78,18 +84,32 @@ class App:
                 self._session.stop(now)
             else:
                 self._session.handle(now)
+        late = (now - self._due_at) & tick.MASK
+        if _LATE_US < late < tick.HALF and self._transaction.state >= wire.STATE_ARMED:
+            self._alarms.late(late)
+        look = self._safety.step(now)
         wait = self._transaction.step(now, self._clock.ms)
-        self._access.step()
-        if self._latches.lasting() != self._ledger.latches:
+        if self._access.waits or self._access.backing_off:
+            self._access.step()
+        if self._latches.bits != self._kept:
             self._keep_latches()
         report = self._report(now)
-        return report if report < wait else wait
+        if report < wait:
+            wait = report
+        if look < wait:
+            wait = look
+        self._due_at = (now + wait) & tick.MASK
+        return wait
 
     def _keep_latches(self) -> None:
+        """Latches have changed: keep those that must last, and let go of alarms that were cleared."""
+        self._alarms.cleared()
         try:
-            self._ledger.keep_latches(self._latches.lasting())
+            if self._latches.lasting() != self._ledger.latches:
+                self._ledger.keep_latches(self._latches.lasting())
+            self._kept = self._latches.bits
         except StoreFailed:
-            self._latches.up(wire.LATCH_LEDGER_CORRUPT)
+            self._alarms.up(wire.ALARM_LEDGER_CORRUPT, 0)
 
     def _report(self, now: int) -> int:
         """Telemetry and stroke records, while something runs and somebody may be listening."""
@@ -127,6 +147,9 @@ class App:
         p[wire.EVENT_PHASE_STATE] = self._transaction.state
         p[wire.EVENT_PHASE_LATCHES] = self._latches.bits
         self._events.tell(wire.EVENT_PHASE, self._access.listener(), wire.EVENT_PHASE_FIELDS, p)
+
+    def _tell_alarm(self) -> None:
+        self._events.tell(wire.EVENT_ALARM, self._access.listener(), wire.EVENT_ALARM_FIELDS, self._alarms.values)
 
     def _tell_outcome(self) -> None:
         self._answers.fill_outcome()

@@ -417,6 +417,25 @@ class StrokesReply(NamedTuple):
     """count times: interval_us u32, depth_um u16, flags u8 (1 steady, 2 bad)"""
 
 
+class Alarms(NamedTuple):
+    """What stands against therapy, and how the device tests itself."""
+
+
+class AlarmsReply(NamedTuple):
+    """Answer to ALARMS."""
+
+    status: int
+    state: int
+    standing: int
+    """bit n: the alarm of id n was raised and not cleared"""
+    failed_checks: int
+    """bits of `check`: what the last self-test found wrong"""
+    self_tests: int
+    """self-tests since boot, at most 65,535"""
+    overruns: int
+    """looks of the loop that came late while something was armed, at most 65,535"""
+
+
 class OutcomeReply(NamedTuple):
     """Answer to QUERY and LEDGER."""
 
@@ -529,6 +548,21 @@ class StrokeRecordsEvent(NamedTuple):
     """as in STROKES"""
 
 
+class AlarmEvent(NamedTuple):
+    """An alarm was raised; what it stops has stopped. Re-readable by ALARMS."""
+
+    time: int
+    """device time [us]"""
+    alarm: int
+    """which"""
+    priority: int
+    """how urgent"""
+    latches: int
+    """bits of `latch`"""
+    value: int
+    """what was found, in the alarm's own unit; 0 if it has none"""
+
+
 class Telemetry(NamedTuple):
     """A sample, 50 a second while dispensing, 2 a second in fractional runs; may be lost, drops are counted
     in STATUS.
@@ -564,6 +598,7 @@ REQUESTS: dict[type, tuple[int, tuple[tuple[int, int, int, int], ...]]] = {
     Ledger: (wire.LEDGER, wire.LEDGER_FIELDS),
     Ack: (wire.ACK, wire.ACK_FIELDS),
     Strokes: (wire.STROKES, wire.STROKES_FIELDS),
+    Alarms: (wire.ALARMS, wire.ALARMS_FIELDS),
 }
 REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.HELLO: (HelloReply, wire.HELLO_REPLY_FIELDS),
@@ -583,11 +618,13 @@ REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.LEDGER: (OutcomeReply, wire.OUTCOME_FIELDS),
     wire.ACK: (AckReply, wire.ACK_REPLY_FIELDS),
     wire.STROKES: (StrokesReply, wire.STROKES_REPLY_FIELDS),
+    wire.ALARMS: (AlarmsReply, wire.ALARMS_REPLY_FIELDS),
 }
 EVENTS: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.EVENT_OUTCOME: (OutcomeEvent, wire.OUTCOME_FIELDS),
     wire.EVENT_PHASE: (PhaseEvent, wire.EVENT_PHASE_FIELDS),
     wire.EVENT_STROKE_RECORDS: (StrokeRecordsEvent, wire.EVENT_STROKE_RECORDS_FIELDS),
+    wire.EVENT_ALARM: (AlarmEvent, wire.EVENT_ALARM_FIELDS),
     wire.EVENT_TELEMETRY: (Telemetry, wire.EVENT_TELEMETRY_FIELDS),
 }
 
@@ -609,6 +646,7 @@ TIMEOUT_MS = {
     wire.LEDGER: 300,
     wire.ACK: 300,
     wire.STROKES: 300,
+    wire.ALARMS: 300,
 }
 
 ROLES = {
@@ -629,6 +667,7 @@ ROLES = {
     wire.LEDGER: wire.ROLE_OBSERVER,
     wire.ACK: wire.ROLE_OPERATOR,
     wire.STROKES: wire.ROLE_OBSERVER,
+    wire.ALARMS: wire.ROLE_OBSERVER,
 }
 STATE_NAMES = {
     0: "IDLE",
@@ -678,6 +717,42 @@ REASON_NAMES = {
     20: "NO_FLOW",
     21: "STORE",
     22: "EXPIRED",
+    40: "OVER_DELIVERY",
+    41: "UNDER_DELIVERY",
+    42: "IN_SKIN",
+    43: "PRESSURE",
+    44: "SENSOR",
+    45: "BATTERY",
+    46: "SELF_TEST",
+}
+ALARM_NAMES = {
+    1: "NEEDLE_NOT_HOME",
+    2: "OVER_DELIVERY",
+    3: "DEPTH",
+    4: "PERMIT",
+    5: "LEDGER_CORRUPT",
+    6: "SELF_TEST",
+    7: "STORE",
+    8: "IN_SKIN",
+    9: "OCCLUSION",
+    10: "PRESSURE",
+    11: "SENSOR",
+    12: "ENCODER",
+    13: "STROKES",
+    14: "DRIVE_FAULT",
+    15: "SYRINGE",
+    16: "LINK_LOST",
+    17: "INTERRUPTED",
+    18: "UNDER_DELIVERY",
+    19: "BATTERY",
+    20: "BATTERY_LOW",
+    21: "NEAR_EMPTY",
+    22: "LOOP_OVERRUN",
+}
+PRIORITY_NAMES = {
+    1: "LOW",
+    2: "MEDIUM",
+    3: "HIGH",
 }
 STATUS_NAMES = {
     0: "OK",
@@ -710,6 +785,8 @@ STATUS_NAMES = {
     4001: "INTERLOCK",
     4002: "NOT_PRIMED",
     4003: "SKIN_CONTACT",
+    4010: "BATTERY",
+    4011: "SELF_TEST",
     6002: "STORE_FAILED",
     6003: "KEYS_DAMAGED",
 }
@@ -737,6 +814,13 @@ REASON_ABOUT = {
     20: "the prime volume ended before fluid was seen to flow and the needle was flushed",
     21: "the ledger could not be written",
     22: "no COMMIT came within 5 s of PREPARE",
+    40: "the plunger ran further or faster than what was armed",
+    41: "the plunger's carriage went less far than the dose needs",
+    42: "the needle was out of the handpiece for longer than what was armed can take",
+    43: "the pressure exceeded its hard maximum",
+    44: "the pressure sensor says what cannot be",
+    45: "the battery cannot finish what was armed",
+    46: "what the safety channel keeps in memory was altered",
 }
 LATCH_BITS = {
     1: "STOPPED",
@@ -746,6 +830,7 @@ LATCH_BITS = {
     16: "LEDGER_CORRUPT",
     32: "NEEDLE_NOT_HOME",
     64: "FAULT",
+    1024: "SELF_TEST",
 }
 INPUT_BITS = {
     1: "TRIGGER_A",
@@ -769,6 +854,17 @@ CAPABILITY_BITS = {
     2: "FRACTIONAL",
     4: "KEYED",
 }
+CHECK_BITS = {
+    1: "LEDGER",
+    2: "SETTINGS",
+    4: "PRESSURE",
+    8: "CARRIER",
+    16: "INPUTS",
+    32: "PERMIT",
+    64: "MEMORY",
+    128: "PROGRAM",
+    256: "BATTERY",
+}
 NAMES = {
     wire.HELLO: "HELLO",
     wire.STATUS: "STATUS",
@@ -787,9 +883,11 @@ NAMES = {
     wire.LEDGER: "LEDGER",
     wire.ACK: "ACK",
     wire.STROKES: "STROKES",
+    wire.ALARMS: "ALARMS",
     wire.EVENT_OUTCOME: "OUTCOME",
     wire.EVENT_PHASE: "PHASE",
     wire.EVENT_STROKE_RECORDS: "STROKE_RECORDS",
+    wire.EVENT_ALARM: "ALARM",
     wire.EVENT_TELEMETRY: "TELEMETRY",
 }
 UNITS = {
@@ -824,12 +922,15 @@ ENUMS = {
     "role": ROLE_NAMES,
     "dose_state": DOSE_STATE_NAMES,
     "reason": REASON_NAMES,
+    "alarm": ALARM_NAMES,
+    "priority": PRIORITY_NAMES,
 }
 BITS = {
     "capabilities": CAPABILITY_BITS,
     "latches": LATCH_BITS,
     "inputs": INPUT_BITS,
     "flags": FLAG_BITS,
+    "failed_checks": CHECK_BITS,
 }
 STATUS_CAUSES = {
     0: ("ok", "done", "nothing"),
@@ -862,6 +963,8 @@ STATUS_CAUSES = {
     4001: ("actuator", "syringe or cartridge missing, needle not home, emergency stop pressed, or driver fault", "look at the handpiece; STATUS names the inputs"),
     4002: ("actuator", "the syringe was not primed since the device started", "prime away from the skin"),
     4003: ("actuator", "the handpiece touches skin where it must not: before priming", "hold the handpiece away from the skin"),
+    4010: ("actuator", "the battery cannot finish a dose or run", "charge it, or connect the mains"),
+    4011: ("actuator", "the self-test has not ended or has failed", "ask ALARMS which of its checks failed; CLEAR asks for another test; service if it fails again"),
     6002: ("storage", "the ledger did not read back what was written", "service: the non-volatile memory is defective"),
     6003: ("storage", "the keys in the device's memory do not read: nobody can be let in, and nothing can be given", "service: the non-volatile memory must be replaced and the device provisioned anew"),
 }
