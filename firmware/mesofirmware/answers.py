@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mesofirmware.latches import Latches
     from mesofirmware.ledger import Ledger
     from mesofirmware.link import Link
+    from mesofirmware.selftest import SelfTest
     from mesofirmware.transaction import Transaction
 
 _STROKES_MAX = (frame.PAYLOAD_MAX - 6) // strokes.RECORD
@@ -33,6 +34,7 @@ class Answers:
         transaction: "Transaction",
         events: "Events",
         alarms: "Alarms",
+        selftest: "SelfTest",
     ) -> None:
         self._board = board
         self._link = link
@@ -41,6 +43,7 @@ class Answers:
         self._transaction = transaction
         self._events = events
         self._alarms = alarms
+        self._selftest = selftest
         self._no_id = bytes(8)
         self._status: list = [0] * len(wire.STATUS_REPLY_FIELDS)
         self._status[wire.STATUS_REPLY_TIME] = clock.pair
@@ -98,6 +101,8 @@ class Answers:
     def _tell_alarms(self) -> None:
         s = self._standing
         s[wire.ALARMS_REPLY_STANDING] = self._alarms.standing
+        s[wire.ALARMS_REPLY_FAILED_CHECKS] = self._selftest.failed
+        s[wire.ALARMS_REPLY_SELF_TESTS] = self._selftest.count
         s[wire.ALARMS_REPLY_OVERRUNS] = self._alarms.overruns
         self._are(wire.ALARMS_REPLY_FIELDS, s)
 

@@ -15,6 +15,7 @@ from mesofirmware import (
     ledger,
     link,
     safety,
+    selftest,
     session,
     strokes,
     transaction,
@@ -42,6 +43,7 @@ class App:
         self._latches = latches.Latches()
         self._alarms = alarms.Alarms(board, self._latches, self._clock.pair)
         self._safety = safety.Safety(board, self._alarms)
+        self._selftest = selftest.SelfTest(board, self._safety.bounds, self._alarms)
         self._ledger = ledger.Ledger(board.store, board.boot_id)
         self._link = link.Link(board)
         self._transaction = transaction.Transaction(board, self._safety, self._ledger, self._latches, self._alarms)
@@ -51,7 +53,15 @@ class App:
             board, self._clock, self._link, self._ledger, self._latches, self._transaction, doors
         )
         self._answers = answers.Answers(
-            board, self._clock, self._link, self._ledger, self._latches, self._transaction, self._events, self._alarms
+            board,
+            self._clock,
+            self._link,
+            self._ledger,
+            self._latches,
+            self._transaction,
+            self._events,
+            self._alarms,
+            self._selftest,
         )
         self._session = session.Session(
             board, self._link, self._ledger, self._latches, self._transaction, self._access, self._answers
@@ -71,6 +81,7 @@ class App:
             self._alarms.up(wire.ALARM_INTERRUPTED, 0)
         if self._ledger.corrupt:
             self._alarms.up(wire.ALARM_LEDGER_CORRUPT, 0)
+        self._selftest.run(self._clock.ms)
         self._alarms.on_alarm = self._tell_alarm
         self._kept = self._latches.bits
         self._due_at = now
@@ -93,6 +104,9 @@ class App:
             self._access.step()
         if self._latches.bits != self._kept:
             self._keep_latches()
+        tested_ms = (self._clock.ms - self._selftest.ran_ms) & tick.MASK
+        if tested_ms >= limits.SELF_TEST_MS and self._transaction.state == wire.STATE_IDLE:
+            self._selftest.run(self._clock.ms)
         report = self._report(now)
         if report < wait:
             wait = report
@@ -104,6 +118,8 @@ class App:
     def _keep_latches(self) -> None:
         """Latches have changed: keep those that must last, and let go of alarms that were cleared."""
         self._alarms.cleared()
+        if self._kept & ~self._latches.bits & wire.LATCH_SELF_TEST:
+            self._selftest.run(self._clock.ms)
         try:
             if self._latches.lasting() != self._ledger.latches:
                 self._ledger.keep_latches(self._latches.lasting())

@@ -29,4 +29,4 @@ class Latches:
 
     def lasting(self) -> int:
         """Those that must be kept in memory; the others are found again at boot."""
-        return self.bits & ~_FOUND_AT_BOOT
+        return self.bits & ~(_FOUND_AT_BOOT | wire.LATCH_SELF_TEST)

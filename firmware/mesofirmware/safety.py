@@ -6,7 +6,7 @@ ends the dose. Apart from that path by its logic alone: both run on one core, on
 program on that core can prevent, hardware does: the permit circuit and the dead-man of the Board port.
 """
 
-from mesofirmware import clock, guarded
+from mesofirmware import clock, guarded, motion
 from mesoprotocol import limits, tick, wire
 
 TYPE_CHECKING = False
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mesofirmware.alarms import Alarms
     from mesofirmware.boards.port import Board
 
-_OFF, _CHECK, _ARMED, _DOSE, _RUN = range(5)
+_OFF, _PULSES, _LOAD, _ARMED, _DOSE, _RUN = range(6)
 
 _MOST, _LEAST, _RATE, _SLACK, _DEEPEST, _OUT_US, _AWAY = range(7)
 """Bounds: most and least counts of the carriage, counts a second, counts it may be ahead of that, deepest needle in um,
@@ -25,7 +25,10 @@ _FEED_US = limits.DEADMAN_MS * 250
 _LOOK_US = limits.SAFETY_LOOK_MS * 1000
 _SOON_US = 30_000
 """A wake this long after a look is taken for the next one."""
-_CHECK_US = limits.POWER_CHECK_MS * 1000
+_LOAD_US = limits.POWER_CHECK_MS * 1000
+_PULSES_MADE, _PULSE_TICKS = 4, 12_500
+_PULSES_US = 3_000
+"""Four pulses of 0.5 ms each, and a ms more."""
 _SELDOM = 8
 """Every so many looks, or strokes, the battery is looked at, and in a run the plunger."""
 _LONGEST_US = 400_000
@@ -46,6 +49,8 @@ class Safety:
         self._looked_at = 0
         self._home_at = 0
         self._is_run = False
+        self._pulses = motion.Table(1)
+        self._plunger_at = 0
         self._encoder_at = 0
         self._encoder = 0
         self._credit = 0
@@ -60,7 +65,7 @@ class Safety:
     # --- What the control path asks for ---------------------------------------------------------------
 
     def arm(self, now: int, args: list, is_run: bool) -> None:
-        """What was committed becomes the bounds, and motor power is tried under load; `ready` when that was done."""
+        """What was committed becomes the bounds; permit and motor power are tried, and then it is `ready`."""
         self.reason = wire.REASON_COMPLETE
         self._is_run = is_run
         if is_run:
@@ -68,12 +73,19 @@ class Safety:
         else:
             self._bound_dose(args)
         self._since = now
-        self._phase = _CHECK
-        self._board.enable(True)
+        if is_run:
+            self._load(now)
+            return
+        # pulses without permit and without motor power: if any is made, the permit's circuit does not hold them
+        axis = self._board.plunger
+        self._plunger_at = axis.position()
+        motion.straight(self._pulses, _PULSES_MADE, _PULSE_TICKS)
+        axis.feed(self._pulses.words, self._pulses.n, 1, False)
+        self._phase = _PULSES
 
     def ready(self) -> bool:
-        """Whether motor power was tried; `reason` says whether in vain."""
-        return self._phase != _CHECK
+        """Whether permit and power were tried; `reason` says whether in vain."""
+        return self._phase == _ARMED
 
     def power(self) -> None:
         """Motor power, for what was armed. The watch begins."""
@@ -104,6 +116,8 @@ class Safety:
 
     def rest(self) -> None:
         """Nothing is to move: no permit, no motor power."""
+        if self._phase == _PULSES:
+            self._board.plunger.stop()
         self._phase = _OFF
         self._board.permit(False, False)
         self._board.enable(False)
@@ -121,7 +135,9 @@ class Safety:
         phase = self._phase
         if phase == _OFF or phase == _ARMED:
             return clock.FOREVER
-        if phase == _CHECK:
+        if phase == _PULSES:
+            return self._check_permit(now)
+        if phase == _LOAD:
             return self._check_power(now)
         if (now - self._fed_at) & tick.MASK >= _FEED_US:
             self._feed()
@@ -173,13 +189,34 @@ class Safety:
         self.bounds.put(_SLACK, 0)
         self.bounds.put(_DEEPEST, zone[3] + limits.DEPTH_OVER_UM)
         # two strokes and the way home, and half of that again
-        self.bounds.put(_OUT_US, (120_000_000 // args[wire.PREPARE_RUN_RATE_PER_MIN] + limits.NEEDLE_HOME_MS * 1000) * 3 // 2)
+        self.bounds.put(
+            _OUT_US, (120_000_000 // args[wire.PREPARE_RUN_RATE_PER_MIN] + limits.NEEDLE_HOME_MS * 1000) * 3 // 2
+        )
         self.bounds.put(_AWAY, 0)
 
     # --- Looks ----------------------------------------------------------------------------------------
 
+    def _check_permit(self, now: int) -> int:
+        left = _PULSES_US - ((now - self._since) & tick.MASK)
+        if left > 0:
+            return left
+        axis = self._board.plunger
+        axis.stop()
+        made = axis.position() - self._plunger_at
+        if made:
+            self._phase = _ARMED
+            self._stop(wire.REASON_PERMIT, made)
+            return clock.FOREVER
+        return self._load(now)
+
+    def _load(self, now: int) -> int:
+        self._since = now
+        self._phase = _LOAD
+        self._board.enable(True)
+        return _LOAD_US
+
     def _check_power(self, now: int) -> int:
-        left = _CHECK_US - ((now - self._since) & tick.MASK)
+        left = _LOAD_US - ((now - self._since) & tick.MASK)
         if left > 0:
             return left
         mv = self._board.battery_mv()

@@ -119,6 +119,10 @@ NEAR_EMPTY_PERMILLE = 100
 LOOP_LATE_MS = 5
 # SR-12, A-31: four times an hour
 SELF_TEST_MS = 900000
+# choice: the board itself does not run on less, so the gauge is defective
+BATTERY_MIN_MV = 2000
+# choice: above the mains adapter's 5 V
+BATTERY_MAX_MV = 6000
 
 # id, name, deepest metered, deepest fractional (um), largest dose (nl)
 ZONES: tuple = (
@@ -210,6 +214,8 @@ NAMES = (
     "NEAR_EMPTY_PERMILLE",
     "LOOP_LATE_MS",
     "SELF_TEST_MS",
+    "BATTERY_MIN_MV",
+    "BATTERY_MAX_MV",
 )
 
 

@@ -786,7 +786,6 @@ STATUS_NAMES = {
     4002: "NOT_PRIMED",
     4003: "SKIN_CONTACT",
     4010: "BATTERY",
-    4011: "SELF_TEST",
     6002: "STORE_FAILED",
     6003: "KEYS_DAMAGED",
 }
@@ -855,15 +854,12 @@ CAPABILITY_BITS = {
     4: "KEYED",
 }
 CHECK_BITS = {
-    1: "LEDGER",
-    2: "SETTINGS",
-    4: "PRESSURE",
-    8: "CARRIER",
-    16: "INPUTS",
-    32: "PERMIT",
-    64: "MEMORY",
-    128: "PROGRAM",
-    256: "BATTERY",
+    1: "PRESSURE",
+    2: "CARRIER",
+    4: "PERMIT",
+    8: "MEMORY",
+    16: "PROGRAM",
+    32: "BATTERY",
 }
 NAMES = {
     wire.HELLO: "HELLO",
@@ -964,7 +960,6 @@ STATUS_CAUSES = {
     4002: ("actuator", "the syringe was not primed since the device started", "prime away from the skin"),
     4003: ("actuator", "the handpiece touches skin where it must not: before priming", "hold the handpiece away from the skin"),
     4010: ("actuator", "the battery cannot finish a dose or run", "charge it, or connect the mains"),
-    4011: ("actuator", "the self-test has not ended or has failed", "ask ALARMS which of its checks failed; CLEAR asks for another test; service if it fails again"),
     6002: ("storage", "the ledger did not read back what was written", "service: the non-volatile memory is defective"),
     6003: ("storage", "the keys in the device's memory do not read: nobody can be let in, and nothing can be given", "service: the non-volatile memory must be replaced and the device provisioned anew"),
 }

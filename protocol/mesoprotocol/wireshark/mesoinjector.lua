@@ -94,7 +94,7 @@ local WORDS = {
     needle_um = {kind = 1, unit = "um"},
 }
 local NAMES = {
-    status = {[0] = "OK", [1001] = "VERSION", [1002] = "NO_SESSION", [1003] = "BAD_LENGTH", [1004] = "UNKNOWN_MESSAGE", [2001] = "WRONG_STATE", [2002] = "LATCHED", [2003] = "STALE_VIEW", [2004] = "ID_CONFLICT", [2005] = "EXPIRED", [2006] = "PLAN_MISMATCH", [2007] = "NO_TREATMENT", [2008] = "COUNT_MISMATCH", [2009] = "CAUSE_PRESENT", [2010] = "KNOWN_ID", [2011] = "ROLE", [2012] = "AUTH_FAILED", [2013] = "AUTH_BACKOFF", [2014] = "BAD_TAG", [2015] = "NO_KEY", [3001] = "RANGE", [3002] = "ZONE_LIMIT", [3003] = "TREATMENT_LIMIT", [3004] = "COVERAGE", [3005] = "SYRINGE_EMPTY", [3006] = "RUN_TIME", [3007] = "PRIME_LIMIT", [4001] = "INTERLOCK", [4002] = "NOT_PRIMED", [4003] = "SKIN_CONTACT", [4010] = "BATTERY", [4011] = "SELF_TEST", [6002] = "STORE_FAILED", [6003] = "KEYS_DAMAGED"},
+    status = {[0] = "OK", [1001] = "VERSION", [1002] = "NO_SESSION", [1003] = "BAD_LENGTH", [1004] = "UNKNOWN_MESSAGE", [2001] = "WRONG_STATE", [2002] = "LATCHED", [2003] = "STALE_VIEW", [2004] = "ID_CONFLICT", [2005] = "EXPIRED", [2006] = "PLAN_MISMATCH", [2007] = "NO_TREATMENT", [2008] = "COUNT_MISMATCH", [2009] = "CAUSE_PRESENT", [2010] = "KNOWN_ID", [2011] = "ROLE", [2012] = "AUTH_FAILED", [2013] = "AUTH_BACKOFF", [2014] = "BAD_TAG", [2015] = "NO_KEY", [3001] = "RANGE", [3002] = "ZONE_LIMIT", [3003] = "TREATMENT_LIMIT", [3004] = "COVERAGE", [3005] = "SYRINGE_EMPTY", [3006] = "RUN_TIME", [3007] = "PRIME_LIMIT", [4001] = "INTERLOCK", [4002] = "NOT_PRIMED", [4003] = "SKIN_CONTACT", [4010] = "BATTERY", [6002] = "STORE_FAILED", [6003] = "KEYS_DAMAGED"},
     state = {[0] = "IDLE", [1] = "PREPARED", [2] = "ARMED", [3] = "RUNNING", [4] = "HELD"},
     dose_state = {[0] = "NOT_FOUND", [1] = "FORGOTTEN", [2] = "PREPARED", [3] = "ARMED", [4] = "RUNNING", [5] = "HELD", [6] = "DONE", [7] = "ABORTED", [8] = "EXPIRED", [9] = "INTERRUPTED"},
     reason = {[0] = "COMPLETE", [1] = "TRIGGER", [2] = "CONTACT", [3] = "ESTOP", [4] = "STOP", [5] = "LINK_LOST", [6] = "SESSION", [7] = "ARM_TIMEOUT", [8] = "HELD_TIMEOUT", [9] = "OCCLUSION", [10] = "DEPTH", [11] = "STROKES", [12] = "TRIGGER_DISAGREE", [13] = "ENCODER", [14] = "NEEDLE_NOT_HOME", [15] = "RESET", [16] = "SYRINGE", [17] = "DRIVE_FAULT", [18] = "TIME", [19] = "PERMIT", [20] = "NO_FLOW", [21] = "STORE", [22] = "EXPIRED", [40] = "OVER_DELIVERY", [41] = "UNDER_DELIVERY", [42] = "IN_SKIN", [43] = "PRESSURE", [44] = "SENSOR", [45] = "BATTERY", [46] = "SELF_TEST"},
@@ -103,7 +103,7 @@ local NAMES = {
 }
 local BITS = {
     capability = {[0] = "METERED", [1] = "FRACTIONAL", [2] = "KEYED"},
-    check = {[0] = "LEDGER", [1] = "SETTINGS", [2] = "PRESSURE", [3] = "CARRIER", [4] = "INPUTS", [5] = "PERMIT", [6] = "MEMORY", [7] = "PROGRAM", [8] = "BATTERY"},
+    check = {[0] = "PRESSURE", [1] = "CARRIER", [2] = "PERMIT", [3] = "MEMORY", [4] = "PROGRAM", [5] = "BATTERY"},
     flag = {[0] = "NEEDLE_HOME", [1] = "DRIP", [2] = "EXACT"},
     input = {[0] = "TRIGGER_A", [1] = "TRIGGER_B", [2] = "CONTACT", [3] = "ESTOP", [4] = "SYRINGE", [5] = "CARTRIDGE", [6] = "NEEDLE_HOME", [7] = "DRIVE_FAULT", [8] = "PERMIT_PLUNGER", [9] = "DEPTH_HOME"},
     latch = {[0] = "STOPPED", [1] = "LINK_LOST", [2] = "ESTOP", [3] = "INTERRUPTED", [4] = "LEDGER_CORRUPT", [5] = "NEEDLE_NOT_HOME", [6] = "FAULT", [10] = "SELF_TEST"},
@@ -139,7 +139,6 @@ local CAUSES = {
     [4002] = "the syringe was not primed since the device started",
     [4003] = "the handpiece touches skin where it must not: before priming",
     [4010] = "the battery cannot finish a dose or run",
-    [4011] = "the self-test has not ended or has failed",
     [6002] = "the ledger did not read back what was written",
     [6003] = "the keys in the device's memory do not read: nobody can be let in, and nothing can be given",
 }
