@@ -8,6 +8,7 @@ from mesoprotocol import bulk, codec, frame, limits, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mesofirmware.alarms import Alarms
     from mesofirmware.boards.port import Board
     from mesofirmware.clock import Clock
     from mesofirmware.events import Events
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from mesofirmware.ledger import Ledger
     from mesofirmware.link import Link
     from mesofirmware.log import Log
+    from mesofirmware.selftest import SelfTest
     from mesofirmware.settings import Settings
     from mesofirmware.transaction import Transaction
 
@@ -35,6 +37,8 @@ class Answers:
         events: "Events",
         settings: "Settings",
         log: "Log",
+        alarms: "Alarms",
+        selftest: "SelfTest",
     ) -> None:
         self._board = board
         self._link = link
@@ -44,6 +48,8 @@ class Answers:
         self._events = events
         self._settings = settings
         self._log = log
+        self._alarms = alarms
+        self._selftest = selftest
         self._no_id = bytes(8)
         self._status: list = [0] * len(wire.STATUS_REPLY_FIELDS)
         self._status[wire.STATUS_REPLY_TIME] = clock.pair
@@ -51,6 +57,7 @@ class Answers:
         self._asked_id = bytearray(8)
         self._records = bytearray(_STROKES_MAX * strokes.RECORD)
         self._strokes: list = [0, 0, [self._records, 0, 0]]
+        self._standing: list = [0] * len(wire.ALARMS_REPLY_FIELDS)
         self._time: list = [clock.pair]
         self._event: list = [0, 0, 0, [self._records, 0, 0]]
         self._entry: list = [0] * len(wire.LOG_REPLY_FIELDS)
@@ -78,6 +85,8 @@ class Answers:
             self._are(wire.LOG_REPLY_FIELDS, self._entry)
         elif msg_id == wire.SETTINGS:
             self._are(wire.SETTINGS_REPLY_FIELDS, self._settings.told())
+        elif msg_id == wire.ALARMS:
+            self._tell_alarms()
         elif msg_id == wire.SYNC:
             self._are(wire.SYNC_REPLY_FIELDS, self._time)
         else:
@@ -106,6 +115,14 @@ class Answers:
         s[wire.STATUS_REPLY_RX_BAD] = self._link.bad
         s[wire.STATUS_REPLY_TX_DROPPED] = min(self._link.dropped, 0xFFFF)
         self._are(wire.STATUS_REPLY_FIELDS, s)
+
+    def _tell_alarms(self) -> None:
+        s = self._standing
+        s[wire.ALARMS_REPLY_STANDING] = self._alarms.standing
+        s[wire.ALARMS_REPLY_FAILED_CHECKS] = self._selftest.failed
+        s[wire.ALARMS_REPLY_SELF_TESTS] = self._selftest.count
+        s[wire.ALARMS_REPLY_OVERRUNS] = self._alarms.overruns
+        self._are(wire.ALARMS_REPLY_FIELDS, s)
 
     def _tell_dose(self, body: bytearray, at: int, n: int) -> None:
         """What became of an id. The number it was given decides what can be proven."""

@@ -6,6 +6,7 @@ batch of an axis has ended, or the index was seen. Nothing moves because an App 
 
 from mesofirmware import (
     access,
+    alarms,
     answers,
     clock,
     events,
@@ -15,6 +16,7 @@ from mesofirmware import (
     link,
     log,
     safety,
+    selftest,
     session,
     settings,
     strokes,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 _TELEMETRY_DOSE_US = 20_000
 _TELEMETRY_RUN_US = 500_000
 _STROKES_A_FRAME = 8
+_LATE_US = limits.LOOP_LATE_MS * 1000
 
 
 class App:
@@ -38,15 +41,17 @@ class App:
     def __init__(self, board: "Board") -> None:
         self._board = board
         now = board.now()
-        self._safety = safety.Safety(board)
         self._clock = clock.Clock(now)
         self._latches = latches.Latches()
+        self._alarms = alarms.Alarms(board, self._latches, self._clock.pair)
+        self._safety = safety.Safety(board, self._alarms)
+        self._selftest = selftest.SelfTest(board, self._safety.bounds, self._alarms)
         self._ledger = ledger.Ledger(board.store, board.boot_id)
         self._settings = settings.Settings(board.files)
         self._settings.calibrate(board.readings)
         self._log = log.Log(board.store, self._clock)
         self._link = link.Link(board)
-        self._transaction = transaction.Transaction(board, self._safety, self._ledger, self._latches)
+        self._transaction = transaction.Transaction(board, self._safety, self._ledger, self._latches, self._alarms)
         self._events = events.Events(self._link)
         doors = keys.Keys(board.store)
         self._access = access.Access(
@@ -62,6 +67,8 @@ class App:
             self._events,
             self._settings,
             self._log,
+            self._alarms,
+            self._selftest,
         )
         self._log.put_outcome = self._answers.put_outcome
         self._session = session.Session(
@@ -88,6 +95,10 @@ class App:
         self._seen = 0
         """Latches as the log has them."""
         self._look_at_stores()
+        self._selftest.run(self._clock.ms)
+        self._alarms.on_alarm = self._tell_alarm
+        self._kept = self._latches.bits
+        self._due_at = now
 
     def _look_at_stores(self) -> None:
         """What stands after this boot, and why nothing may be given; said in the log."""
@@ -97,9 +108,9 @@ class App:
         self._settings.expect(self._log.recover(is_new, not book.corrupt))
         self._latches.bits = book.latches
         if book.interrupted_n:
-            up(wire.LATCH_INTERRUPTED)
+            self._alarms.up(wire.ALARM_INTERRUPTED, 0)
         if book.corrupt:
-            up(wire.LATCH_LEDGER_CORRUPT)
+            self._alarms.up(wire.ALARM_LEDGER_CORRUPT, 0)
         if self._settings.damaged:
             up(wire.LATCH_SETTINGS_DAMAGED)
         if self._log.damaged:
@@ -119,16 +130,30 @@ class App:
                 self._session.stop(now)
             else:
                 self._session.handle(now)
+        late = (now - self._due_at) & tick.MASK
+        if _LATE_US < late < tick.HALF and self._transaction.state >= wire.STATE_ARMED:
+            self._alarms.late(late)
+        look = self._safety.step(now)
         wait = self._transaction.step(now, self._clock.ms)
-        self._access.step()
-        if self._latches.lasting() != self._ledger.latches:
+        if self._access.waits or self._access.backing_off:
+            self._access.step()
+        if self._latches.bits != self._kept:
             self._keep_latches()
         if self._latches.bits != self._seen or self._log.damaged:
             self._log_latches()
+        tested_ms = (self._clock.ms - self._selftest.ran_ms) & tick.MASK
+        if tested_ms >= limits.SELF_TEST_MS and self._transaction.state == wire.STATE_IDLE:
+            self._selftest.run(self._clock.ms)
         if self._transaction.state == wire.STATE_IDLE and self._log.chain():
+            self._due_at = now
             return 0
         report = self._report(now)
-        return report if report < wait else wait
+        if report < wait:
+            wait = report
+        if look < wait:
+            wait = look
+        self._due_at = (now + wait) & tick.MASK
+        return wait
 
     def _log_latches(self) -> None:
         """What was raised or cleared since the last look."""
@@ -146,10 +171,16 @@ class App:
             self._log.add(wire.LOG_CLEARED, cleared, bits)
 
     def _keep_latches(self) -> None:
+        """Latches have changed: keep those that must last, and let go of alarms that were cleared."""
+        self._alarms.cleared()
+        if self._kept & ~self._latches.bits & wire.LATCH_SELF_TEST:
+            self._selftest.run(self._clock.ms)
         try:
-            self._ledger.keep_latches(self._latches.lasting())
+            if self._latches.lasting() != self._ledger.latches:
+                self._ledger.keep_latches(self._latches.lasting())
+            self._kept = self._latches.bits
         except StoreFailed:
-            self._latches.up(wire.LATCH_LEDGER_CORRUPT)
+            self._alarms.up(wire.ALARM_LEDGER_CORRUPT, 0)
 
     def _report(self, now: int) -> int:
         """Telemetry and stroke records, while something runs and somebody may be listening."""
@@ -191,6 +222,9 @@ class App:
         p[wire.EVENT_PHASE_STATE] = self._transaction.state
         p[wire.EVENT_PHASE_LATCHES] = self._latches.bits
         self._events.tell(wire.EVENT_PHASE, self._access.listener(), wire.EVENT_PHASE_FIELDS, p)
+
+    def _tell_alarm(self) -> None:
+        self._events.tell(wire.EVENT_ALARM, self._access.listener(), wire.EVENT_ALARM_FIELDS, self._alarms.values)
 
     def _tell_outcome(self) -> None:
         self._answers.fill_outcome()

@@ -5,18 +5,6 @@ from mesoprotocol import wire
 _DAMAGE = wire.LATCH_LEDGER_CORRUPT | wire.LATCH_SETTINGS_DAMAGED | wire.LATCH_LOG_DAMAGED
 _FOUND_AT_BOOT = wire.LATCH_INTERRUPTED | _DAMAGE
 
-FAULTS = (
-    wire.REASON_OCCLUSION,
-    wire.REASON_DEPTH,
-    wire.REASON_STROKES,
-    wire.REASON_ENCODER,
-    wire.REASON_DRIVE_FAULT,
-    wire.REASON_NEEDLE_NOT_HOME,
-    wire.REASON_PERMIT,
-    wire.REASON_STORE,
-)
-"""Reasons that raise FAULT when a dose ends with them."""
-
 
 class Latches:
     """`bits` of the schema's `latch`. `count` rises each time one is raised: CLEAR names what was seen."""
@@ -50,4 +38,4 @@ class Latches:
 
     def lasting(self) -> int:
         """Those that must be kept in memory; the others are found again at boot."""
-        return self.bits & ~_FOUND_AT_BOOT
+        return self.bits & ~(_FOUND_AT_BOOT | wire.LATCH_SELF_TEST)

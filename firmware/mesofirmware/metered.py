@@ -119,7 +119,7 @@ class Metered:
         self._base_pa = board.pressure_pa()
         self._exit_stored_nl = 0
         self._safety.power()
-        self._safety.permit(prime)
+        self._safety.permit()
         if prime:
             self._enter(DISPENSE, now)
             self._feed_plunger()

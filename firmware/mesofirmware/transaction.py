@@ -5,12 +5,13 @@ START before the first step, OUTCOME once everything rests, at every end. What s
 contact, the emergency stop, STOP, a silent host, a new session, a fault; each ends with the needle at home.
 """
 
-from mesofirmware import cartridge, clock, depth, fractional, gate, latches, ledger, metered, plan, rules, signals
+from mesofirmware import battery, cartridge, clock, depth, fractional, gate, ledger, metered, plan, rules, signals
 from mesofirmware.records import StoreFailed
 from mesoprotocol import bulk, limits, tick, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mesofirmware.alarms import Alarms
     from mesofirmware.boards.port import Board
     from mesofirmware.safety import Safety
 
@@ -25,12 +26,13 @@ class Transaction:
     """
 
     def __init__(
-        self, board: "Board", safety: "Safety", book: ledger.Ledger, standing: latches.Latches
+        self, board: "Board", safety: "Safety", book: ledger.Ledger, latches: "Latches", alarms: "Alarms"
     ) -> None:
         self._board = board
         self._safety = safety
         self._ledger = book
-        self._latches = standing
+        self._latches = latches
+        self._alarms = alarms
         self.cartridge = cartridge.Cartridge(board, book)
         self._gate = gate.Gate()
         stop = depth.DepthStop(board)
@@ -45,6 +47,7 @@ class Transaction:
         self._started_ms = 0
         self._heard_at = 0
         self._finishing = False
+        self._told = wire.REASON_COMPLETE
         self._contact_lost_at = -1
         self._syringe_at = board.plunger.position()
         self.primed = False
@@ -81,6 +84,8 @@ class Transaction:
             status = rules.dose(args, inputs, book, self.primed, self._primed_nl, swept)
         if status != wire.S_OK:
             return status
+        if not battery.allows(self._board.battery_mv(), self._alarms):
+            return wire.S_BATTERY
         mine.take(body, at, n, args, is_run)
         self._prepared_at = now
         self._to(wire.STATE_PREPARED)
@@ -108,13 +113,14 @@ class Transaction:
                 return status
             self._ledger.write_intent()
         except StoreFailed:
-            self._latches.up(wire.LATCH_FAULT)
+            self._alarms.up(wire.ALARM_STORE, 0)
             self._to(wire.STATE_IDLE)
             return wire.S_STORE_FAILED
         self._armed_at = now
         self._heard_at = now
         self._finishing = False
         self._gate.arm(now, self._board.inputs(), mine.is_prime, not mine.is_run)
+        self._safety.arm(now, mine.args, mine.is_run)
         self._to(wire.STATE_ARMED)
         return wire.S_OK
 
@@ -146,7 +152,8 @@ class Transaction:
         self._now_ms = now_ms
         board = self._board
         inputs = board.inputs()
-        self._gate.look(inputs)
+        if not inputs & wire.INPUT_CONTACT:
+            self._gate.look(inputs)
         if not inputs & wire.INPUT_SYRINGE:
             # what is mounted next is another syringe: full, with slack, and not primed
             self.primed = False
@@ -166,12 +173,11 @@ class Transaction:
         if self.state == wire.STATE_ARMED:
             wait = min(wait, self._step_armed(now, inputs))
         elif self.state in (wire.STATE_RUNNING, wire.STATE_HELD):
-            self._safety.alive()
             try:
-                wait = min(wait, _DEADMAN_FEED_US, self._step_running(now, inputs))
+                wait = min(wait, self._step_running(now, inputs))
             except StoreFailed:
-                self._latches.up(wire.LATCH_FAULT)
                 self.abort(now, wire.REASON_STORE)
+                self._alarms.up(wire.ALARM_STORE, 0)
                 return 0
         return wait if self.state != wire.STATE_IDLE else 0
 
@@ -182,12 +188,12 @@ class Transaction:
             return left
         if self._finishing:
             return clock.FOREVER
-        self._latches.up(wire.LATCH_LINK_LOST)
-        if self.plan.is_run or self.metered.remaining_ms() > limits.LINK_LOST_FINISH_MS:
+        late = self.plan.is_run or self.metered.remaining_ms() > limits.LINK_LOST_FINISH_MS
+        if late and self.state != wire.STATE_ARMED:
             self.abort(now, wire.REASON_LINK_LOST)
-        elif self.state == wire.STATE_ARMED:
+        self._alarms.up(wire.ALARM_LINK_LOST, 0)
+        if self.state == wire.STATE_ARMED:
             self.abort(now, wire.REASON_LINK_LOST)
-            return clock.FOREVER
         self._finishing = True
         return clock.FOREVER
 
@@ -196,14 +202,16 @@ class Transaction:
         if self.plan.is_run and not inputs & wire.INPUT_CARTRIDGE:
             self.abort(now, wire.REASON_SYRINGE)  # another one that is mounted now was not judged
             return clock.FOREVER
-        if seen == gate.DISAGREE:
-            self.abort(now, wire.REASON_TRIGGER_DISAGREE)
+        if self._safety.reason != wire.REASON_COMPLETE or seen == gate.DISAGREE:
+            self.abort(now, self._safety.reason or wire.REASON_TRIGGER_DISAGREE)
             return clock.FOREVER
         if seen == gate.WAIT:
             left = limits.ARMED_MS * 1000 - tick.diff(now, self._armed_at)
             if left > 0:
                 return min(left, self._gate.wait_us)
             self.abort(now, wire.REASON_ARM_TIMEOUT)
+            return clock.FOREVER
+        if not self._safety.ready():
             return clock.FOREVER
         present = wire.INPUT_CARTRIDGE if self.plan.is_run else wire.INPUT_SYRINGE
         if rules.interlock(inputs, present) != wire.S_OK:
@@ -216,10 +224,9 @@ class Transaction:
             self._ledger.reserve(self.plan.n, 0, 0, 0, 0)
             self._ledger.write_start(self.plan.n)
         except StoreFailed:
-            self._latches.up(wire.LATCH_FAULT)
             self.abort(now, wire.REASON_STORE)
             return clock.FOREVER
-        self._safety.alive()
+        self._told = wire.REASON_COMPLETE
         self._to(wire.STATE_RUNNING)
         self._contact_lost_at = -1
         try:
@@ -228,7 +235,6 @@ class Transaction:
             else:
                 self.metered.begin(now, self.plan)
         except StoreFailed:
-            self._latches.up(wire.LATCH_FAULT)
             self.abort(now, wire.REASON_STORE)
         return 0
 
@@ -239,9 +245,15 @@ class Transaction:
         if reason != wire.REASON_COMPLETE:
             self.metered.abort(now, reason)
         wait = self.metered.step(now)
+        if self.metered.reason != self._told:
+            self._tell(self.metered.reason)
         if self.metered.phase >= metered.REST and not self.metered.home:
-            self._not_home()
+            self._alarms.up(wire.ALARM_NEEDLE_NOT_HOME, 0)
         if self.metered.phase == metered.FINISHED:
+            missing = self._safety.missing()
+            if self.metered.reason == wire.REASON_COMPLETE and missing:
+                self.metered.reason = wire.REASON_UNDER_DELIVERY
+                self._alarms.up(wire.ALARM_UNDER_DELIVERY, missing)
             self._close(self.metered.reason, True)
         return wait
 
@@ -258,6 +270,8 @@ class Transaction:
         if reason != wire.REASON_CONTACT:
             self._contact_lost_at = -1
         wait = run.step(now)
+        if run.reason != self._told:
+            self._tell(run.reason)
         if run.phase == fractional.HELD and self.state == wire.STATE_RUNNING:
             self._held_at = now
             self._gate.arm(now, inputs, False, False)
@@ -274,9 +288,10 @@ class Transaction:
             self._contact_lost_at = now
         return tick.diff(now, self._contact_lost_at) >= 2 * self.fractional.period_us()
 
-    def _not_home(self) -> None:
-        if not self._latches.bits & wire.LATCH_NEEDLE_NOT_HOME:
-            self._latches.up(wire.LATCH_NEEDLE_NOT_HOME)
+    def _tell(self, reason: int) -> None:
+        """Raise the alarm that a reason is once it is found; its OUTCOME is still to come."""
+        self._told = reason
+        self._alarms.of(reason, 0)
 
     def _step_held(self, now: int, inputs: int) -> int:
         seen = self._gate.step(now, inputs)
@@ -293,6 +308,8 @@ class Transaction:
 
     def _stop_reason(self, inputs: int) -> int:
         """What the inputs say against going on; COMPLETE if nothing."""
+        if self._safety.reason != wire.REASON_COMPLETE:
+            return self._safety.reason
         if self.state == wire.STATE_HELD:
             inputs |= _BOTH | wire.INPUT_CONTACT
         if inputs & wire.INPUT_ESTOP:
@@ -326,14 +343,13 @@ class Transaction:
             home = self._take_run(o) if self.plan.is_run else self._take_dose(o)
             if not home:
                 o[ledger.O_FLAGS] &= ~wire.FLAG_NEEDLE_HOME
-                self._not_home()
-        if reason in latches.FAULTS:
-            self._latches.up(wire.LATCH_FAULT)
+                self._alarms.up(wire.ALARM_NEEDLE_NOT_HOME, 0)
+        self._alarms.of(reason, 0)
         try:
             book.write_outcome(self.plan.n)
         except StoreFailed:
             # the entry stays without an end: no therapy before the next boot has made it INTERRUPTED
-            self._latches.up(wire.LATCH_LEDGER_CORRUPT)
+            self._alarms.up(wire.ALARM_LEDGER_CORRUPT, 0)
             self._to(wire.STATE_IDLE)
             return
         self.on_outcome()
@@ -374,22 +390,13 @@ class Transaction:
 
     def _to(self, state: int) -> None:
         self.state = state
-        light = signals.LIGHT_IDLE + state
-        if state == wire.STATE_ARMED:
-            light = signals.LIGHT_ARMED_CARTRIDGE if self.plan.is_run else signals.LIGHT_ARMED_SKIN
-            if self.plan.is_prime:
-                light = signals.LIGHT_ARMED_AWAY
-        elif state > wire.STATE_ARMED:
-            light += 1
-        elif state == wire.STATE_IDLE and self._latches.bits:
-            light = signals.LIGHT_LATCHED
-        self._board.light(light)
+        latched = self._latches.bits != 0
+        self._board.light(signals.of_state(state, self.plan.is_run, self.plan.is_prime, latched))
         self.on_change()
 
 
 _PREPARED_US = limits.PREPARED_MS * 1000
 _HEARD_US = limits.HEARTBEAT_TIMEOUT_MS * 1000
-_DEADMAN_FEED_US = limits.DEADMAN_MS * 500
 _REFRESH_US = 1_000_000  # an output that was lost stays so for no longer while nothing is in hand
 
 

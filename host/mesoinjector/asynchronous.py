@@ -142,6 +142,10 @@ class AsyncInjector:
         """As `Injector.strokes`."""
         return await self._ask(self.injector.strokes, first)
 
+    async def alarms(self) -> messages.AlarmsReply:
+        """As `Injector.alarms`."""
+        return await self._ask(self.injector.alarms)
+
     async def ledger(self, n: int) -> messages.OutcomeReply:
         """As `Injector.ledger`."""
         return await self._ask(self.injector.ledger, n)

@@ -200,6 +200,11 @@ class Injector:
         reply: messages.StrokesReply = self._ask(messages.Strokes(first))
         return reply
 
+    def alarms(self) -> messages.AlarmsReply:
+        """Which alarms stand, which checks of the last self-test failed, how often the device's loop came late."""
+        reply: messages.AlarmsReply = self._ask(messages.Alarms())
+        return reply
+
     def ledger(self, n: int) -> messages.OutcomeReply:
         """The device's ledger entry number n."""
         reply: messages.OutcomeReply = self._ask(messages.Ledger(n))
@@ -208,8 +213,7 @@ class Injector:
     def clear(self) -> int:
         """Clear the latches that stand, after somebody has looked at the handpiece; those that remain, as bits."""
         status = self.status()
-        reply: messages.ClearReply = self._pump.request(messages.Clear(status.latches, status.latch_count))
-        return reply.latches
+        return int(self._pump.request(messages.Clear(status.latches, status.latch_count)).latches)
 
     def acknowledge(self, dose_id: str, operator: str) -> results.Result:
         """Take note of an interrupted dose: it becomes Delivered, inexact, within its bounds."""
@@ -219,8 +223,7 @@ class Injector:
         if not 1 <= len(operator.encode()) <= 12:
             raise errors.PlanError(f"operator = {operator!r}: must be 1 to 12 letters.")
         self._pump.request(messages.Ack(dose.n, operator))
-        outcome: messages.OutcomeReply = self._pump.request(messages.Query(bytes.fromhex(dose_id), dose.n))
-        result = results.measured(outcome)
+        result = results.measured(self._pump.request(messages.Query(bytes.fromhex(dose_id), dose.n)))
         self.journal.close_dose(self.uid, result)
         return result
 
@@ -339,8 +342,7 @@ class Injector:
             self._under_way.hurry()
 
     def _refuse_while_unknown(self) -> None:
-        open_doses = self.journal.open_doses(self.uid)
-        if open_doses:
+        if open_doses := self.journal.open_doses(self.uid):
             raise errors.DoseUncertain(
                 f"dose {open_doses[0].dose_id} is not resolved: nobody knows yet what it delivered. Next: open the "
                 "device again (it asks by the id), acknowledge it if it was interrupted, or settle it in the journal "

@@ -17,10 +17,14 @@ BASELINE = TESTS / "vectors" / "schema.json"
 
 NUMBERED = {
     **dict.fromkeys(
-        ("state", "dose_state", "role", "mode", "reason", "reset", "log", "cartridge", "zone", "profile"), "id"
+        (
+            *("state", "dose_state", "role", "mode", "reason", "reset", "log", "cartridge"),
+            *("alarm", "priority", "zone", "profile"),
+        ),
+        "id",
     ),
     "status": "code",
-    **dict.fromkeys(("latch", "capability", "flag", "input"), "bit"),
+    **dict.fromkeys(("latch", "capability", "check", "flag", "input"), "bit"),
 }
 """Tables whose rows are numbers on the wire, and what the number is called."""
 ATTRIBUTES = ("id", "class", "role", "states")

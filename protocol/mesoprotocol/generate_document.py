@@ -204,11 +204,15 @@ def _enumerations(schema: Table) -> Iterator[str]:
     yield from (f"| {r['id']} | {r['name']} | {r['about']} |" for r in schema["reset"])
     yield "\n## Log entries\n\n| id | name | a | b |\n|---|---|---|---|"
     yield from (f"| {r['id']} | {r['name']} | {r['a']} | {r['b']} |" for r in schema["log"])
-    for title, table in (("Latches", "latch"), ("Capabilities", "capability"), ("Flags", "flag")):
+    for title, table in (("Latches", "latch"), ("Capabilities", "capability"), ("Checks", "check"), ("Flags", "flag")):
         yield f"\n## {title}\n\n| bit | name | meaning |\n|---|---|---|"
         yield from (f"| {r['bit']} | {r['name']} | {r['about']} |" for r in schema[table])
     yield "\n## Inputs\n\n| bit | name |\n|---|---|"
     yield from (f"| {r['bit']} | {r['name']} |" for r in schema["input"])
+    yield "\n## Alarms\n\n| id | name | priority | within, ms | action | latch | reset by | value | meaning |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    keys = ("id", "name", "priority", "within_ms", "action", "latch", "reset", "unit", "about")
+    yield from (f"| {' | '.join(str(r[key]) for key in keys)} |" for r in schema["alarm"])
     yield "\n## Status\n\n| code | name | family | cause | what to do next |\n|---|---|---|---|---|"
     for r in schema["status"]:
         yield f"| {r['code']} | {r['name']} | {r['family']} | {r['cause']} | {r['next']} |"

@@ -99,6 +99,34 @@ LEDGER_DOSES = 256
 CARTRIDGES_REMEMBERED = 64
 # choice: what a FRAM of 32 KiB has room for beside the ledger
 LOG_ENTRIES = 143
+# choice: hard maximum at the luer, ten times what the profile's flow makes and above the stiffest skin tried (100 kPa)
+PRESSURE_MAX_PA = 150000
+# choice: below this no fluid can be, so the sensor is defective
+PRESSURE_MIN_PA = -95000
+# SR-05, A-31: delivered against commanded
+OVER_PERCENT = 10
+# SR-05, A-31: delivered against commanded, for small doses
+OVER_NL = 2000
+# over-delivery within 100 ms, of which half is for the look
+SAFETY_LOOK_MS = 50
+# load pulse before a dose; choice
+POWER_CHECK_MS = 50
+# choice: 200 mV above where the board restarts
+BATTERY_CUTOFF_MV = 2900
+# 20 % above where the board restarts (2.7 V), under load
+BATTERY_START_MV = 3250
+# choice: some 5 % of a lithium cell's charge are left
+BATTERY_LOW_MV = 3450
+# choice: of the syringe's capacity
+NEAR_EMPTY_PERMILLE = 100
+# SR-27: handling of STOP begins within 5 ms
+LOOP_LATE_MS = 5
+# SR-12, A-31: four times an hour
+SELF_TEST_MS = 900000
+# choice: the board itself does not run on less, so the gauge is defective
+BATTERY_MIN_MV = 2000
+# choice: above the mains adapter's 5 V
+BATTERY_MAX_MV = 6000
 
 # id, name, deepest metered, deepest fractional (um), largest dose (nl)
 ZONES: tuple = (
@@ -180,6 +208,20 @@ NAMES = (
     "LEDGER_DOSES",
     "CARTRIDGES_REMEMBERED",
     "LOG_ENTRIES",
+    "PRESSURE_MAX_PA",
+    "PRESSURE_MIN_PA",
+    "OVER_PERCENT",
+    "OVER_NL",
+    "SAFETY_LOOK_MS",
+    "POWER_CHECK_MS",
+    "BATTERY_CUTOFF_MV",
+    "BATTERY_START_MV",
+    "BATTERY_LOW_MV",
+    "NEAR_EMPTY_PERMILLE",
+    "LOOP_LATE_MS",
+    "SELF_TEST_MS",
+    "BATTERY_MIN_MV",
+    "BATTERY_MAX_MV",
 )
 
 

@@ -534,6 +534,25 @@ class SetDateReply(NamedTuple):
     """in force [d]"""
 
 
+class Alarms(NamedTuple):
+    """What stands against therapy, and how the device tests itself."""
+
+
+class AlarmsReply(NamedTuple):
+    """Answer to ALARMS."""
+
+    status: int
+    state: int
+    standing: int
+    """bit n: the alarm of id n was raised and not cleared"""
+    failed_checks: int
+    """bits of `check`: what the last self-test found wrong"""
+    self_tests: int
+    """self-tests since boot, at most 65,535"""
+    overruns: int
+    """looks of the loop that came late while something was armed, at most 65,535"""
+
+
 class OutcomeReply(NamedTuple):
     """Answer to QUERY and LEDGER."""
 
@@ -663,6 +682,21 @@ class Telemetry(NamedTuple):
     """bits of `input`"""
 
 
+class AlarmEvent(NamedTuple):
+    """An alarm was raised; what it stops has stopped. Re-readable by ALARMS."""
+
+    time: int
+    """device time [us]"""
+    alarm: int
+    """which"""
+    priority: int
+    """how urgent"""
+    latches: int
+    """bits of `latch`"""
+    value: int
+    """what was found, in the alarm's own unit; 0 if it has none"""
+
+
 REQUESTS: dict[type, tuple[int, tuple[tuple[int, int, int, int], ...]]] = {
     Hello: (wire.HELLO, wire.HELLO_FIELDS),
     Status: (wire.STATUS, wire.STATUS_FIELDS),
@@ -686,6 +720,7 @@ REQUESTS: dict[type, tuple[int, tuple[tuple[int, int, int, int], ...]]] = {
     Log: (wire.LOG, wire.LOG_FIELDS),
     Cartridge: (wire.CARTRIDGE, wire.CARTRIDGE_FIELDS),
     SetDate: (wire.SET_DATE, wire.SET_DATE_FIELDS),
+    Alarms: (wire.ALARMS, wire.ALARMS_FIELDS),
 }
 REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.HELLO: (HelloReply, wire.HELLO_REPLY_FIELDS),
@@ -710,12 +745,14 @@ REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.LOG: (LogReply, wire.LOG_REPLY_FIELDS),
     wire.CARTRIDGE: (CartridgeReply, wire.CARTRIDGE_REPLY_FIELDS),
     wire.SET_DATE: (SetDateReply, wire.SET_DATE_REPLY_FIELDS),
+    wire.ALARMS: (AlarmsReply, wire.ALARMS_REPLY_FIELDS),
 }
 EVENTS: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.EVENT_OUTCOME: (OutcomeEvent, wire.OUTCOME_FIELDS),
     wire.EVENT_PHASE: (PhaseEvent, wire.EVENT_PHASE_FIELDS),
     wire.EVENT_STROKE_RECORDS: (StrokeRecordsEvent, wire.EVENT_STROKE_RECORDS_FIELDS),
     wire.EVENT_TELEMETRY: (Telemetry, wire.EVENT_TELEMETRY_FIELDS),
+    wire.EVENT_ALARM: (AlarmEvent, wire.EVENT_ALARM_FIELDS),
 }
 
 TIMEOUT_MS = {
@@ -741,6 +778,7 @@ TIMEOUT_MS = {
     wire.LOG: 300,
     wire.CARTRIDGE: 600,
     wire.SET_DATE: 300,
+    wire.ALARMS: 300,
 }
 
 ROLES = {
@@ -766,6 +804,7 @@ ROLES = {
     wire.LOG: wire.ROLE_OBSERVER,
     wire.CARTRIDGE: wire.ROLE_OBSERVER,
     wire.SET_DATE: wire.ROLE_OPERATOR,
+    wire.ALARMS: wire.ROLE_OBSERVER,
 }
 STATE_NAMES = {
     0: "IDLE",
@@ -815,6 +854,13 @@ REASON_NAMES = {
     20: "NO_FLOW",
     21: "STORE",
     22: "EXPIRED",
+    40: "OVER_DELIVERY",
+    41: "UNDER_DELIVERY",
+    42: "IN_SKIN",
+    43: "PRESSURE",
+    44: "SENSOR",
+    45: "BATTERY",
+    46: "SELF_TEST",
 }
 RESET_NAMES = {
     0: "UNKNOWN",
@@ -837,6 +883,35 @@ LOG_NAMES = {
 CARTRIDGE_NAMES = {
     1: "PUNCTURE",
     2: "HOLLOW",
+}
+ALARM_NAMES = {
+    1: "NEEDLE_NOT_HOME",
+    2: "OVER_DELIVERY",
+    3: "DEPTH",
+    4: "PERMIT",
+    5: "LEDGER_CORRUPT",
+    6: "SELF_TEST",
+    7: "STORE",
+    8: "IN_SKIN",
+    9: "OCCLUSION",
+    10: "PRESSURE",
+    11: "SENSOR",
+    12: "ENCODER",
+    13: "STROKES",
+    14: "DRIVE_FAULT",
+    15: "SYRINGE",
+    16: "LINK_LOST",
+    17: "INTERRUPTED",
+    18: "UNDER_DELIVERY",
+    19: "BATTERY",
+    20: "BATTERY_LOW",
+    21: "NEAR_EMPTY",
+    22: "LOOP_OVERRUN",
+}
+PRIORITY_NAMES = {
+    1: "LOW",
+    2: "MEDIUM",
+    3: "HIGH",
 }
 STATUS_NAMES = {
     0: "OK",
@@ -881,6 +956,7 @@ STATUS_NAMES = {
     6005: "LOG_DAMAGED",
     6004: "SETTINGS_DAMAGED",
     6003: "KEYS_DAMAGED",
+    4020: "BATTERY",
 }
 REASON_ABOUT = {
     0: "as planned",
@@ -906,6 +982,13 @@ REASON_ABOUT = {
     20: "the prime volume ended before fluid was seen to flow and the needle was flushed",
     21: "the ledger could not be written",
     22: "no COMMIT came within 5 s of PREPARE",
+    40: "the plunger ran further or faster than what was armed",
+    41: "the plunger's carriage went less far than the dose needs",
+    42: "the needle was out of the handpiece for longer than what was armed can take",
+    43: "the pressure exceeded its hard maximum",
+    44: "the pressure sensor says what cannot be",
+    45: "the battery cannot finish what was armed",
+    46: "what the safety channel keeps in memory was altered",
 }
 LATCH_BITS = {
     1: "STOPPED",
@@ -917,6 +1000,7 @@ LATCH_BITS = {
     64: "FAULT",
     16384: "SETTINGS_DAMAGED",
     32768: "LOG_DAMAGED",
+    1024: "SELF_TEST",
 }
 INPUT_BITS = {
     1: "TRIGGER_A",
@@ -939,6 +1023,14 @@ CAPABILITY_BITS = {
     1: "METERED",
     2: "FRACTIONAL",
     4: "KEYED",
+}
+CHECK_BITS = {
+    1: "PRESSURE",
+    2: "CARRIER",
+    4: "PERMIT",
+    8: "MEMORY",
+    16: "PROGRAM",
+    32: "BATTERY",
 }
 NAMES = {
     wire.HELLO: "HELLO",
@@ -963,10 +1055,12 @@ NAMES = {
     wire.LOG: "LOG",
     wire.CARTRIDGE: "CARTRIDGE",
     wire.SET_DATE: "SET_DATE",
+    wire.ALARMS: "ALARMS",
     wire.EVENT_OUTCOME: "OUTCOME",
     wire.EVENT_PHASE: "PHASE",
     wire.EVENT_STROKE_RECORDS: "STROKE_RECORDS",
     wire.EVENT_TELEMETRY: "TELEMETRY",
+    wire.EVENT_ALARM: "ALARM",
 }
 UNITS = {
     "time": "us",
@@ -1009,12 +1103,15 @@ ENUMS = {
     "kind": LOG_NAMES,
     "judged": STATUS_NAMES,
     "cartridge": CARTRIDGE_NAMES,
+    "alarm": ALARM_NAMES,
+    "priority": PRIORITY_NAMES,
 }
 BITS = {
     "capabilities": CAPABILITY_BITS,
     "latches": LATCH_BITS,
     "inputs": INPUT_BITS,
     "flags": FLAG_BITS,
+    "failed_checks": CHECK_BITS,
 }
 STATUS_CAUSES = {
     0: ("ok", "done", "nothing"),
@@ -1059,6 +1156,7 @@ STATUS_CAUSES = {
     6005: ("storage", "the device's log does not read, or it or the ledger was altered; nothing can be given", "service: read the log, find out who has opened the device, and replace its non-volatile memory"),
     6004: ("storage", "settings or calibration in the device's files do not read, or are not there any more; nothing can be given", "service: the device must be set up and calibrated anew"),
     6003: ("storage", "the keys in the device's memory do not read: nobody can be let in, and nothing can be given", "service: the non-volatile memory must be replaced and the device provisioned anew"),
+    4020: ("actuator", "the battery cannot finish a dose or run", "charge it, or connect the mains"),
 }
 FINAL_DOSE_STATES = frozenset(
     (0, 1, 6, 7, 8, 9)

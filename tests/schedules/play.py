@@ -139,6 +139,10 @@ class Play:
             host.status()
         elif what == "ledger":
             host.ledger(value)
+        elif what == "alarms":
+            host.alarms()
+        elif what == "battery":
+            self.line.control("set", ("battery.charge_permille", value * 1000))
         elif what == "strokes":
             host.strokes(value)
         elif what == "cartridge":

@@ -156,6 +156,9 @@ class Play:
             self.strokes.add(event.first, event.records)
         elif isinstance(event, messages.OutcomeEvent) and event.reason != wire.REASON_COMPLETE:
             self._raise(messages.REASON_NAMES[event.reason].lower())
+        elif isinstance(event, messages.AlarmEvent):
+            if event.priority > wire.PRIORITY_LOW:
+                self._raise(messages.ALARM_NAMES[event.alarm].lower())
         elif isinstance(event, messages.PhaseEvent):
             self._running(event.state == wire.STATE_RUNNING)
             if event.state == wire.STATE_HELD:

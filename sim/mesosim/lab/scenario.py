@@ -56,10 +56,11 @@ Profile = Annotated[
 ALARMS = (
     *(name.lower() for name in messages.REASON_NAMES.values()),
     *(name.removeprefix("LATCH_").lower() for name in vars(wire) if name.startswith("LATCH_")),
+    *(name.lower() for name in messages.ALARM_NAMES.values()),
     *(name.lower() for name in messages.STATUS_NAMES.values()),
     "held",
 )
-"""Reasons, latches and refusals of the schema, as a scenario names them; `held`: a run that waits for its trigger."""
+"""Reasons, latches, alarms and refusals of the schema, as a scenario names them; `held`: a run that waits."""
 
 
 class ScenarioError(Exception):

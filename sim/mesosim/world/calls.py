@@ -28,6 +28,7 @@ _BOARD = (
     ("pressure_pa", NUMBER),
     ("encoder", NUMBER),
     ("battery_mv", NUMBER),
+    ("program_intact", FLAG),
     ("enable", SET),
     ("permit", SET),
     ("light", SET),
