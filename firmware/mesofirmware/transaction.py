@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mesofirmware.alarms import Alarms
     from mesofirmware.boards.port import Board
+    from mesofirmware.latches import Latches
     from mesofirmware.safety import Safety
 
 _BOTH = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B
