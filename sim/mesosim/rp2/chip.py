@@ -23,7 +23,7 @@ _PATIENCE = 1000
 
 
 _NOTICES = 25
-"""Clocks from an event to the processor's notice of it: less than any loop needs, more than a counter does."""
+"""Clocks from an event to the processor's notice of it: less than a real one needs, more than a counter does."""
 
 
 _BUSY = HZ
@@ -74,6 +74,7 @@ class Chip:
         if cause == 1:
             self.scratch = [0] * 8
         self.watchdog_at = NEVER
+        self._interrupt_at = NEVER
         self.drains = 0
         self.free_channels = list(range(dma.COUNT))
         self.dma_handlers: list = [None] * dma.COUNT
@@ -127,6 +128,13 @@ class Chip:
         if self.seen and self._soonest(NEVER) > self.t:
             self.run(min(until, self.t + _NOTICES))
 
+    def act(self, clocks: int) -> None:
+        """The processor waits so short that only the state machines get on."""
+        until = self.t + clocks
+        while self.t < until:
+            self._run_machines(until)
+            self.settle()
+
     def run(self, until: int) -> None:
         """Let the hardware run up to a time, with whatever is around it. Raises TimeUp("watchdog") when that bites."""
         while True:
@@ -155,7 +163,7 @@ class Chip:
 
     def _soonest(self, at: int) -> int:
         """When something happens around the chip, or `at`."""
-        at = min(at, self.watchdog_at)
+        at = min(at, self.watchdog_at, self._interrupt_at)
         for source in self.sources:
             if source.event_at < at:
                 at = source.event_at
@@ -192,8 +200,12 @@ class Chip:
                 if motor.look():
                     self.seen = True
             if self.interrupts.pending():
-                self.seen = True
-                self.interrupts.call()
+                if self._interrupt_at == NEVER:
+                    self._interrupt_at = self.t + _NOTICES
+                if self._interrupt_at <= self.t:
+                    self._interrupt_at = NEVER
+                    self.seen = True
+                    self.interrupts.call()
             if not self.attention:
                 break
         self._settling = False
