@@ -61,6 +61,7 @@ class Chip:
         self._read_at = -1
         self._settling = False
         self.attention = False
+        self._moved = False
         self.pad_changes = 0
         self.seen = False
         self.watched = 0
@@ -171,22 +172,32 @@ class Chip:
 
     def _run_machines(self, until: int) -> None:
         """The state machines, by their time, then by their number, up to `until` or to what needs attention."""
-        machines = self.machines
         while not self.attention:
-            at = until
+            at = after = until
             first = None
-            for machine in machines:
-                if machine.due < at or (machine.due == at and first is None):
-                    at = machine.due
+            for machine in self.machines:
+                due = machine.due
+                if due < at or (first is None and due == at):
+                    after = at
+                    at = due
                     first = machine
-            if at > self.t:
-                self.t = at
+                elif due < after:
+                    after = due
             if first is None:
+                self.t = max(self.t, until)
                 return
-            first.step()
-            if first.block.attention:
-                first.block.attention = False
-                self._serve()
+            self._moved = False
+            # the same one goes on for as long as nobody else comes before it, nor can have been woken by it
+            while True:
+                if first.due > self.t:
+                    self.t = first.due
+                first.step()
+                if first.block.attention:
+                    first.block.attention = False
+                    self._serve()
+                    break
+                if self._moved or self.attention or first.due >= after:
+                    break
 
     def settle(self) -> None:
         """Something has been done to the hardware: let it have its effect at once."""
@@ -252,6 +263,7 @@ class Chip:
         return machine.tx_depth() - len(machine.tx)
 
     def _pads_change(self, changed: int) -> None:
+        self._moved = True
         for machine in self.machines:
             machine.pads_change(changed, self.t)
         if changed & self.watched:
