@@ -3,11 +3,12 @@
 import importlib
 import sys
 from collections.abc import Iterator
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import mesofirmware.boards
 from mesofirmware.boards import pins
 from mesosim.rp2 import chip as chip_
 from mesosim.rp2 import circuit, disk, load, machine, rp2, ticks, usb
@@ -27,12 +28,14 @@ class Start:
         self.chip = chip_.chip
         world = TwinWorld(1, Untraced())
         self.chip.reset(WATCHDOG_RESET)
+        self.chip.scratch[0] = 0
         self.circuit = circuit.Circuit(self.chip, world.plant, bytearray(32768))
-        self.chip.sources, self.chip.motors = [], []
+        self.chip.sources, self.chip.motors, self.chip.alarm = [], [], chip_.NEVER
         self.chip.limit = self.chip.t + 5 * chip_.HZ
         self.port = usb.Port()
         self.disk = disk.Disk()
         self.interrupt_characters: list[int] = []
+        forget()
         load.pico(self.port, load.Entropy(world._random.fill), self.disk)
         micropython = SimpleNamespace(kbd_intr=self.interrupt_characters.append)
         self.rp2_start = imported(
@@ -55,10 +58,17 @@ class Start:
 def imported(name: str, **stands: Any) -> Any:
     """A module that is imported anew, while these stand in for MicroPython's."""
     with pytest.MonkeyPatch.context() as patch:
-        for stand in stands:
-            patch.setitem(sys.modules, stand, stands[stand])
+        for stand, module in stands.items():
+            patch.setitem(sys.modules, stand, module)
         patch.delitem(sys.modules, name, raising=False)
         return importlib.import_module(name)
+
+
+def forget() -> None:
+    """The board's modules that hold stand-ins: they are imported anew."""
+    for name in [name for name in sys.modules if name.startswith("mesofirmware.boards.rp2_")]:
+        del sys.modules[name]
+        vars(mesofirmware.boards).pop(name.rpartition(".")[2], None)
 
 
 def write_error(error: Exception, file: Any) -> None:
@@ -69,11 +79,8 @@ def write_error(error: Exception, file: Any) -> None:
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     monkeypatch.setattr(rp2, "bootsel_button", lambda: 0, raising=False)
-    before = {name: module for name, module in sys.modules.items() if isinstance(module, ModuleType)}
     yield Start()
-    for name in set(sys.modules) - set(before):
-        if name.startswith("mesofirmware."):
-            del sys.modules[name]
+    forget()
 
 
 def test_boot_makes_every_output_low(start: Start):
@@ -124,6 +131,7 @@ def test_at_the_prompt_nothing_runs(start: Start):
 
 
 def test_the_application_runs_and_its_watchdog_is_fed(start: Start):
+    start.chip.limit = start.chip.t + 2 * chip_.HZ + chip_.HZ // 10
     with pytest.raises(machine.Reset):  # the time given to the test is over: to main.py the application has ended
         start.main.main()
     assert start.main.sys.path[0] == "/app"
