@@ -109,6 +109,7 @@ class Pico:
         self._index.irq(self._at_index, Pin.IRQ_FALLING, hard=True)
         self._permit_plunger.irq(self._permit_fell, Pin.IRQ_FALLING, hard=True)
         self._permit_drive.irq(self._drive_forbidden, Pin.IRQ_FALLING, hard=True)
+        Pin(pins.DEPTH_HOME, Pin.IN).irq(self._depth_home, Pin.IRQ_FALLING, hard=True)
 
     # --- The loop --------------------------------------------------------------------------------------
 
@@ -242,6 +243,10 @@ class Pico:
 
     def _permit_fell(self, _: Pin) -> None:
         if self._arm_plunger.value():
+            self._woken = True
+
+    def _depth_home(self, _: Pin) -> None:
+        if self._depth.is_homing():
             self._woken = True
 
     def _drive_forbidden(self, _: Pin) -> None:

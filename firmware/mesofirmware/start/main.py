@@ -55,4 +55,5 @@ def main() -> None:
         watchdog.restart(rp2_watchdog.WATCHDOG)
 
 
-main()
+if __name__ == "__main__":
+    main()
