@@ -3,7 +3,7 @@
 `due` is the system clock of a machine's next instruction, NEVER while it waits or runs in a circle for ever. A circle
 that changes nothing, or in which counters only go down, is leapt over as a whole: a count of a million costs as much as
 one of ten. What comes from outside at clock t is seen by instructions from t on; the input synchroniser's two clocks
-are not modelled, nor are IRQ, EXEC and fractional clock dividers: they are refused. RP2040 datasheet 3.
+are not modelled.
 """
 
 from mesosim.rp2 import instructions
@@ -248,22 +248,9 @@ class Block:
 
 
 _STATE = (
-    *("clkdiv", "execctrl", "shiftctrl", "pinctrl", "enabled", "x", "y", "isr", "osr", "pc", "due", "_isr_count"),
-    *(
-        "_osr_count",
-        "_cycle",
-        "_last",
-        "_decoded",
-        "_stalled",
-        "_waits",
-        "_acts",
-        "_mark",
-        "_was",
-        "_change",
-        "_mark_t",
-    ),
-    *("_looked", "_copies", "_leap_t", "_leap_clocks", "_leap_rounds", "_leap_change"),
-)
+    "clkdiv execctrl shiftctrl pinctrl enabled x y isr osr pc due _isr_count _osr_count _cycle _last _decoded _stalled "
+    "_waits _acts _looked _copies _mark _was _change _mark_t _leap_t _leap_clocks _leap_rounds _leap_change"
+).split()
 
 
 class _Shadow:
