@@ -32,10 +32,10 @@ _SET = 0x2000
 _START_MANY = 1 << 3
 _RESULT = 4
 
-LOWEST_UM = -6000
-STEP_UM = 500
-POINTS = tuple([400 + 160 * i for i in range(21)])
-"""Conversions at -6,000, -5,500 ... 4,000 um: nominal, 3.125 um a count (choice)."""
+LOWEST_UM = -6500
+STEP_UM = 1000
+POINTS = (240, 560, 880, 1200, 1520, 1840, 2160, 2480, 2800, 3120, 3440, 3760)
+"""Conversions at -6,500, -5,500 ... 4,500 um: nominal, 3.125 um a count (choice)."""
 
 
 def protrusion(counts: int) -> int:

@@ -32,3 +32,4 @@ class Deadman:
             self._machine.restart()
         if self._machine.tx_fifo() == 0:
             self._machine.put(_ROUNDS)
+        # DEADMAN is high some 100 ns later, before any other call: what is armed next needs it

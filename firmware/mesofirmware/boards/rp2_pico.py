@@ -57,6 +57,7 @@ class Pico:
         if machine.freq() % _PIO_HZ:
             raise ValueError("system clock of %d Hz: a multiple of %d is needed" % (machine.freq(), _PIO_HZ))
         self._watchdog = watchdog
+        self.reset_reason = watchdog.reason
         self.uid = machine.unique_id()
         self.boot_id = os.urandom(4)
         self._enable = Pin(pins.MOTOR_ENABLE, Pin.OUT, value=0)

@@ -1,7 +1,7 @@
 """The watchdog, and why the chip has started: kept in its scratch registers, which only a power-on clears.
 
-The hardware alone knows power-on and watchdog, and `machine.reset` is a watchdog's, too. So what was going on is noted
-beforehand: RUNNING found after a reset by the watchdog means that the loop hung.
+The hardware alone knows power-on and watchdog, and `machine.reset` is a watchdog's, too. So the loop notes WATCHDOG
+when it begins, and ASKED right before it restarts on purpose: what is found is why it ended. Codes are the schema's.
 """
 
 import machine
@@ -11,31 +11,35 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mesofirmware.boards.rp2_chip import Chip
 
-POWER_ON, RUNNING, FAILED, ASKED = range(4)
-"""No note, the loop was running, it ended with an exception, a restart was asked for."""
+UNKNOWN, POWER_ON, WATCHDOG, ASKED = range(4)
 
 TIMEOUT_MS = 2000
 _MARK = 0x4D530000
 _MASK = 0x7FFF0000
+_MOST = 255
 
 
 class Watchdog:
-    """`reason` is the note of the former start, `failures` how many starts in a row have ended badly."""
+    """`reason` is why this start, `failures` how many since power-on were for want of a living loop."""
 
     def __init__(self, chip: "Chip") -> None:
         self._at = chip.watchdog_scratch
         self._dog: "WDT | None" = None
         note = mem32[self._at]
-        if machine.reset_cause() == machine.PWRON_RESET or note & _MASK != _MARK:
-            note = _MARK
-        self.reason = note & 0xFF
-        self.failures = note >> 8 & 0xFF
-        if self.reason in (RUNNING, FAILED):
-            self.failures = min(self.failures + 1, 255)
+        self.reason = UNKNOWN
+        self.failures = 0
+        if machine.reset_cause() == machine.PWRON_RESET:
+            self.reason = POWER_ON
+        elif note & _MASK == _MARK:
+            self.reason = note & 0xFF
+            self.failures = note >> 8 & _MOST
+        if self.reason == WATCHDOG:
+            self.failures = min(self.failures + 1, _MOST)
+        self._note(UNKNOWN)
 
     def start(self) -> None:
         """From here on the loop must feed it; nothing but a reset ends that."""
-        self._note(RUNNING)
+        self._note(WATCHDOG)
         self._dog = WDT(timeout=TIMEOUT_MS)
 
     def feed(self) -> None:
@@ -44,7 +48,7 @@ class Watchdog:
             self._dog.feed()
 
     def restart(self, reason: int) -> None:
-        """Start anew, and say why."""
+        """Start anew: WATCHDOG because the application has ended, ASKED because somebody wants it."""
         self._note(reason)
         machine.reset()
 

@@ -1,7 +1,7 @@
 """What MicroPython runs second: the safe-mode window, then the application until it fails or the power goes.
 
 The window is the only way to a prompt: afterwards Ctrl-C is a byte like any other. An application that fails leaves
-every pin safe and its traceback in a file, and the board restarts; after three in a row, into the safe one.
+every pin safe and its traceback in a file, and the board restarts; after three since the power came, the safe one runs.
 """
 
 import sys
@@ -51,7 +51,8 @@ def main() -> None:
         rp2_safe.make_safe()
         with open(_TRACEBACK, "w") as file:
             sys.print_exception(error, file)
-    watchdog.restart(rp2_watchdog.FAILED)
+    finally:
+        watchdog.restart(rp2_watchdog.WATCHDOG)
 
 
 main()

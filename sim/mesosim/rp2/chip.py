@@ -22,7 +22,7 @@ _PATIENCE = 1000
 """Readings of the clock at one instant, after which each takes a microsecond."""
 
 
-_NOTICES = 50
+_NOTICES = 25
 """Clocks from an event to the processor's notice of it: less than any loop needs, more than a counter does."""
 
 

@@ -103,7 +103,9 @@ class Motor:
         interval = self._period // CLOCKS_PER_TICK
         words = ((self._left - 2) << 1 | forward, interval, forward, interval + late // CLOCKS_PER_TICK)
         whole = axis.Batch(words if self._left > 1 else words[2:], 4 if self._left > 1 else 2, 1, False)
-        self._plant.feed(start // CLOCKS_PER_TICK, self._axis, whole)
+        told = start // CLOCKS_PER_TICK
+        # while the segment before still runs: at its end it would be at rest
+        self._plant.feed(told - 1 if self._axis.busy() else told, self._axis, whole)
 
     def _edge(self, _: int) -> None:
         chip = self._chip

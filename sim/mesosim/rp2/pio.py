@@ -88,6 +88,8 @@ class Machine(instructions.Core):
         """A word for the TX FIFO; one too many is lost."""
         self._catch_up(t)
         self._mark = ()
+        if not self.tx:
+            self.touched += 1
         if len(self.tx) < self.tx_depth():
             self.tx.append(word)
         if self._stalled:
