@@ -92,6 +92,31 @@ def test_what_is_held_starts_when_the_drive_is_told_to_wait_for_its_own_step():
     assert len(player.rises) == 5
 
 
+NOP = 0xA042
+
+
+@pytest.mark.parametrize("name", ["stepper", "drive", "dead-man, fed", "encoder"])
+def test_looking_at_a_machine_changes_nothing(name: str):
+    case = VECTORS[name]
+    for clkdiv in (1, 5):
+        for clock in range(1, clkdiv * 200, 7):
+            seen = []
+            for plain in (True, False):
+                player = Player(case.program, case.jmp_pin, plain, clkdiv=clkdiv)
+                player.wire(3)
+                for _, word in case.words:
+                    player.put(word)
+                player.run(clock)
+                machine = player.machine
+                machine.look_again(clock)
+                machine.execute(NOP, clock)
+                player.run(clock)
+                seen.append((machine.x, machine.y, machine.isr, machine.osr, machine.pc, player.pins))
+                player.run(clkdiv * 300)
+                seen[-1] += (player.rises,)
+            assert seen[0] == seen[1]
+
+
 ON_MICROPYTHON = """
 import hashlib, json, sys
 sys.path[:] = %r + ['.frozen']

@@ -122,7 +122,8 @@ class Machine(instructions.Core):
         self._catch_up(t)
         self._mark = ()
         self._decoded = {}
-        self._go_on(t)
+        if self._stalled:
+            self._go_on(t)
 
     def drives(self, pad: int) -> bool:
         """Whether side-set drives a pad."""
@@ -221,13 +222,10 @@ class Machine(instructions.Core):
 
     def _catch_up(self, t: int) -> None:
         """Be where it would be at t, before the instruction of that clock, without having leapt."""
-        if self._leap_t < 0:
-            return
-        self._land(t)
-        while self.due < t:
-            self.step()
-        if self._leap_t >= 0:
+        while self._leap_t >= 0:
             self._land(t)
+            while self.due < t:
+                self.step()
 
     def step(self) -> None:
         """Execute the instruction that is due."""
