@@ -41,8 +41,8 @@ class Player:
         self.steps = 0
         self.rises: list = []
         self.counts: list = []
-        self.pins: list = []
-        """Driven pins during each clock, as far as they are known."""
+        self.changes: list = []
+        """Clocks from which driven pins have other levels, and which."""
         self._levels = 0
         self._waiting: list = []
         machine.enable(True, 0)
@@ -85,8 +85,13 @@ class Player:
                 self.wire(value)
         self.run(clocks)
         self.machine.enable(False, clocks)
-        self._driven(0)
-        return (self.pins, self.counts, self.machine.x, self.machine.pc)
+        pins: list = []
+        levels = 0
+        for clock, after in self.changes:
+            pins += [levels] * (clock - len(pins))
+            levels = after
+        pins += [levels] * (clocks - len(pins))
+        return (pins, self.counts, self.machine.x, self.machine.pc)
 
     def _fill(self, t: int) -> None:
         machine = self.machine
@@ -95,7 +100,7 @@ class Player:
 
     def _driven(self, _: int) -> None:
         levels = self.pads.levels & _DRIVEN
-        self.pins += [self._levels] * (self.now - len(self.pins))
+        self.changes.append((self.now, levels))
         if levels & ~self._levels & 1 << SIDE:
             self.rises.append(self.now)
         self._levels = levels
