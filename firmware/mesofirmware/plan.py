@@ -24,6 +24,11 @@ class Plan:
         """What is mounted, as the last dose named it."""
         self.deepest_um = 0
         """How deep the zone allows a run to go."""
+        self.stroke_steps = 0
+        """Plunger steps each time that the needle is in: all of a single dose."""
+        self.flow_nl_per_s = 0
+        self.period_us = 0
+        """From stroke to stroke, at least."""
         self.crc = bytearray(4)
         self.values: list = [0, 0, 0, self.crc]
 
@@ -83,7 +88,11 @@ class Plan:
         self.profile = profile
         steps = motion.plunger_steps(self.args[wire.PREPARE_VOLUME_NL], profile)
         self.values[0] = steps
-        self.values[1] = steps * (motion.plunger_interval(profile) // motion.TICKS_PER_US) // 1000
+        self.stroke_steps = steps
+        self.flow_nl_per_s = profile[limits.PROFILE_FLOW_NL_PER_S]
+        self.period_us = 0
+        interval_us = motion.plunger_interval(profile, self.flow_nl_per_s) // motion.TICKS_PER_US
+        self.values[1] = steps * interval_us // 1000
         self._bind(n, self.args[wire.PREPARE_DEPTH_UM], wire.PREPARE_REPLY_FIELDS)
 
     def _bind(self, n: int, depth_um: int, fields: tuple) -> None:

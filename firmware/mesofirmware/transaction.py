@@ -326,7 +326,11 @@ class Transaction:
         o[ledger.O_FLAGS] = wire.FLAG_EXACT | wire.FLAG_NEEDLE_HOME
         if moved:
             o[ledger.O_DURATION] = tick.diff(self._now_ms, self._started_ms)
-            home = self._take_run(o) if self.plan.is_run else self._take_dose(o)
+            engine = self.fractional if self.plan.is_run else self.metered
+            engine.fill(o)
+            if not self.plan.is_run:
+                self._see_syringe()
+            home = engine.home
             if not home:
                 o[ledger.O_FLAGS] &= ~wire.FLAG_NEEDLE_HOME
                 self._not_home()
@@ -342,33 +346,14 @@ class Transaction:
         self.on_outcome()
         self._to(wire.STATE_IDLE)
 
-    def _take_dose(self, o: list) -> bool:
+    def _see_syringe(self) -> None:
+        """What a dose or prime that has ended means for the next one."""
         m = self.metered
-        o[ledger.O_DELIVERED] = m.delivered_nl
-        o[ledger.O_LOWER] = m.lower_nl
-        o[ledger.O_UPPER] = m.upper_nl
-        o[ledger.O_STEPS] = m.steps
-        o[ledger.O_DEPTH] = m.worst_depth_um
-        if not m.exact:
-            o[ledger.O_FLAGS] &= ~wire.FLAG_EXACT
-        if m.drip:
-            o[ledger.O_FLAGS] |= wire.FLAG_DRIP
         if m.reason == wire.REASON_OCCLUSION:
             self.primed = False  # relief has left slack behind the plunger
         if self.plan.is_prime:
-            self._primed_nl += m.upper_nl
+            self._primed_nl += m.volume.upper_nl
             self.primed = m.reason == wire.REASON_COMPLETE
-        return m.home
-
-    def _take_run(self, o: list) -> bool:
-        s = self.fractional.strokes
-        o[ledger.O_STROKES] = max(s.count, self.fractional.turns)
-        if s.count != self.fractional.turns:
-            o[ledger.O_FLAGS] &= ~wire.FLAG_EXACT
-        o[ledger.O_BAD] = s.bad
-        o[ledger.O_INTERVAL] = min(s.worst_interval_us, 0xFFFF)
-        o[ledger.O_DEPTH] = min(s.worst_depth_um, 0xFFFF)
-        return self.fractional.home
 
     def new_treatment(self) -> None:
         """Another patient: what was primed counts anew, and must be primed anew."""

@@ -65,14 +65,20 @@ DEADMAN_MS = 250
 CHUNK_PERCENT = 5
 # the reservation ahead is at most 15 strokes
 CHUNK_STROKES = 15
-# SR-07: alarm within 10 ul of undelivered volume, of which 3 ul are stored in normal flow
-OCCLUSION_NL = 6000
+# SR-07: alarm within 10 ul of undelivered volume: 3 ul are stored in normal flow, 2.5 are a look's, a chunk's and the measured compliance's error
+OCCLUSION_NL = 4500
 # the needle waits at most 5 s for the pressure to fall, then DRIP; choice
 SETTLE_MAX_MS = 5000
 # choice: two and a half times the pressure sensor's allowed noise (A-23: 1 kPa)
 FLAT_PA = 2500
 # choice: 64 microsteps; lost steps come in blocks of 4 full steps = 20 um
 ENCODER_TOLERANCE_UM = 20
+# choice: twice the scale error of a linear encoder, on top of ENCODER_TOLERANCE_UM
+ENCODER_SCALE_PERMILLE = 2
+# choice: less than half of the profile's is another syringe, or a pressure sensor that lies
+COMPLIANCE_MIN_PERCENT = 50
+# SR-08, A-31: air is suspected if the compliance measured at prime exceeds 1.5 times the profile's
+COMPLIANCE_MAX_PERCENT = 150
 # SR-31: each stroke's depth within 0.15 mm of set
 DEPTH_TOLERANCE_UM = 150
 # SR-31: a stroke deeper than the zone's limit stops at once; choice: four sigma of the carrier sensor (15 um)
@@ -163,6 +169,9 @@ NAMES = (
     "SETTLE_MAX_MS",
     "FLAT_PA",
     "ENCODER_TOLERANCE_UM",
+    "ENCODER_SCALE_PERMILLE",
+    "COMPLIANCE_MIN_PERCENT",
+    "COMPLIANCE_MAX_PERCENT",
     "DEPTH_TOLERANCE_UM",
     "DEPTH_OVER_UM",
     "PRIME_FLUSH_NL",

@@ -678,6 +678,7 @@ REASON_NAMES = {
     20: "NO_FLOW",
     21: "STORE",
     22: "EXPIRED",
+    23: "COMPLIANCE",
 }
 STATUS_NAMES = {
     0: "OK",
@@ -737,6 +738,7 @@ REASON_ABOUT = {
     20: "the prime volume ended before fluid was seen to flow and the needle was flushed",
     21: "the ledger could not be written",
     22: "no COMMIT came within 5 s of PREPARE",
+    23: "the syringe gives way by more than 1.5 times its profile (air in it), or by less than half: another one is mounted",
 }
 LATCH_BITS = {
     1: "STOPPED",

@@ -5,7 +5,7 @@ Ids, enumerations and field tables (see `codec`).
 
 MAJOR = 1
 MINOR = 1
-SCHEMA_HASH = b'\xb6m\x95\xaf'
+SCHEMA_HASH = b'\xfe\xc9\xe8\xaf'
 
 STATE_IDLE = 0
 STATE_PREPARED = 1
@@ -51,6 +51,7 @@ REASON_PERMIT = 19
 REASON_NO_FLOW = 20
 REASON_STORE = 21
 REASON_EXPIRED = 22
+REASON_COMPLIANCE = 23
 S_OK = 0
 S_VERSION = 1001
 S_NO_SESSION = 1002
