@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mesofirmware.depth import DepthStop
     from mesofirmware.plan import Plan
 
-OFF, DEPTH, INSERT, DISPENSE, SETTLE, RETRACT, PAUSE, HELD, REST, FINISHED = range(10)
+OFF, DEPTH, INSERT, DISPENSE, SETTLE, PAUSE, RETRACT, HELD, REST, FINISHED = range(10)
 
 _CHUNKS = 2 * 100 // limits.CHUNK_PERCENT
 """Chunks of a dose: two are in flight, together CHUNK_PERCENT of it."""
@@ -160,6 +160,10 @@ class Metered:
             self._finish()
         return clock.FOREVER
 
+    def is_permitted(self) -> bool:
+        """Whether the plunger's permit must stand."""
+        return OFF < self.phase <= PAUSE
+
     def remaining_ms(self) -> int:
         """Time until the last step of dispensing, at most."""
         if self.phase > DISPENSE:
@@ -264,7 +268,10 @@ class Metered:
             self._look_for_flow()
         in_flow_pa = self._profile[limits.PROFILE_RESISTANCE_PA_S_PER_UL] * self._flow // 1000
         in_flow_nl = in_flow_pa * volume.compliance // 1000
-        if volume.stored_nl() > in_flow_nl + limits.OCCLUSION_NL:
+        pa = volume.stored_pa()
+        stored_nl = pa * volume.compliance // 1000
+        most_pa = self._profile[limits.PROFILE_PRESSURE_MAX_KPA] * 1000
+        if stored_nl > in_flow_nl + limits.OCCLUSION_NL or pa > most_pa:
             self.abort(now, wire.REASON_OCCLUSION)
             return
         if self._leg_left:

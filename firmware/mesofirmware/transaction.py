@@ -60,19 +60,19 @@ class Transaction:
 
     # --- Requests -------------------------------------------------------------------------------------
 
-    def prepare(self, now: int, body: bytearray, at: int, n: int, args: list, is_run: bool) -> int:
-        """PREPARE or PREPARE_RUN, its payload at body[at:at+n]; the answer is left in `plan.values`."""
+    def prepare(self, now: int, body: bytearray, at: int, n: int, args: list, kind: int) -> int:
+        """A PREPARE of any `kind`, its payload at body[at:at+n]; the answer is left in `plan.values`."""
         mine = self.plan
         book = self._ledger
         number = args[wire.PREPARE_N]
         if self.state != wire.STATE_IDLE and mine.names(body, at):
-            if mine.repeats(body, at, n, is_run):
+            if mine.repeats(body, at, n, kind):
                 return wire.S_OK if self.state == wire.STATE_PREPARED else wire.S_KNOWN_ID
             return wire.S_ID_CONFLICT
         if book.remembers(number):
             book.load(number)
             if bulk.same(body, at, book.intent[ledger.I_ID], 0, 8):
-                return wire.S_KNOWN_ID if plan.is_recorded(book.intent, args, is_run) else wire.S_ID_CONFLICT
+                return wire.S_KNOWN_ID if plan.is_recorded(book.intent, args, kind) else wire.S_ID_CONFLICT
         if number != book.next_n:
             return wire.S_STALE_VIEW
         if self.state != wire.STATE_IDLE:
@@ -80,14 +80,15 @@ class Transaction:
         if self._latches.bits:
             return wire.S_LATCHED
         inputs = self._board.inputs()
-        if is_run:
+        if kind == wire.PREPARE_RUN:
             status = rules.run(args, inputs, book)
+        elif kind == wire.PREPARE_SERIES:
+            status = rules.series(args, inputs, book, self.primed, self._swept())
         else:
-            swept = self._board.plunger.position() - self._syringe_at
-            status = rules.dose(args, inputs, book, self.primed, self._primed_nl, swept)
+            status = rules.dose(args, inputs, book, self.primed, self._primed_nl, self._swept())
         if status != wire.S_OK:
             return status
-        mine.take(body, at, n, args, is_run)
+        mine.take(body, at, n, args, kind)
         self._prepared_at = now
         self._to(wire.STATE_PREPARED)
         return wire.S_OK
@@ -187,7 +188,7 @@ class Transaction:
         if self._finishing:
             return clock.FOREVER
         self._latches.up(wire.LATCH_LINK_LOST)
-        if self.plan.is_run or self.metered.remaining_ms() > limits.LINK_LOST_FINISH_MS:
+        if self.plan.is_held or self.metered.remaining_ms() > limits.LINK_LOST_FINISH_MS:
             self.abort(now, wire.REASON_LINK_LOST)
         elif self.state == wire.STATE_ARMED:
             self.abort(now, wire.REASON_LINK_LOST)
@@ -237,9 +238,13 @@ class Transaction:
         reason = self._stop_reason(inputs)
         if self.plan.is_run:
             return self._step_run(now, inputs, reason)
-        if reason != wire.REASON_COMPLETE:
+        if self.plan.is_held and (reason == wire.REASON_TRIGGER or reason == wire.REASON_CONTACT):
+            self.metered.hold(now)
+        elif reason != wire.REASON_COMPLETE:
             self.metered.abort(now, reason)
         wait = self.metered.step(now)
+        if self.metered.phase == metered.HELD:
+            wait = self._hold(now, inputs)
         if self.metered.phase >= metered.REST and not self.metered.home:
             self._not_home()
         if self.metered.phase == metered.FINISHED:
@@ -260,12 +265,8 @@ class Transaction:
         if reason != wire.REASON_CONTACT:
             self._contact_lost_at = -1
         wait = run.step(now)
-        if run.phase == fractional.HELD and self.state == wire.STATE_RUNNING:
-            self._held_at = now
-            self._gate.arm(now, inputs, False, False)
-            self._to(wire.STATE_HELD)
-        if self.state == wire.STATE_HELD and run.phase == fractional.HELD:
-            wait = self._step_held(now, inputs)
+        if run.phase == fractional.HELD:
+            wait = self._hold(now, inputs)
         if run.phase == fractional.FINISHED:
             done = run.reason == wire.REASON_COMPLETE
             self._close(wire.DOSE_DONE if done else wire.DOSE_ABORTED, run.reason, True)
@@ -281,17 +282,23 @@ class Transaction:
         if not self._latches.bits & wire.LATCH_NEEDLE_NOT_HOME:
             self._latches.up(wire.LATCH_NEEDLE_NOT_HOME)
 
-    def _step_held(self, now: int, inputs: int) -> int:
+    def _hold(self, now: int, inputs: int) -> int:
+        """What is held waits for the trigger to be pressed again."""
+        if self.state == wire.STATE_RUNNING:
+            self._held_at = now
+            self._gate.arm(now, inputs, False, False)
+            self._to(wire.STATE_HELD)
+        engine = self.fractional if self.plan.is_run else self.metered
         seen = self._gate.step(now, inputs)
         if seen == gate.GO:
             self._to(wire.STATE_RUNNING)
-            self.fractional.resume(now)
+            engine.resume(now)
             return 0
         left = limits.HELD_MS * 1000 - tick.diff(now, self._held_at)
         if seen == gate.DISAGREE:
-            self.fractional.abort(now, wire.REASON_TRIGGER_DISAGREE)
+            engine.abort(now, wire.REASON_TRIGGER_DISAGREE)
         elif left <= 0:
-            self.fractional.abort(now, wire.REASON_HELD_TIMEOUT)
+            engine.abort(now, wire.REASON_HELD_TIMEOUT)
         return min(self._gate.wait_us, max(0, left))
 
     def _stop_reason(self, inputs: int) -> int:
@@ -308,7 +315,7 @@ class Transaction:
             return wire.REASON_TRIGGER
         if bool(inputs & wire.INPUT_CONTACT) == self.plan.is_prime:
             return wire.REASON_CONTACT
-        if not self.plan.is_run and self.metered.phase and not inputs & wire.INPUT_PERMIT_PLUNGER:
+        if not self.plan.is_run and self.metered.is_permitted() and not inputs & wire.INPUT_PERMIT_PLUNGER:
             return wire.REASON_PERMIT
         return wire.REASON_COMPLETE
 
@@ -329,7 +336,7 @@ class Transaction:
             engine = self.fractional if self.plan.is_run else self.metered
             engine.fill(o)
             if not self.plan.is_run:
-                self._see_syringe()
+                self._see_syringe(o)
             home = engine.home
             if not home:
                 o[ledger.O_FLAGS] &= ~wire.FLAG_NEEDLE_HOME
@@ -346,9 +353,15 @@ class Transaction:
         self.on_outcome()
         self._to(wire.STATE_IDLE)
 
-    def _see_syringe(self) -> None:
+    def _swept(self) -> int:
+        """Steps made with the syringe that is mounted."""
+        return self._board.plunger.position() - self._syringe_at
+
+    def _see_syringe(self, o: list) -> None:
         """What a dose or prime that has ended means for the next one."""
         m = self.metered
+        if rules.nears_empty(self.plan.asked_nl(), self.plan.profile, self._swept()):
+            o[ledger.O_FLAGS] |= wire.FLAG_NEAR_EMPTY
         if m.reason == wire.REASON_OCCLUSION:
             self.primed = False  # relief has left slack behind the plunger
         if self.plan.is_prime:

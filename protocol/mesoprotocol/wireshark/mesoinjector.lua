@@ -66,6 +66,8 @@ local WORDS = {
     duration_s = {kind = 0, unit = "s"},
     cycle_ticks = {kind = 0, unit = "40 ns"},
     remainder = {kind = 0},
+    stroke_nl = {kind = 0, unit = "nl"},
+    flow_nl_per_s = {kind = 0, unit = "nl/s"},
     not_after = {kind = 0, unit = "us"},
     dose_state = {kind = 0, enum = "dose_state"},
     reason = {kind = 0, enum = "reason"},
@@ -87,14 +89,14 @@ local WORDS = {
     needle_um = {kind = 1, unit = "um"},
 }
 local NAMES = {
-    status = {[0] = "OK", [1001] = "VERSION", [1002] = "NO_SESSION", [1003] = "BAD_LENGTH", [1004] = "UNKNOWN_MESSAGE", [2001] = "WRONG_STATE", [2002] = "LATCHED", [2003] = "STALE_VIEW", [2004] = "ID_CONFLICT", [2005] = "EXPIRED", [2006] = "PLAN_MISMATCH", [2007] = "NO_TREATMENT", [2008] = "COUNT_MISMATCH", [2009] = "CAUSE_PRESENT", [2010] = "KNOWN_ID", [2011] = "ROLE", [2012] = "AUTH_FAILED", [2013] = "AUTH_BACKOFF", [2014] = "BAD_TAG", [2015] = "NO_KEY", [3001] = "RANGE", [3002] = "ZONE_LIMIT", [3003] = "TREATMENT_LIMIT", [3004] = "COVERAGE", [3005] = "SYRINGE_EMPTY", [3006] = "RUN_TIME", [3007] = "PRIME_LIMIT", [4001] = "INTERLOCK", [4002] = "NOT_PRIMED", [4003] = "SKIN_CONTACT", [6002] = "STORE_FAILED", [6003] = "KEYS_DAMAGED"},
+    status = {[0] = "OK", [1001] = "VERSION", [1002] = "NO_SESSION", [1003] = "BAD_LENGTH", [1004] = "UNKNOWN_MESSAGE", [2001] = "WRONG_STATE", [2002] = "LATCHED", [2003] = "STALE_VIEW", [2004] = "ID_CONFLICT", [2005] = "EXPIRED", [2006] = "PLAN_MISMATCH", [2007] = "NO_TREATMENT", [2008] = "COUNT_MISMATCH", [2009] = "CAUSE_PRESENT", [2010] = "KNOWN_ID", [2011] = "ROLE", [2012] = "AUTH_FAILED", [2013] = "AUTH_BACKOFF", [2014] = "BAD_TAG", [2015] = "NO_KEY", [3001] = "RANGE", [3002] = "ZONE_LIMIT", [3003] = "TREATMENT_LIMIT", [3004] = "COVERAGE", [3005] = "SYRINGE_EMPTY", [3006] = "RUN_TIME", [3007] = "PRIME_LIMIT", [3008] = "FLOW", [4001] = "INTERLOCK", [4002] = "NOT_PRIMED", [4003] = "SKIN_CONTACT", [6002] = "STORE_FAILED", [6003] = "KEYS_DAMAGED"},
     state = {[0] = "IDLE", [1] = "PREPARED", [2] = "ARMED", [3] = "RUNNING", [4] = "HELD"},
     dose_state = {[0] = "NOT_FOUND", [1] = "FORGOTTEN", [2] = "PREPARED", [3] = "ARMED", [4] = "RUNNING", [5] = "HELD", [6] = "DONE", [7] = "ABORTED", [8] = "EXPIRED", [9] = "INTERRUPTED"},
     reason = {[0] = "COMPLETE", [1] = "TRIGGER", [2] = "CONTACT", [3] = "ESTOP", [4] = "STOP", [5] = "LINK_LOST", [6] = "SESSION", [7] = "ARM_TIMEOUT", [8] = "HELD_TIMEOUT", [9] = "OCCLUSION", [10] = "DEPTH", [11] = "STROKES", [12] = "TRIGGER_DISAGREE", [13] = "ENCODER", [14] = "NEEDLE_NOT_HOME", [15] = "RESET", [16] = "SYRINGE", [17] = "DRIVE_FAULT", [18] = "TIME", [19] = "PERMIT", [20] = "NO_FLOW", [21] = "STORE", [22] = "EXPIRED", [23] = "COMPLIANCE"},
 }
 local BITS = {
-    capability = {[0] = "METERED", [1] = "FRACTIONAL", [2] = "KEYED"},
-    flag = {[0] = "NEEDLE_HOME", [1] = "DRIP", [2] = "EXACT"},
+    capability = {[0] = "METERED", [1] = "FRACTIONAL", [5] = "SERIES", [2] = "KEYED"},
+    flag = {[0] = "NEEDLE_HOME", [1] = "DRIP", [3] = "NEAR_EMPTY", [2] = "EXACT"},
     input = {[0] = "TRIGGER_A", [1] = "TRIGGER_B", [2] = "CONTACT", [3] = "ESTOP", [4] = "SYRINGE", [5] = "CARTRIDGE", [6] = "NEEDLE_HOME", [7] = "DRIVE_FAULT", [8] = "PERMIT_PLUNGER", [9] = "DEPTH_HOME"},
     latch = {[0] = "STOPPED", [1] = "LINK_LOST", [2] = "ESTOP", [3] = "INTERRUPTED", [4] = "LEDGER_CORRUPT", [5] = "NEEDLE_NOT_HOME", [6] = "FAULT"},
 }
@@ -125,6 +127,7 @@ local CAUSES = {
     [3005] = "what is left in the syringe does not cover the volume",
     [3006] = "the strokes need more time than the run allows",
     [3007] = "priming would exceed 0.5 ml in all for this treatment",
+    [3008] = "needle, fluid and pressure limit of the profile do not allow this flow, or the rate leaves the needle less than three time constants in skin",
     [4001] = "syringe or cartridge missing, needle not home, emergency stop pressed, or driver fault",
     [4002] = "the syringe was not primed since the device started",
     [4003] = "the handpiece touches skin where it must not: before priming",
@@ -168,6 +171,9 @@ local MESSAGES = {
     [0x0012] = {name = "PREPARE_RUN",
         request = {{"dose_id", 8}, {"n", 3}, {"strokes", 2}, {"depth_um", 2}, {"rate_per_min", 2}, {"zone", 1}, {"needles", 1}, {"area_cm2", 2}, {"duration_s", 2}},
         reply = {{"cycle_ticks", 4}, {"remainder", 2}, {"depth_um", 2}, {"plan_crc", 4}}},
+    [0x0018] = {name = "PREPARE_SERIES",
+        request = {{"dose_id", 8}, {"n", 3}, {"volume_nl", 3}, {"depth_um", 2}, {"mode", 1}, {"profile", 1}, {"zone", 1}, {"point", 2}, {"stroke_nl", 3}, {"rate_per_min", 2}, {"flow_nl_per_s", 2}},
+        reply = {{"steps", 3}, {"dispense_ms", 4}, {"depth_um", 2}, {"plan_crc", 4}}},
     [0x0013] = {name = "COMMIT",
         request = {{"dose_id", 8}, {"plan_crc", 4}, {"boot_id", 4}, {"not_after", 4}},
         reply = {{"dose_state", 1}}},
