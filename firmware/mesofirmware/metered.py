@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mesofirmware.boards.port import Board
     from mesofirmware.depth import DepthStop
     from mesofirmware.plan import Plan
+    from mesofirmware.safety import Safety
 
 OFF, DEPTH, INSERT, DISPENSE, SETTLE, PAUSE, RETRACT, HELD, REST, FINISHED = range(10)
 
@@ -35,15 +36,17 @@ _FLOW_LOOKS = 3
 class Metered:
     """One dose or run at a time. After `phase` is FINISHED, its amounts stand in `volume`."""
 
-    def __init__(self, board: "Board", book: ledger.Ledger, stop: "DepthStop") -> None:
+    def __init__(self, board: "Board", safety: "Safety", book: ledger.Ledger, stop: "DepthStop") -> None:
         self._board = board
+        self._safety = safety
         self._stop = stop
         self._ledger = book
         self.volume = Volume(board)
         self._compliance = compliance.Measurement()
         self._relief = Relief(board, self.volume)
-        self._insert = motion.Table(40)
-        self._retract = motion.Table(40)
+        self._half = motion.Table(40)
+        """The way in, and the way out: the cam turns on the same way."""
+        motion.half_stroke(self._half)
         self._chunks = (motion.Table(1), motion.Table(1))
         self._chunk_at = 0
         self.phase = OFF
@@ -76,7 +79,6 @@ class Metered:
 
     def begin(self, now: int, plan: "Plan") -> None:
         """Start to move as planned. START is in the ledger."""
-        board = self._board
         profile = plan.profile
         prime = plan.is_prime
         self._n = plan.n
@@ -107,7 +109,7 @@ class Metered:
         self._compliance.clear()
         self._relief.clear()
         self.volume.begin(profile, prime)
-        board.enable(True)
+        self._safety.power()
         self._begin_leg(now)
 
     def step(self, now: int) -> int:
@@ -123,10 +125,8 @@ class Metered:
         if self.phase == DEPTH:
             if self._stop.busy():
                 return clock.FOREVER
-            motion.insertion(self._insert)
-            motion.retraction(self._retract)
-            board.drive.feed(self._insert.words, self._insert.n, 1, False)
-            board.drive.feed(self._retract.words, self._retract.n, 1, True)
+            board.drive.feed(self._half.words, self._half.n, 1, False)
+            board.drive.feed(self._half.words, self._half.n, 1, True)
             self._enter(INSERT, now)
         if self.phase == INSERT:
             # the held way out keeps the drive busy; room for one more means that the way in has ended
@@ -182,7 +182,7 @@ class Metered:
             return
         self._board.plunger.stop()
         if reason != wire.REASON_OCCLUSION:  # relief needs the permit
-            self._board.permit(False, self._prime)
+            self._safety.forbid()
         self._stop.stop()
         self._leave(now)
 
@@ -193,7 +193,7 @@ class Metered:
         self._resume = True
         if self.phase != RETRACT:
             self._board.plunger.stop()
-            self._board.permit(False, False)
+            self._safety.forbid()
             self._stop.stop()
             self._leave(now)
 
@@ -234,7 +234,7 @@ class Metered:
         self._leg_left = min(self._stroke_steps, self._asked_steps - made)
         self._began = now
         self._limit_us = self._leg_left * (self._interval // motion.TICKS_PER_US) + (_WAY_IN_MS + _LATE_MS) * 1000
-        self._board.permit(True, self._prime)
+        self._safety.permit(self._prime)
         if self._prime:
             self._enter(DISPENSE, now)
             self._feed_plunger()
@@ -363,8 +363,7 @@ class Metered:
         return 0
 
     def _finish(self) -> None:
-        self._board.permit(False, False)
-        self._board.enable(False)
+        self._safety.rest()
         flowed = not self._prime or self._flush_steps >= 0
         agrees = self.volume.end(self.reason == wire.REASON_OCCLUSION, self.drip, flowed)
         if not agrees and self.reason == wire.REASON_COMPLETE:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mesofirmware.ledger import Ledger
 
 _IN_AND_OUT_US = 100_000
-"""`motion.insertion` and `motion.retraction`."""
+"""Twice `motion.half_stroke`."""
 
 
 def zone(zone_id: int) -> "tuple | None":

@@ -195,7 +195,7 @@ class Injector(Giving):
         self._refuse_while_unknown()
         status = self.status()
         if status.latches:
-            raise errors.refusal(wire.S_LATCHED, kind)
+            raise errors.latched(status.latches, kind)
         dose = requests.intended(request, kind, self._treatment, zone)
         transaction = self._under_way = Transaction(self.journal, self.uid, dose)
         action = self._perform(transaction, transaction.begin(request, self.hello.boot_id))
