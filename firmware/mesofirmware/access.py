@@ -171,7 +171,7 @@ class Access:
 
     def _answer_hello(self, seq: int) -> None:
         h = self._hello
-        capabilities = wire.CAPABILITY_METERED | wire.CAPABILITY_FRACTIONAL
+        capabilities = wire.CAPABILITY_METERED | wire.CAPABILITY_FRACTIONAL | wire.CAPABILITY_SERIES
         h[wire.HELLO_REPLY_CAPABILITIES] = capabilities | (wire.CAPABILITY_KEYED if self._keys.any() else 0)
         h[wire.HELLO_REPLY_SESSION] = self._greeted
         h[wire.HELLO_REPLY_NEXT_N] = self._ledger.next_n

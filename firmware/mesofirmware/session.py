@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _NO_FIELDS = ()
 _NO_VALUES: list = []
-_TRANSACTIONAL = (wire.PREPARE, wire.PREPARE_RUN, wire.COMMIT)
+_TRANSACTIONAL = (wire.PREPARE, wire.PREPARE_RUN, wire.PREPARE_SERIES, wire.COMMIT)
 """Looked up by id before anything else, their state included."""
 _HEARTBEAT_SIZE = codec.size(wire.HEARTBEAT_FIELDS)
 _UNKNOWN = (None, 0, wire.ROLE_OBSERVER)
@@ -53,7 +53,7 @@ class Session:
         self._answers = answers
         self._settings = lasting
         self._log = log
-        self._args = [0] * 9
+        self._args = [0] * 11
         self._one = [0]
         self._two = [0, 0]
 
@@ -132,8 +132,8 @@ class Session:
 
     def _execute(self, now: int, peer: "Peer") -> None:
         msg_id = self._link.msg_id
-        if msg_id == wire.PREPARE or msg_id == wire.PREPARE_RUN:
-            self._prepare(now, peer, msg_id == wire.PREPARE_RUN)
+        if msg_id == wire.PREPARE or msg_id == wire.PREPARE_RUN or msg_id == wire.PREPARE_SERIES:
+            self._prepare(now, peer, msg_id)
         elif msg_id == wire.COMMIT:
             self._commit(now, peer)
         elif msg_id == wire.START_TREATMENT:
@@ -162,15 +162,15 @@ class Session:
     def _accept(self, peer: "Peer", fields: tuple, values: list) -> None:
         self._link.reply(peer, wire.S_OK, self._transaction.state, fields, values)
 
-    def _prepare(self, now: int, peer: "Peer", is_run: bool) -> None:
+    def _prepare(self, now: int, peer: "Peer", kind: int) -> None:
         link = self._link
         transaction = self._transaction
-        status = transaction.prepare(now, link.body, frame.HEADER, link.length, self._args, is_run)
+        status = transaction.prepare(now, link.body, frame.HEADER, link.length, self._args, kind)
         if status != wire.S_OK:
             self._log.refuse(status, self._args[wire.PREPARE_N])
             self._refuse(peer, status)
         else:
-            fields = wire.PREPARE_RUN_REPLY_FIELDS if is_run else wire.PREPARE_REPLY_FIELDS
+            fields = wire.PREPARE_RUN_REPLY_FIELDS if kind == wire.PREPARE_RUN else wire.PREPARE_REPLY_FIELDS
             self._accept(peer, fields, transaction.plan.values)
 
     def _commit(self, now: int, peer: "Peer") -> None:

@@ -58,19 +58,19 @@ class Transaction:
 
     # --- Requests -------------------------------------------------------------------------------------
 
-    def prepare(self, now: int, body: bytearray, at: int, n: int, args: list, is_run: bool) -> int:
-        """PREPARE or PREPARE_RUN, its payload at body[at:at+n]; the answer is left in `plan.values`."""
+    def prepare(self, now: int, body: bytearray, at: int, n: int, args: list, kind: int) -> int:
+        """A PREPARE of any `kind`, its payload at body[at:at+n]; the answer is left in `plan.values`."""
         mine = self.plan
         book = self._ledger
         number = args[wire.PREPARE_N]
         if self.state != wire.STATE_IDLE and mine.names(body, at):
-            if mine.repeats(body, at, n, is_run):
+            if mine.repeats(body, at, n, kind):
                 return wire.S_OK if self.state == wire.STATE_PREPARED else wire.S_KNOWN_ID
             return wire.S_ID_CONFLICT
         if book.remembers(number):
             book.load(number)
             if bulk.same(body, at, book.intent[ledger.I_ID], 0, 8):
-                return wire.S_KNOWN_ID if plan.is_recorded(book.intent, args, is_run) else wire.S_ID_CONFLICT
+                return wire.S_KNOWN_ID if plan.is_recorded(book.intent, args, kind) else wire.S_ID_CONFLICT
         if number != book.next_n:
             return wire.S_STALE_VIEW
         if self.state != wire.STATE_IDLE:
@@ -78,16 +78,17 @@ class Transaction:
         if self._latches.bits:
             return self._latches.status()
         inputs = self._board.inputs()
-        if is_run:
+        if kind == wire.PREPARE_RUN:
             status = rules.run(args, inputs, book, self.cartridge)
+        elif kind == wire.PREPARE_SERIES:
+            status = rules.series(args, inputs, book, self.primed, self._swept())
         else:
-            swept = self._board.plunger.position() - self._syringe_at
-            status = rules.dose(args, inputs, book, self.primed, self._primed_nl, swept)
+            status = rules.dose(args, inputs, book, self.primed, self._primed_nl, self._swept())
         if status != wire.S_OK:
             return status
         if not battery.allows(self._board.battery_mv(), self._alarms):
             return wire.S_BATTERY
-        mine.take(body, at, n, args, is_run)
+        mine.take(body, at, n, args, kind)
         self._prepared_at = now
         self._to(wire.STATE_PREPARED)
         return wire.S_OK
@@ -189,7 +190,7 @@ class Transaction:
             return left
         if self._finishing:
             return clock.FOREVER
-        late = self.plan.is_run or self.metered.remaining_ms() > limits.LINK_LOST_FINISH_MS
+        late = self.plan.is_held or self.metered.remaining_ms() > limits.LINK_LOST_FINISH_MS
         if late and self.state != wire.STATE_ARMED:
             self.abort(now, wire.REASON_LINK_LOST)
         self._alarms.up(wire.ALARM_LINK_LOST, 0)
@@ -243,11 +244,15 @@ class Transaction:
         reason = self._stop_reason(inputs)
         if self.plan.is_run:
             return self._step_run(now, inputs, reason)
-        if reason != wire.REASON_COMPLETE:
+        if self.plan.is_held and (reason == wire.REASON_TRIGGER or reason == wire.REASON_CONTACT):
+            self.metered.hold(now)
+        elif reason != wire.REASON_COMPLETE:
             self.metered.abort(now, reason)
         wait = self.metered.step(now)
         if self.metered.reason != self._told:
             self._tell(self.metered.reason)
+        if self.metered.phase == metered.HELD:
+            wait = self._hold(now, inputs)
         if self.metered.phase >= metered.REST and not self.metered.home:
             self._alarms.up(wire.ALARM_NEEDLE_NOT_HOME, 0)
         if self.metered.phase == metered.FINISHED:
@@ -273,12 +278,8 @@ class Transaction:
         wait = run.step(now)
         if run.reason != self._told:
             self._tell(run.reason)
-        if run.phase == fractional.HELD and self.state == wire.STATE_RUNNING:
-            self._held_at = now
-            self._gate.arm(now, inputs, False, False)
-            self._to(wire.STATE_HELD)
-        if self.state == wire.STATE_HELD and run.phase == fractional.HELD:
-            wait = self._step_held(now, inputs)
+        if run.phase == fractional.HELD:
+            wait = self._hold(now, inputs)
         if run.phase == fractional.FINISHED:
             self._close(run.reason, True)
         return wait
@@ -294,17 +295,23 @@ class Transaction:
         self._told = reason
         self._alarms.of(reason, 0)
 
-    def _step_held(self, now: int, inputs: int) -> int:
+    def _hold(self, now: int, inputs: int) -> int:
+        """What is held waits for the trigger to be pressed again."""
+        if self.state == wire.STATE_RUNNING:
+            self._held_at = now
+            self._gate.arm(now, inputs, False, False)
+            self._to(wire.STATE_HELD)
+        engine = self.fractional if self.plan.is_run else self.metered
         seen = self._gate.step(now, inputs)
         if seen == gate.GO:
             self._to(wire.STATE_RUNNING)
-            self.fractional.resume(now)
+            engine.resume(now)
             return 0
         left = limits.HELD_MS * 1000 - tick.diff(now, self._held_at)
         if seen == gate.DISAGREE:
-            self.fractional.abort(now, wire.REASON_TRIGGER_DISAGREE)
+            engine.abort(now, wire.REASON_TRIGGER_DISAGREE)
         elif left <= 0:
-            self.fractional.abort(now, wire.REASON_HELD_TIMEOUT)
+            engine.abort(now, wire.REASON_HELD_TIMEOUT)
         return min(self._gate.wait_us, max(0, left))
 
     def _stop_reason(self, inputs: int) -> int:
@@ -323,7 +330,7 @@ class Transaction:
             return wire.REASON_TRIGGER
         if bool(inputs & wire.INPUT_CONTACT) == self.plan.is_prime:
             return wire.REASON_CONTACT
-        if not self.plan.is_run and self.metered.phase and not inputs & wire.INPUT_PERMIT_PLUNGER:
+        if not self.plan.is_run and self.metered.is_permitted() and not inputs & wire.INPUT_PERMIT_PLUNGER:
             return wire.REASON_PERMIT
         return wire.REASON_COMPLETE
 
@@ -341,7 +348,11 @@ class Transaction:
         o[ledger.O_FLAGS] = wire.FLAG_EXACT | wire.FLAG_NEEDLE_HOME
         if moved:
             o[ledger.O_DURATION] = tick.diff(self._now_ms, self._started_ms)
-            home = self._take_run(o) if self.plan.is_run else self._take_dose(o)
+            engine = self.fractional if self.plan.is_run else self.metered
+            engine.fill(o)
+            if not self.plan.is_run:
+                self._see_syringe(o)
+            home = engine.home
             if not home:
                 o[ledger.O_FLAGS] &= ~wire.FLAG_NEEDLE_HOME
                 self._alarms.up(wire.ALARM_NEEDLE_NOT_HOME, 0)
@@ -356,33 +367,20 @@ class Transaction:
         self.on_outcome()
         self._to(wire.STATE_IDLE)
 
-    def _take_dose(self, o: list) -> bool:
+    def _swept(self) -> int:
+        """Steps made with the syringe that is mounted."""
+        return self._board.plunger.position() - self._syringe_at
+
+    def _see_syringe(self, o: list) -> None:
+        """What a dose or prime that has ended means for the next one."""
         m = self.metered
-        o[ledger.O_DELIVERED] = m.delivered_nl
-        o[ledger.O_LOWER] = m.lower_nl
-        o[ledger.O_UPPER] = m.upper_nl
-        o[ledger.O_STEPS] = m.steps
-        o[ledger.O_DEPTH] = m.worst_depth_um
-        if not m.exact:
-            o[ledger.O_FLAGS] &= ~wire.FLAG_EXACT
-        if m.drip:
-            o[ledger.O_FLAGS] |= wire.FLAG_DRIP
+        if rules.nears_empty(self.plan.asked_nl(), self.plan.profile, self._swept()):
+            o[ledger.O_FLAGS] |= wire.FLAG_NEAR_EMPTY
         if m.reason == wire.REASON_OCCLUSION:
             self.primed = False  # relief has left slack behind the plunger
         if self.plan.is_prime:
-            self._primed_nl += m.upper_nl
+            self._primed_nl += m.volume.upper_nl
             self.primed = m.reason == wire.REASON_COMPLETE
-        return m.home
-
-    def _take_run(self, o: list) -> bool:
-        s = self.fractional.strokes
-        o[ledger.O_STROKES] = max(s.count, self.fractional.turns)
-        if s.count != self.fractional.turns:
-            o[ledger.O_FLAGS] &= ~wire.FLAG_EXACT
-        o[ledger.O_BAD] = s.bad
-        o[ledger.O_INTERVAL] = min(s.worst_interval_us, 0xFFFF)
-        o[ledger.O_DEPTH] = min(s.worst_depth_um, 0xFFFF)
-        return self.fractional.home
 
     def new_treatment(self) -> None:
         """Another patient: what was primed counts anew, and must be primed anew."""

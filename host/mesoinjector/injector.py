@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from mesoinjector import cartridges, errors, opening, planning, results
-from mesoinjector.arguments import micrometres, nanolitres, whole
+from mesoinjector import cartridges, errors, opening, requests, results
 from mesoinjector.clock import Estimate
 from mesoinjector.connection import STOP_BYTES, Losses
+from mesoinjector.giving import Giving
 from mesoinjector.journal import Intended, Journal
 from mesoinjector.keys import Key
 from mesoinjector.links import Link, open_link
@@ -25,7 +25,7 @@ from mesoinjector.transaction import Action, Ask, Ended, Request, SendStop, Tran
 from mesoprotocol import limits, messages, wire
 
 
-class Injector:
+class Injector(Giving):
     """One open device. Use `Injector.open`; safe to use from many threads."""
 
     def __init__(self, link: Link, journal: Journal, key: Key | None = None) -> None:
@@ -110,69 +110,6 @@ class Injector:
         self._treatment = number
         return number
 
-    def prime(self, volume_ml: float, profile: str = "1ml-30G4-aqueous") -> results.Result:
-        """Push at most `volume_ml` (to 0.5 ml a treatment) away from the skin, until fluid is seen to flow."""
-        volume_nl = nanolitres(volume_ml, "volume_ml", 1, limits.PRIME_MAX_NL)
-        row = planning.profile_row(profile)
-        request = messages.Prepare(self._new_id(), self._next_n, volume_nl, 0, wire.MODE_PRIME, row[0], 0, 0)
-        return self._give(request, "prime", "")
-
-    def dose(
-        self, volume_ml: float, depth_mm: float, zone: str, point: int = 0, profile: str = "1ml-30G4-aqueous"
-    ) -> results.Result:
-        """Give one dose, when the operator sets the handpiece to the skin and presses the trigger.
-
-        volume_ml: 0.02 .. 0.2 and within the zone; depth_mm: 0.5 .. 4.0 and within the zone; point: 0 .. 65535.
-        Raises `PlanError`, `DeviceError`, `LinkError`, `DoseUncertain`: then nothing was committed.
-        """
-        area = planning.zone_row(zone)
-        volume_nl = nanolitres(volume_ml, "volume_ml", limits.DOSE_MIN_NL, min(limits.DOSE_MAX_NL, area[4]), zone)
-        depth_um = micrometres(depth_mm, limits.METERED_DEPTH_MIN_UM, min(limits.METERED_DEPTH_MAX_UM, area[2]), zone)
-        whole("point", point, 0, 0xFFFF)
-        row = planning.profile_row(profile)
-        request = messages.Prepare(
-            self._new_id(), self._next_n, volume_nl, depth_um, wire.MODE_SINGLE, row[0], area[0], point
-        )
-        return self._give(request, "dose", zone)
-
-    def fractional(
-        self,
-        strokes: int,
-        depth_mm: float,
-        zone: str,
-        area_cm2: int,
-        rate_per_min: int = 900,
-        needles: int = 16,
-        duration_s: int | None = None,
-    ) -> results.Result:
-        """Puncture an area; the trigger held drives, released holds, pressed again within 10 s goes on.
-
-        strokes: 1 .. 27000; depth_mm: 0.4 .. 4.0 and within the zone; rate_per_min: 60 .. 1800; needles: 12 .. 20;
-        area_cm2: whole, 1 .. 1500, of which at most 20 % may be punctured;
-        duration_s: at most 1800, by default twice the time of the strokes and 30 s. Raises as `dose` does.
-        """
-        area = planning.zone_row(zone)
-        deepest = min(limits.FRACTIONAL_DEPTH_MAX_UM, area[3])
-        depth_um = micrometres(depth_mm, limits.FRACTIONAL_DEPTH_MIN_UM, deepest, zone)
-        whole("strokes", strokes, 1, limits.STROKES_MAX)
-        whole("rate_per_min", rate_per_min, limits.RATE_MIN_PER_MIN, limits.RATE_MAX_PER_MIN)
-        whole("needles", needles, limits.NEEDLES_MIN, limits.NEEDLES_MAX)
-        whole("area_cm2", area_cm2, limits.AREA_MIN_CM2, limits.AREA_MAX_CM2)
-        covered = strokes * needles * limits.NEEDLE_AREA_X1000_MM2 / (area_cm2 * 100_000)
-        if covered * 100 > limits.COVERAGE_MAX_PERCENT:
-            raise errors.PlanError(
-                f"{strokes} strokes of {needles} needles puncture {covered:.1%} of {area_cm2} cm2; at most "
-                f"{limits.COVERAGE_MAX_PERCENT} % is allowed. Fewer strokes, or a larger area."
-            )
-        least_s = -(-strokes * 60 // rate_per_min)
-        seconds = min(2 * least_s + 30, limits.RUN_MAX_S) if duration_s is None else duration_s
-        whole("duration_s", seconds, least_s, limits.RUN_MAX_S)
-        cartridges.admit(self._ask, self.journal, self.uid)
-        request = messages.PrepareRun(
-            self._new_id(), self._next_n, strokes, depth_um, rate_per_min, area[0], needles, area_cm2, seconds
-        )
-        return self._give(request, "fractional", zone)
-
     def stop(self) -> messages.StatusReply:
         """Stop whatever moves; returns once the device has said so in a numbered answer.
 
@@ -252,27 +189,20 @@ class Injector:
 
     # --- The transaction --------------------------------------------------------------------------------
 
+    def _numbered(self) -> tuple[bytes, int]:
+        return self._new_id(), self._next_n
+
+    def _now_us(self) -> int:
+        return self.link.now_us()
+
     def _give(self, request: Request, kind: str, zone: str) -> results.Result:
         self._refuse_while_unknown()
         status = self.status()
         if status.latches:
             raise errors.latched(status.latches, kind)
-        if isinstance(request, messages.Prepare):
-            asked_nl, strokes, rate, point = request.volume_nl, 0, 0, request.point
-        else:
-            asked_nl, strokes, rate, point = 0, request.strokes, request.rate_per_min, 0
-        dose = Intended(
-            request.dose_id.hex(),
-            request.n,
-            kind,
-            self._treatment,
-            zone,
-            point,
-            asked_nl,
-            request.depth_um,
-            strokes,
-            rate,
-        )
+        if isinstance(request, messages.PrepareRun):
+            cartridges.admit(self._ask, self.journal, self.uid)
+        dose = requests.intended(request, kind, self._treatment, zone)
         transaction = self._under_way = Transaction(self.journal, self.uid, dose)
         action = self._perform(transaction, transaction.begin(request, self.hello.boot_id))
         if not isinstance(action, Ended):

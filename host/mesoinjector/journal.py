@@ -44,7 +44,7 @@ class Intended:
     dose_id: str
     n: int
     kind: str
-    """`dose`, `prime` or `fractional`."""
+    """`dose`, `prime`, `test`, `repeat`, `perfusion` or `fractional`."""
     treatment: int
     zone: str
     point: int

@@ -279,7 +279,7 @@ class Prepare(NamedTuple):
     depth_um: int
     """needle protrusion; 0 when priming [um]"""
     mode: int
-    """SINGLE or PRIME"""
+    """SINGLE, PRIME or TEST"""
     profile: int
     """syringe, needle and fluid"""
     zone: int
@@ -335,6 +335,50 @@ class PrepareRunReply(NamedTuple):
     """ticks of one stroke, rounded down [40 ns]"""
     remainder: int
     """cycle_ticks * rate + remainder = 1,500,000,000"""
+    depth_um: int
+    """depth the stop will be set to [um]"""
+    plan_crc: bytes
+    """CRC-32 of request and plan; COMMIT must bear it"""
+
+
+class PrepareSeries(NamedTuple):
+    """Plans a repeat or a perfusion: given while the trigger is held; released holds, pressed again within 10
+    s goes on. Moves nothing, writes nothing. The first eight fields are PREPARE's.
+    """
+
+    dose_id: bytes
+    """chosen by the host, never reused"""
+    n: int
+    """the ledger's next number as the host sees it"""
+    volume_nl: int
+    """volume in all [nl]"""
+    depth_um: int
+    """needle protrusion [um]"""
+    mode: int
+    """REPEAT or PERFUSION"""
+    profile: int
+    """syringe, needle and fluid"""
+    zone: int
+    """zone of the body"""
+    point: int
+    """number of the point within the treatment"""
+    stroke_nl: int
+    """volume of each stroke; 0 for a perfusion [nl]"""
+    rate_per_min: int
+    """strokes a minute at most; 0 for a perfusion [/min]"""
+    flow_nl_per_s: int
+    """flow of a perfusion; 0 for a repeat, which has the profile's [nl/s]"""
+
+
+class PrepareSeriesReply(NamedTuple):
+    """Answer to PREPARE_SERIES."""
+
+    status: int
+    state: int
+    steps: int
+    """plunger steps planned in all"""
+    dispense_ms: int
+    """time of dispensing [ms]"""
     depth_um: int
     """depth the stop will be set to [um]"""
     plan_crc: bytes
@@ -710,6 +754,7 @@ REQUESTS: dict[type, tuple[int, tuple[tuple[int, int, int, int], ...]]] = {
     StartTreatment: (wire.START_TREATMENT, wire.START_TREATMENT_FIELDS),
     Prepare: (wire.PREPARE, wire.PREPARE_FIELDS),
     PrepareRun: (wire.PREPARE_RUN, wire.PREPARE_RUN_FIELDS),
+    PrepareSeries: (wire.PREPARE_SERIES, wire.PREPARE_SERIES_FIELDS),
     Commit: (wire.COMMIT, wire.COMMIT_FIELDS),
     Query: (wire.QUERY, wire.QUERY_FIELDS),
     Ledger: (wire.LEDGER, wire.LEDGER_FIELDS),
@@ -735,6 +780,7 @@ REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.START_TREATMENT: (StartTreatmentReply, wire.START_TREATMENT_REPLY_FIELDS),
     wire.PREPARE: (PrepareReply, wire.PREPARE_REPLY_FIELDS),
     wire.PREPARE_RUN: (PrepareRunReply, wire.PREPARE_RUN_REPLY_FIELDS),
+    wire.PREPARE_SERIES: (PrepareSeriesReply, wire.PREPARE_SERIES_REPLY_FIELDS),
     wire.COMMIT: (CommitReply, wire.COMMIT_REPLY_FIELDS),
     wire.QUERY: (OutcomeReply, wire.OUTCOME_FIELDS),
     wire.LEDGER: (OutcomeReply, wire.OUTCOME_FIELDS),
@@ -768,6 +814,7 @@ TIMEOUT_MS = {
     wire.START_TREATMENT: 300,
     wire.PREPARE: 300,
     wire.PREPARE_RUN: 300,
+    wire.PREPARE_SERIES: 300,
     wire.COMMIT: 300,
     wire.QUERY: 300,
     wire.LEDGER: 300,
@@ -794,6 +841,7 @@ ROLES = {
     wire.START_TREATMENT: wire.ROLE_OPERATOR,
     wire.PREPARE: wire.ROLE_OPERATOR,
     wire.PREPARE_RUN: wire.ROLE_OPERATOR,
+    wire.PREPARE_SERIES: wire.ROLE_OPERATOR,
     wire.COMMIT: wire.ROLE_OPERATOR,
     wire.QUERY: wire.ROLE_OBSERVER,
     wire.LEDGER: wire.ROLE_OBSERVER,
@@ -854,6 +902,7 @@ REASON_NAMES = {
     20: "NO_FLOW",
     21: "STORE",
     22: "EXPIRED",
+    23: "COMPLIANCE",
     40: "OVER_DELIVERY",
     41: "UNDER_DELIVERY",
     42: "IN_SKIN",
@@ -941,6 +990,7 @@ STATUS_NAMES = {
     3005: "SYRINGE_EMPTY",
     3006: "RUN_TIME",
     3007: "PRIME_LIMIT",
+    3009: "FLOW",
     4001: "INTERLOCK",
     4002: "NOT_PRIMED",
     4003: "SKIN_CONTACT",
@@ -982,6 +1032,7 @@ REASON_ABOUT = {
     20: "the prime volume ended before fluid was seen to flow and the needle was flushed",
     21: "the ledger could not be written",
     22: "no COMMIT came within 5 s of PREPARE",
+    23: "the syringe gives way by more than 1.5 times its profile (air in it), or by less than half: another one is mounted",
     40: "the plunger ran further or faster than what was armed",
     41: "the plunger's carriage went less far than the dose needs",
     42: "the needle was out of the handpiece for longer than what was armed can take",
@@ -1017,11 +1068,13 @@ INPUT_BITS = {
 FLAG_BITS = {
     1: "NEEDLE_HOME",
     2: "DRIP",
+    8: "NEAR_EMPTY",
     4: "EXACT",
 }
 CAPABILITY_BITS = {
     1: "METERED",
     2: "FRACTIONAL",
+    32: "SERIES",
     4: "KEYED",
 }
 CHECK_BITS = {
@@ -1045,6 +1098,7 @@ NAMES = {
     wire.START_TREATMENT: "START_TREATMENT",
     wire.PREPARE: "PREPARE",
     wire.PREPARE_RUN: "PREPARE_RUN",
+    wire.PREPARE_SERIES: "PREPARE_SERIES",
     wire.COMMIT: "COMMIT",
     wire.QUERY: "QUERY",
     wire.LEDGER: "LEDGER",
@@ -1077,6 +1131,8 @@ UNITS = {
     "area_cm2": "cm2",
     "duration_s": "s",
     "cycle_ticks": "40 ns",
+    "stroke_nl": "nl",
+    "flow_nl_per_s": "nl/s",
     "not_after": "us",
     "asked_nl": "nl",
     "lower_nl": "nl",
@@ -1141,6 +1197,7 @@ STATUS_CAUSES = {
     3005: ("limit", "what is left in the syringe does not cover the volume", "change the syringe"),
     3006: ("limit", "the strokes need more time than the run allows", "fewer strokes, or a longer time limit"),
     3007: ("limit", "priming would exceed 0.5 ml in all for this treatment", "look for a leak or a loose syringe"),
+    3009: ("limit", "needle, fluid and pressure limit of the profile do not allow this flow, or the rate leaves the needle less than three time constants in skin", "choose less flow or a lower rate, or another needle and its profile"),
     4001: ("actuator", "syringe or cartridge missing, needle not home, emergency stop pressed, or driver fault", "look at the handpiece; STATUS names the inputs"),
     4002: ("actuator", "the syringe was not primed since the device started", "prime away from the skin"),
     4003: ("actuator", "the handpiece touches skin where it must not: before priming", "hold the handpiece away from the skin"),

@@ -12,6 +12,7 @@ from tests.schedules.faults import Do, Schedule
 
 DOSE = Do("dose", 20_000)
 RUN = Do("run", 20)
+SERIES = Do("perfusion", 20_000)
 SECONDS = (0, 300, 3_000, 20_000)
 """What may pass before somebody looks after the first dose, ms."""
 
@@ -27,6 +28,7 @@ SCENES: dict[str, tuple[Schedule, Schedule, int]] = {
     "Heartbeat": ([], [DOSE], 15),
     "StartTreatment": ([], [Do("treatment"), Do("prime", 50_000), DOSE], 1),
     "Prepare": ([], [DOSE], 1),
+    "PrepareSeries": ([], [SERIES], 1),
     "PrepareRun": ([], [RUN], 1),
     "Commit": ([], [DOSE], 1),
     "Query": ([], [DOSE], 4),
