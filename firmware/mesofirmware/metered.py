@@ -234,7 +234,7 @@ class Metered:
         self._leg_left = min(self._stroke_steps, self._asked_steps - made)
         self._began = now
         self._limit_us = self._leg_left * (self._interval // motion.TICKS_PER_US) + (_WAY_IN_MS + _LATE_MS) * 1000
-        self._safety.permit(self._prime)
+        self._safety.permit()
         if self._prime:
             self._enter(DISPENSE, now)
             self._feed_plunger()

@@ -60,6 +60,7 @@ class Safety:
         self._nonsense = 0
         self._raised = 0
         self._flat = 0
+        self._granted = False
         self.rest()
 
     # --- What the control path asks for ---------------------------------------------------------------
@@ -105,13 +106,15 @@ class Safety:
         """Plunger steps, in the dose that was armed and while nothing stands against it."""
         if self._phase != _DOSE or self.reason != wire.REASON_COMPLETE:
             return
-        if self._board.inputs() & wire.INPUT_PERMIT_PLUNGER:
+        if self._board.inputs() & wire.INPUT_PERMIT_PLUNGER and not self._granted:
             self._stop(wire.REASON_PERMIT, 0)  # it is up, and nobody has raised it
             return
+        self._granted = True
         self._board.permit(True, self.bounds.values[_AWAY] == 1)
 
     def forbid(self) -> None:
         """No plunger steps any more; the needle's way out starts."""
+        self._granted = False
         self._board.permit(False, False)
 
     def rest(self) -> None:
@@ -119,7 +122,7 @@ class Safety:
         if self._phase == _PULSES:
             self._board.plunger.stop()
         self._phase = _OFF
-        self._board.permit(False, False)
+        self.forbid()
         self._board.enable(False)
 
     def missing(self) -> int:
@@ -169,6 +172,8 @@ class Safety:
             deepest = _row(limits.ZONES, args[wire.PREPARE_ZONE])[2]
         volume = args[wire.PREPARE_VOLUME_NL]
         flow = profile[limits.PROFILE_FLOW_NL_PER_S]
+        if args[wire.PREPARE_MODE] == wire.MODE_PERFUSION:
+            flow = args[wire.PREPARE_SERIES_FLOW_NL_PER_S]
         bore = profile[limits.PROFILE_BORE_UM]
         # area of the bore in 2,000 um2, that is nl per 1,000 counts of 0.5 um; pi as 355/113
         area = bore * bore // 400 * 355 // 113 // 20
@@ -299,7 +304,7 @@ class Safety:
         if self.reason != wire.REASON_COMPLETE:
             return
         board = self._board
-        board.permit(False, False)
+        self.forbid()
         board.plunger.stop()
         if self._phase == _RUN:
             board.drive.park()
