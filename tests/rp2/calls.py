@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from mesoprotocol import frame, stream
+from mesoprotocol import stream
 from mesosim.rp2.twin import TwinWorld
 from mesosim.runtime import InProcess
 from mesosim.world import trace
@@ -118,19 +118,17 @@ def _same_message(a: bytes, b: bytes) -> bool:
         # the simulator keeps HELLO's reply without the interpreter's name, and no frame around it
         return not one and len(other) == 1
     x, y = one[0], other[0]
-    if x[:4] != y[:4] or x.kind not in (frame.EVENT, frame.STREAM):
-        return x[:4] == y[:4] and len(x.payload) == len(y.payload)
-    return _same_event(stream.read_event(x.msg_id, x.payload), stream.read_event(y.msg_id, y.payload))
+    return (x.kind, x.msg_id, x.seq) == (y.kind, y.msg_id, y.seq) and _same_fields(x.message, y.message)
 
 
-def _same_event(a: Any, b: Any) -> bool:
+def _same_fields(a: Any, b: Any) -> bool:
     if type(a) is not type(b):
         return False
     for name, x, y in zip(a._fields, a, b, strict=True):
         least = next((far for field, far in FIELDS if field.search(name)), 0)
-        if isinstance(x, bytes):
-            if len(x) != len(y):
-                return False
-        elif abs(x - y) > least:
+        if isinstance(x, int) and abs(x - y) <= least:
+            continue
+        # records of strokes bear their depth and their tick
+        if x != y and not (isinstance(x, bytes) and name == "records" and len(x) == len(y)):
             return False
     return True
