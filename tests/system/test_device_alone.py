@@ -232,6 +232,7 @@ def test_syringe_taken_out_in_mid_dose(bench: Bench) -> None:
     assert not result.complete
     assert bench.plant()["needle_home"]
     bench.rest(1_000_000)  # the hand lifts off
+    injector.clear()
     for mode in ({}, {"mode": wire.MODE_PRIME, "depth_um": 0, "zone": 0}):
         with pytest.raises(DeviceError, match="INTERLOCK"):
             prepare(injector, **mode)
