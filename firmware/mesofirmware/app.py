@@ -19,6 +19,7 @@ from mesofirmware import (
     selftest,
     session,
     settings,
+    slots,
     strokes,
     transaction,
 )
@@ -38,7 +39,8 @@ _LATE_US = limits.LOOP_LATE_MS * 1000
 class App:
     """The whole device above its Board."""
 
-    def __init__(self, board: "Board") -> None:
+    def __init__(self, board: "Board", is_safe: bool = False) -> None:
+        """`is_safe`: this is the safe application, which answers and gives nothing."""
         self._board = board
         now = board.now()
         self._clock = clock.Clock(now)
@@ -49,6 +51,7 @@ class App:
         self._ledger = ledger.Ledger(board.store, board.boot_id)
         self._settings = settings.Settings(board.files)
         self._settings.calibrate(board.readings)
+        self._slots = slots.Slots(board.files)
         self._log = log.Log(board.store, self._clock)
         self._link = link.Link(board)
         self._transaction = transaction.Transaction(board, self._safety, self._ledger, self._latches, self._alarms)
@@ -69,6 +72,8 @@ class App:
             self._log,
             self._alarms,
             self._selftest,
+            self._slots,
+            is_safe,
         )
         self._log.put_outcome = self._answers.put_outcome
         self._session = session.Session(
@@ -81,6 +86,7 @@ class App:
             self._answers,
             self._settings,
             self._log,
+            self._slots,
         )
         self._transaction.on_change = self._tell_phase
         self._transaction.on_outcome = self._tell_outcome
@@ -94,6 +100,8 @@ class App:
         self._strokes_sent = 0
         self._seen = 0
         """Latches as the log has them."""
+        if is_safe:
+            self._latches.up(wire.LATCH_SAFE_APPLICATION)
         self._look_at_stores()
         self._selftest.run(self._clock.ms)
         self._alarms.on_alarm = self._tell_alarm
@@ -106,7 +114,7 @@ class App:
         up = self._latches.up
         is_new = not book.session and book.next_n == 1 and not book.corrupt
         self._settings.expect(self._log.recover(is_new, not book.corrupt))
-        self._latches.bits = book.latches
+        self._latches.bits |= book.latches
         if book.interrupted_n:
             self._alarms.up(wire.ALARM_INTERRUPTED, 0)
         if book.corrupt:

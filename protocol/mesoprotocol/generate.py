@@ -98,6 +98,7 @@ def wire(schema: Table) -> str:
         ("cartridge", "CARTRIDGE_"),
         ("alarm", "ALARM_"),
         ("priority", "PRIORITY_"),
+        ("update", "UPDATE_"),
     ):
         lines += [f"{prefix}{row['name']} = {row['id']}" for row in schema[table]]
     lines += [f"S_{row['name']} = {row['code']}" for row in schema["status"]]
@@ -245,7 +246,20 @@ def messages(schema: Table) -> str:
         "",
     ]
     lines += ["ROLES = {", *(f"    wire.{m['name']}: wire.ROLE_{m['role'].upper()}," for m in schema["message"]), "}"]
-    for table in ("state", "dose_state", "role", "reason", "reset", "log", "cartridge", "alarm", "priority", "status"):
+    names = (
+        "state",
+        "dose_state",
+        "role",
+        "reason",
+        "reset",
+        "log",
+        "cartridge",
+        "update",
+        "alarm",
+        "priority",
+        "status",
+    )
+    for table in names:
         key = "code" if table == "status" else "id"
         lines += [
             f"{table.upper()}_NAMES = {{",

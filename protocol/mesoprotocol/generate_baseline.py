@@ -18,7 +18,7 @@ BASELINE = TESTS / "vectors" / "schema.json"
 NUMBERED = {
     **dict.fromkeys(
         (
-            *("state", "dose_state", "role", "mode", "reason", "reset", "log", "cartridge"),
+            *("state", "dose_state", "role", "mode", "reason", "reset", "log", "cartridge", "update"),
             *("alarm", "priority", "zone", "profile"),
         ),
         "id",

@@ -597,6 +597,38 @@ class AlarmsReply(NamedTuple):
     """looks of the loop that came late while something was armed, at most 65,535"""
 
 
+class Update(NamedTuple):
+    """Which application runs, and whether it is on trial."""
+
+
+class UpdateReply(NamedTuple):
+    """Answer to UPDATE."""
+
+    status: int
+    state: int
+    slot: int
+    """0: folder A, 1: folder B; that which would be started"""
+    update: int
+    """how it stands"""
+    tries_left: int
+    """starts before a trial is given up"""
+    safe: int
+    """1 if the safe application runs in its place"""
+
+
+class Confirm(NamedTuple):
+    """The application that is on trial works: it is started from now on. Moves nothing."""
+
+
+class ConfirmReply(NamedTuple):
+    """Answer to CONFIRM."""
+
+    status: int
+    state: int
+    update: int
+    """how it stands"""
+
+
 class OutcomeReply(NamedTuple):
     """Answer to QUERY and LEDGER."""
 
@@ -766,6 +798,8 @@ REQUESTS: dict[type, tuple[int, tuple[tuple[int, int, int, int], ...]]] = {
     Cartridge: (wire.CARTRIDGE, wire.CARTRIDGE_FIELDS),
     SetDate: (wire.SET_DATE, wire.SET_DATE_FIELDS),
     Alarms: (wire.ALARMS, wire.ALARMS_FIELDS),
+    Update: (wire.UPDATE, wire.UPDATE_FIELDS),
+    Confirm: (wire.CONFIRM, wire.CONFIRM_FIELDS),
 }
 REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.HELLO: (HelloReply, wire.HELLO_REPLY_FIELDS),
@@ -792,6 +826,8 @@ REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.CARTRIDGE: (CartridgeReply, wire.CARTRIDGE_REPLY_FIELDS),
     wire.SET_DATE: (SetDateReply, wire.SET_DATE_REPLY_FIELDS),
     wire.ALARMS: (AlarmsReply, wire.ALARMS_REPLY_FIELDS),
+    wire.UPDATE: (UpdateReply, wire.UPDATE_REPLY_FIELDS),
+    wire.CONFIRM: (ConfirmReply, wire.CONFIRM_REPLY_FIELDS),
 }
 EVENTS: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.EVENT_OUTCOME: (OutcomeEvent, wire.OUTCOME_FIELDS),
@@ -826,6 +862,8 @@ TIMEOUT_MS = {
     wire.CARTRIDGE: 600,
     wire.SET_DATE: 300,
     wire.ALARMS: 300,
+    wire.UPDATE: 300,
+    wire.CONFIRM: 600,
 }
 
 ROLES = {
@@ -853,6 +891,8 @@ ROLES = {
     wire.CARTRIDGE: wire.ROLE_OBSERVER,
     wire.SET_DATE: wire.ROLE_OPERATOR,
     wire.ALARMS: wire.ROLE_OBSERVER,
+    wire.UPDATE: wire.ROLE_OBSERVER,
+    wire.CONFIRM: wire.ROLE_SERVICE,
 }
 STATE_NAMES = {
     0: "IDLE",
@@ -933,6 +973,12 @@ CARTRIDGE_NAMES = {
     1: "PUNCTURE",
     2: "HOLLOW",
 }
+UPDATE_NAMES = {
+    0: "CONFIRMED",
+    1: "PENDING",
+    2: "ROLLED_BACK",
+    3: "DAMAGED",
+}
 ALARM_NAMES = {
     1: "NEEDLE_NOT_HOME",
     2: "OVER_DELIVERY",
@@ -1007,6 +1053,8 @@ STATUS_NAMES = {
     6004: "SETTINGS_DAMAGED",
     6003: "KEYS_DAMAGED",
     4020: "BATTERY",
+    6006: "SAFE_APPLICATION",
+    6007: "NOT_WHOLE",
 }
 REASON_ABOUT = {
     0: "as planned",
@@ -1052,6 +1100,7 @@ LATCH_BITS = {
     16384: "SETTINGS_DAMAGED",
     32768: "LOG_DAMAGED",
     1024: "SELF_TEST",
+    8192: "SAFE_APPLICATION",
 }
 INPUT_BITS = {
     1: "TRIGGER_A",
@@ -1110,6 +1159,8 @@ NAMES = {
     wire.CARTRIDGE: "CARTRIDGE",
     wire.SET_DATE: "SET_DATE",
     wire.ALARMS: "ALARMS",
+    wire.UPDATE: "UPDATE",
+    wire.CONFIRM: "CONFIRM",
     wire.EVENT_OUTCOME: "OUTCOME",
     wire.EVENT_PHASE: "PHASE",
     wire.EVENT_STROKE_RECORDS: "STROKE_RECORDS",
@@ -1159,6 +1210,7 @@ ENUMS = {
     "kind": LOG_NAMES,
     "judged": STATUS_NAMES,
     "cartridge": CARTRIDGE_NAMES,
+    "update": UPDATE_NAMES,
     "alarm": ALARM_NAMES,
     "priority": PRIORITY_NAMES,
 }
@@ -1214,6 +1266,8 @@ STATUS_CAUSES = {
     6004: ("storage", "settings or calibration in the device's files do not read, or are not there any more; nothing can be given", "service: the device must be set up and calibrated anew"),
     6003: ("storage", "the keys in the device's memory do not read: nobody can be let in, and nothing can be given", "service: the non-volatile memory must be replaced and the device provisioned anew"),
     4020: ("actuator", "the battery cannot finish a dose or run", "charge it, or connect the mains"),
+    6006: ("storage", "the safe application runs, which gives nothing: the others do not read, have failed, or were not wanted", "service: read UPDATE and the log, then install the application again"),
+    6007: ("storage", "a file of the application is missing, or is not as its manifest says", "service: install the application again"),
 }
 FINAL_DOSE_STATES = frozenset(
     (0, 1, 6, 7, 8, 9)

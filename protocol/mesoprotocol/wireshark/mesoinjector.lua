@@ -107,6 +107,10 @@ local WORDS = {
     failed_checks = {kind = 0, bits = "check"},
     self_tests = {kind = 0},
     overruns = {kind = 0},
+    slot = {kind = 0},
+    update = {kind = 0, enum = "update"},
+    tries_left = {kind = 0},
+    safe = {kind = 0},
     plunger_nl = {kind = 1, unit = "nl"},
     needle_um = {kind = 1, unit = "um"},
     alarm = {kind = 0, enum = "alarm"},
@@ -114,12 +118,13 @@ local WORDS = {
     value = {kind = 1},
 }
 local NAMES = {
-    status = {[0] = "OK", [1001] = "VERSION", [1002] = "NO_SESSION", [1003] = "BAD_LENGTH", [1004] = "UNKNOWN_MESSAGE", [2001] = "WRONG_STATE", [2002] = "LATCHED", [2003] = "STALE_VIEW", [2004] = "ID_CONFLICT", [2005] = "EXPIRED", [2006] = "PLAN_MISMATCH", [2007] = "NO_TREATMENT", [2008] = "COUNT_MISMATCH", [2009] = "CAUSE_PRESENT", [2010] = "KNOWN_ID", [2011] = "ROLE", [2012] = "AUTH_FAILED", [2013] = "AUTH_BACKOFF", [2014] = "BAD_TAG", [2015] = "NO_KEY", [3001] = "RANGE", [3002] = "ZONE_LIMIT", [3003] = "TREATMENT_LIMIT", [3004] = "COVERAGE", [3005] = "SYRINGE_EMPTY", [3006] = "RUN_TIME", [3007] = "PRIME_LIMIT", [3009] = "FLOW", [4001] = "INTERLOCK", [4002] = "NOT_PRIMED", [4003] = "SKIN_CONTACT", [4010] = "NO_CHIP", [4011] = "CHIP_DAMAGED", [4012] = "CARTRIDGE_USED", [4013] = "CARTRIDGE_KIND", [4014] = "CARTRIDGE_EXPIRED", [4015] = "DATE_UNKNOWN", [4016] = "CARTRIDGE_CHANGED", [3008] = "DATE_BACKWARDS", [6002] = "STORE_FAILED", [6005] = "LOG_DAMAGED", [6004] = "SETTINGS_DAMAGED", [6003] = "KEYS_DAMAGED", [4020] = "BATTERY"},
+    status = {[0] = "OK", [1001] = "VERSION", [1002] = "NO_SESSION", [1003] = "BAD_LENGTH", [1004] = "UNKNOWN_MESSAGE", [2001] = "WRONG_STATE", [2002] = "LATCHED", [2003] = "STALE_VIEW", [2004] = "ID_CONFLICT", [2005] = "EXPIRED", [2006] = "PLAN_MISMATCH", [2007] = "NO_TREATMENT", [2008] = "COUNT_MISMATCH", [2009] = "CAUSE_PRESENT", [2010] = "KNOWN_ID", [2011] = "ROLE", [2012] = "AUTH_FAILED", [2013] = "AUTH_BACKOFF", [2014] = "BAD_TAG", [2015] = "NO_KEY", [3001] = "RANGE", [3002] = "ZONE_LIMIT", [3003] = "TREATMENT_LIMIT", [3004] = "COVERAGE", [3005] = "SYRINGE_EMPTY", [3006] = "RUN_TIME", [3007] = "PRIME_LIMIT", [3009] = "FLOW", [4001] = "INTERLOCK", [4002] = "NOT_PRIMED", [4003] = "SKIN_CONTACT", [4010] = "NO_CHIP", [4011] = "CHIP_DAMAGED", [4012] = "CARTRIDGE_USED", [4013] = "CARTRIDGE_KIND", [4014] = "CARTRIDGE_EXPIRED", [4015] = "DATE_UNKNOWN", [4016] = "CARTRIDGE_CHANGED", [3008] = "DATE_BACKWARDS", [6002] = "STORE_FAILED", [6005] = "LOG_DAMAGED", [6004] = "SETTINGS_DAMAGED", [6003] = "KEYS_DAMAGED", [4020] = "BATTERY", [6006] = "SAFE_APPLICATION", [6007] = "NOT_WHOLE"},
     state = {[0] = "IDLE", [1] = "PREPARED", [2] = "ARMED", [3] = "RUNNING", [4] = "HELD"},
     dose_state = {[0] = "NOT_FOUND", [1] = "FORGOTTEN", [2] = "PREPARED", [3] = "ARMED", [4] = "RUNNING", [5] = "HELD", [6] = "DONE", [7] = "ABORTED", [8] = "EXPIRED", [9] = "INTERRUPTED"},
     reason = {[0] = "COMPLETE", [1] = "TRIGGER", [2] = "CONTACT", [3] = "ESTOP", [4] = "STOP", [5] = "LINK_LOST", [6] = "SESSION", [7] = "ARM_TIMEOUT", [8] = "HELD_TIMEOUT", [9] = "OCCLUSION", [10] = "DEPTH", [11] = "STROKES", [12] = "TRIGGER_DISAGREE", [13] = "ENCODER", [14] = "NEEDLE_NOT_HOME", [15] = "RESET", [16] = "SYRINGE", [17] = "DRIVE_FAULT", [18] = "TIME", [19] = "PERMIT", [20] = "NO_FLOW", [21] = "STORE", [22] = "EXPIRED", [23] = "COMPLIANCE", [40] = "OVER_DELIVERY", [41] = "UNDER_DELIVERY", [42] = "IN_SKIN", [43] = "PRESSURE", [44] = "SENSOR", [45] = "BATTERY", [46] = "SELF_TEST"},
     log = {[0] = "NONE", [1] = "BOOT", [2] = "ARMED", [3] = "ENDED", [4] = "STOP", [5] = "LATCHED", [6] = "CLEARED", [7] = "SETTINGS", [8] = "REFUSED", [9] = "TREATMENT"},
     cartridge = {[1] = "PUNCTURE", [2] = "HOLLOW"},
+    update = {[0] = "CONFIRMED", [1] = "PENDING", [2] = "ROLLED_BACK", [3] = "DAMAGED"},
     alarm = {[1] = "NEEDLE_NOT_HOME", [2] = "OVER_DELIVERY", [3] = "DEPTH", [4] = "PERMIT", [5] = "LEDGER_CORRUPT", [6] = "SELF_TEST", [7] = "STORE", [8] = "IN_SKIN", [9] = "OCCLUSION", [10] = "PRESSURE", [11] = "SENSOR", [12] = "ENCODER", [13] = "STROKES", [14] = "DRIVE_FAULT", [15] = "SYRINGE", [16] = "LINK_LOST", [17] = "INTERRUPTED", [18] = "UNDER_DELIVERY", [19] = "BATTERY", [20] = "BATTERY_LOW", [21] = "NEAR_EMPTY", [22] = "LOOP_OVERRUN"},
     priority = {[1] = "LOW", [2] = "MEDIUM", [3] = "HIGH"},
 }
@@ -128,7 +133,7 @@ local BITS = {
     check = {[0] = "PRESSURE", [1] = "CARRIER", [2] = "PERMIT", [3] = "MEMORY", [4] = "PROGRAM", [5] = "BATTERY"},
     flag = {[0] = "NEEDLE_HOME", [1] = "DRIP", [3] = "NEAR_EMPTY", [2] = "EXACT"},
     input = {[0] = "TRIGGER_A", [1] = "TRIGGER_B", [2] = "CONTACT", [3] = "ESTOP", [4] = "SYRINGE", [5] = "CARTRIDGE", [6] = "NEEDLE_HOME", [7] = "DRIVE_FAULT", [8] = "PERMIT_PLUNGER", [9] = "DEPTH_HOME"},
-    latch = {[0] = "STOPPED", [1] = "LINK_LOST", [2] = "ESTOP", [3] = "INTERRUPTED", [4] = "LEDGER_CORRUPT", [5] = "NEEDLE_NOT_HOME", [6] = "FAULT", [14] = "SETTINGS_DAMAGED", [15] = "LOG_DAMAGED", [10] = "SELF_TEST"},
+    latch = {[0] = "STOPPED", [1] = "LINK_LOST", [2] = "ESTOP", [3] = "INTERRUPTED", [4] = "LEDGER_CORRUPT", [5] = "NEEDLE_NOT_HOME", [6] = "FAULT", [14] = "SETTINGS_DAMAGED", [15] = "LOG_DAMAGED", [10] = "SELF_TEST", [13] = "SAFE_APPLICATION"},
 }
 local CAUSES = {
     [1001] = "the host speaks another major version of the protocol",
@@ -174,6 +179,8 @@ local CAUSES = {
     [6004] = "settings or calibration in the device's files do not read, or are not there any more; nothing can be given",
     [6003] = "the keys in the device's memory do not read: nobody can be let in, and nothing can be given",
     [4020] = "the battery cannot finish a dose or run",
+    [6006] = "the safe application runs, which gives nothing: the others do not read, have failed, or were not wanted",
+    [6007] = "a file of the application is missing, or is not as its manifest says",
 }
 local MESSAGES = {
     [0x0001] = {name = "HELLO",
@@ -248,6 +255,12 @@ local MESSAGES = {
     [0x0038] = {name = "ALARMS",
         request = {},
         reply = {{"standing", 4}, {"failed_checks", 2}, {"self_tests", 2}, {"overruns", 2}}},
+    [0x0035] = {name = "UPDATE",
+        request = {},
+        reply = {{"slot", 1}, {"update", 1}, {"tries_left", 1}, {"safe", 1}}},
+    [0x0036] = {name = "CONFIRM",
+        request = {},
+        reply = {{"update", 1}}},
     [0x0040] = {name = "OUTCOME", event = {{"dose_id", 8}, {"n", 3}, {"dose_state", 1}, {"reason", 1}, {"mode", 1}, {"flags", 1}, {"asked_nl", 3}, {"delivered_nl", 3}, {"lower_nl", 3}, {"upper_nl", 3}, {"steps", 3}, {"asked_strokes", 2}, {"strokes", 2}, {"bad_strokes", 2}, {"worst_interval_us", 2}, {"worst_depth_um", 2}, {"duration_ms", 4}, {"total_nl", 4}, {"boot_id", 4}}},
     [0x0041] = {name = "PHASE", event = {{"time", 8}, {"state", 1}, {"latches", 2}, {"dose_id", 8}}},
     [0x0042] = {name = "STROKE_RECORDS", event = {{"first", 2}, {"count", 1}, {"records", 0}}},
