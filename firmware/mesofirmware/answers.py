@@ -145,10 +145,8 @@ class Answers:
     def _tell_bare(self, body: "bytearray | bytes", at: int, n: int, dose_state: int) -> None:
         """An outcome of which nothing is known but its state."""
         o = self._outcome
-        i = 0
-        while i < len(o):
+        for i in range(len(o)):
             o[i] = 0
-            i += 1
         bulk.copy(body, at, self._asked_id, 0, 8)
         o[wire.OUTCOME_DOSE_ID] = self._asked_id
         o[wire.OUTCOME_N] = n

@@ -14,6 +14,7 @@ from mesofirmware import (
     ledger,
     link,
     log,
+    safety,
     session,
     settings,
     strokes,
@@ -37,6 +38,7 @@ class App:
     def __init__(self, board: "Board") -> None:
         self._board = board
         now = board.now()
+        self._safety = safety.Safety(board)
         self._clock = clock.Clock(now)
         self._latches = latches.Latches()
         self._ledger = ledger.Ledger(board.store, board.boot_id)
@@ -44,7 +46,7 @@ class App:
         self._settings.calibrate(board.readings)
         self._log = log.Log(board.store, self._clock)
         self._link = link.Link(board)
-        self._transaction = transaction.Transaction(board, self._ledger, self._latches)
+        self._transaction = transaction.Transaction(board, self._safety, self._ledger, self._latches)
         self._events = events.Events(self._link)
         doors = keys.Keys(board.store)
         self._access = access.Access(
@@ -86,8 +88,6 @@ class App:
         self._seen = 0
         """Latches as the log has them."""
         self._look_at_stores()
-        board.permit(False, False)
-        board.enable(False)
 
     def _look_at_stores(self) -> None:
         """What stands after this boot, and why nothing may be given; said in the log."""

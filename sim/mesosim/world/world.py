@@ -32,7 +32,7 @@ class World:
         self._fram = bytearray(p.FRAM_BYTES)
         self.files: dict = {}
         """Content of each file on the flash."""
-        self.plant = plant.Plant(self.log, seed, symbols.Symbols(values), START_US * US)
+        self.plant = self._handpiece(seed, symbols.Symbols(values))
         self.hand = hand.Hand()
         self._hand_at = plant.NEVER
         self.targets = targets.Targets(self.plant, self._power)
@@ -46,6 +46,9 @@ class World:
         self.meddled: "meddling.Meddled | None" = None
         """Faults on single Board calls, once there were any."""
         self.boot(wire.RESET_POWER_ON)
+
+    def _handpiece(self, seed: int, values: symbols.Symbols) -> plant.Plant:
+        return plant.Plant(self.log, seed, values, START_US * US)
 
     def run(self, until_us: int, rx: bytes) -> tuple:
         """Advance to `until_us` or to the device's first bytes; returns (t_us, bytes)."""
@@ -115,12 +118,16 @@ class World:
         )
         self.log.blob(self._t, trace.BOOT, 0, self.board.boot_id)
         if self.meddled is None:
-            self.app = app.App(self.board)
+            self.app = self.firmware()
         else:
             self.app = self.meddled.boot(self.board)
         self._wake_at = self._t
         self.hand.see(self._t // US, 0)
         self._watch_hand()
+
+    def firmware(self) -> "app.App":
+        """The application, started on this boot's board."""
+        return app.App(self.board)
 
     def _on_light(self, code: int) -> None:
         self.hand.see(self._t // US, code)
