@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mesofirmware.link import Link
     from mesofirmware.log import Log
     from mesofirmware.settings import Settings
+    from mesofirmware.slots import Slots
     from mesofirmware.transaction import Transaction
 
 _STROKES_MAX = (frame.PAYLOAD_MAX - 6) // strokes.RECORD
@@ -35,6 +36,8 @@ class Answers:
         events: "Events",
         settings: "Settings",
         log: "Log",
+        slots: "Slots",
+        is_safe: bool,
     ) -> None:
         self._board = board
         self._link = link
@@ -44,6 +47,9 @@ class Answers:
         self._events = events
         self._settings = settings
         self._log = log
+        self._slots = slots
+        self._is_safe = is_safe
+        self._update: list = [0, 0, 0, 0]
         self._no_id = bytes(8)
         self._status: list = [0] * len(wire.STATUS_REPLY_FIELDS)
         self._status[wire.STATUS_REPLY_TIME] = clock.pair
@@ -73,6 +79,9 @@ class Answers:
             mounted = self._transaction.cartridge
             mounted.tell(mounted.judge(limits.NEEDLES_MAX), self._mounted)
             self._are(wire.CARTRIDGE_REPLY_FIELDS, self._mounted)
+        elif msg_id == wire.UPDATE:
+            self._slots.tell(self._is_safe, self._update)
+            self._are(wire.UPDATE_REPLY_FIELDS, self._update)
         elif msg_id == wire.LOG:
             self._log.read(args[wire.LOG_N], self._entry)
             self._are(wire.LOG_REPLY_FIELDS, self._entry)

@@ -17,6 +17,7 @@ from mesofirmware import (
     safety,
     session,
     settings,
+    slots,
     strokes,
     transaction,
 )
@@ -35,7 +36,8 @@ _STROKES_A_FRAME = 8
 class App:
     """The whole device above its Board."""
 
-    def __init__(self, board: "Board") -> None:
+    def __init__(self, board: "Board", is_safe: bool = False) -> None:
+        """`is_safe`: this is the safe application, which answers and gives nothing."""
         self._board = board
         now = board.now()
         self._safety = safety.Safety(board)
@@ -44,6 +46,7 @@ class App:
         self._ledger = ledger.Ledger(board.store, board.boot_id)
         self._settings = settings.Settings(board.files)
         self._settings.calibrate(board.readings)
+        self._slots = slots.Slots(board.files)
         self._log = log.Log(board.store, self._clock)
         self._link = link.Link(board)
         self._transaction = transaction.Transaction(board, self._safety, self._ledger, self._latches)
@@ -62,6 +65,8 @@ class App:
             self._events,
             self._settings,
             self._log,
+            self._slots,
+            is_safe,
         )
         self._log.put_outcome = self._answers.put_outcome
         self._session = session.Session(
@@ -74,6 +79,7 @@ class App:
             self._answers,
             self._settings,
             self._log,
+            self._slots,
         )
         self._transaction.on_change = self._tell_phase
         self._transaction.on_outcome = self._tell_outcome
@@ -87,6 +93,8 @@ class App:
         self._strokes_sent = 0
         self._seen = 0
         """Latches as the log has them."""
+        if is_safe:
+            self._latches.up(wire.LATCH_SAFE_APPLICATION)
         self._look_at_stores()
 
     def _look_at_stores(self) -> None:
@@ -95,7 +103,7 @@ class App:
         up = self._latches.up
         is_new = not book.session and book.next_n == 1 and not book.corrupt
         self._settings.expect(self._log.recover(is_new, not book.corrupt))
-        self._latches.bits = book.latches
+        self._latches.bits |= book.latches
         if book.interrupted_n:
             up(wire.LATCH_INTERRUPTED)
         if book.corrupt:

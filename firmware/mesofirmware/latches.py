@@ -3,7 +3,7 @@
 from mesoprotocol import wire
 
 _DAMAGE = wire.LATCH_LEDGER_CORRUPT | wire.LATCH_SETTINGS_DAMAGED | wire.LATCH_LOG_DAMAGED
-_FOUND_AT_BOOT = wire.LATCH_INTERRUPTED | _DAMAGE
+_FOUND_AT_BOOT = wire.LATCH_INTERRUPTED | wire.LATCH_SAFE_APPLICATION | _DAMAGE
 
 FAULTS = (
     wire.REASON_OCCLUSION,
@@ -42,6 +42,8 @@ class Latches:
 
     def status(self) -> int:
         """Why therapy is refused: OK if nothing stands."""
+        if self.bits & wire.LATCH_SAFE_APPLICATION:
+            return wire.S_SAFE_APPLICATION
         if self.bits & wire.LATCH_SETTINGS_DAMAGED:
             return wire.S_SETTINGS_DAMAGED
         if self.bits & wire.LATCH_LOG_DAMAGED:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mesofirmware.log import Log
     from mesofirmware.peer import Peer
     from mesofirmware.settings import Settings
+    from mesofirmware.slots import Slots
     from mesofirmware.transaction import Transaction
 
 _NO_FIELDS = ()
@@ -43,6 +44,7 @@ class Session:
         answers: "Answers",
         lasting: "Settings",
         log: "Log",
+        slots: "Slots",
     ) -> None:
         self._board = board
         self._link = link
@@ -53,6 +55,7 @@ class Session:
         self._answers = answers
         self._settings = lasting
         self._log = log
+        self._slots = slots
         self._args = [0] * 9
         self._one = [0]
         self._two = [0, 0]
@@ -150,6 +153,8 @@ class Session:
             self._provision(peer)
         elif msg_id == wire.SET_DATE:
             self._set_date(peer)
+        elif msg_id == wire.CONFIRM:
+            self._confirm(peer)
         elif msg_id == wire.CALIBRATE:
             self._calibrate(peer)
         else:
@@ -254,9 +259,8 @@ class Session:
         board = self._board
         at = a[wire.CALIBRATE_NAME]
         name = bytes(self._link.body[at : at + settings.NAME])
-        at_rest = not (board.drive.busy() or board.plunger.busy() or board.depth.busy())
-        status = self._settings.save(
-            at_rest,
+        status = self._settings.change(
+            self._is_at_rest(),
             name,
             a[wire.CALIBRATE_CARRIER_ZERO_UM],
             a[wire.CALIBRATE_PRESSURE_ZERO_PA],
@@ -269,3 +273,16 @@ class Session:
         self._log.add(wire.LOG_SETTINGS, 0, self._settings.generation)
         self._one[0] = self._settings.generation
         self._accept(peer, wire.CALIBRATE_REPLY_FIELDS, self._one)
+
+    def _confirm(self, peer: "Peer") -> None:
+        status = self._slots.confirm() if self._is_at_rest() else wire.S_WRONG_STATE
+        if status != wire.S_OK:
+            self._refuse(peer, status)
+            return
+        self._one[0] = wire.UPDATE_CONFIRMED
+        self._accept(peer, wire.CONFIRM_REPLY_FIELDS, self._one)
+
+    def _is_at_rest(self) -> bool:
+        """Whether flash may be written: that stops everything else."""
+        board = self._board
+        return not (board.drive.busy() or board.plunger.busy() or board.depth.busy())

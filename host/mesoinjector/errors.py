@@ -156,11 +156,18 @@ def refusal(status: int, request: str) -> MesoError:
 
 
 def latched(latches: int, request: str) -> MesoError:
-    """The exception for what latches forbid: damaged settings and logs have a reason of their own."""
-    if latches & wire.LATCH_SETTINGS_DAMAGED:
-        return refusal(wire.S_SETTINGS_DAMAGED, request)
-    return refusal(wire.S_LOG_DAMAGED if latches & wire.LATCH_LOG_DAMAGED else wire.S_LATCHED, request)
+    """The exception for what latches forbid: some have a reason of their own."""
+    for latch, status in _OF_THEIR_OWN:
+        if latches & latch:
+            return refusal(status, request)
+    return refusal(wire.S_LATCHED, request)
 
+
+_OF_THEIR_OWN = (
+    (wire.LATCH_SAFE_APPLICATION, wire.S_SAFE_APPLICATION),
+    (wire.LATCH_SETTINGS_DAMAGED, wire.S_SETTINGS_DAMAGED),
+    (wire.LATCH_LOG_DAMAGED, wire.S_LOG_DAMAGED),
+)
 
 _ABOUT_KEYS = frozenset(
     (wire.S_ROLE, wire.S_AUTH_FAILED, wire.S_AUTH_BACKOFF, wire.S_BAD_TAG, wire.S_NO_KEY, wire.S_KEYS_DAMAGED)

@@ -62,3 +62,13 @@ class Service:
         """What is mounted, and why a run would be refused (`judged`). Raises `DeviceBusy` while a dose is in hand."""
         reply: messages.CartridgeReply = self._ask(messages.Cartridge())
         return reply
+
+    def update(self) -> messages.UpdateReply:
+        """Which application runs, and whether it is on trial."""
+        reply: messages.UpdateReply = self._ask(messages.Update())
+        return reply
+
+    def confirm(self) -> messages.UpdateReply:
+        """Keep the application that is on trial, which works. Raises `DeviceError`, `AuthError`."""
+        self._ask(messages.Confirm())
+        return self.update()

@@ -17,7 +17,8 @@ BASELINE = TESTS / "vectors" / "schema.json"
 
 NUMBERED = {
     **dict.fromkeys(
-        ("state", "dose_state", "role", "mode", "reason", "reset", "log", "cartridge", "zone", "profile"), "id"
+        ("state", "dose_state", "role", "mode", "reason", "reset", "log", "cartridge", "update", "zone", "profile"),
+        "id",
     ),
     "status": "code",
     **dict.fromkeys(("latch", "capability", "flag", "input"), "bit"),

@@ -194,6 +194,7 @@ def _enumerations(schema: Table) -> Iterator[str]:
         ("Dose states", "dose_state"),
         ("Modes", "mode"),
         ("Cartridges", "cartridge"),
+        ("Updates", "update"),
     ):
         yield f"## {title}\n\n| id | name | meaning |\n|---|---|---|"
         yield from (f"| {r['id']} | {r['name']} | {r['about']} |" for r in schema[table])

@@ -534,6 +534,38 @@ class SetDateReply(NamedTuple):
     """in force [d]"""
 
 
+class Update(NamedTuple):
+    """Which application runs, and whether it is on trial."""
+
+
+class UpdateReply(NamedTuple):
+    """Answer to UPDATE."""
+
+    status: int
+    state: int
+    slot: int
+    """0: folder A, 1: folder B; that which would be started"""
+    update: int
+    """how it stands"""
+    tries_left: int
+    """starts before a trial is given up"""
+    safe: int
+    """1 if the safe application runs in its place"""
+
+
+class Confirm(NamedTuple):
+    """The application that is on trial works: it is started from now on. Moves nothing."""
+
+
+class ConfirmReply(NamedTuple):
+    """Answer to CONFIRM."""
+
+    status: int
+    state: int
+    update: int
+    """how it stands"""
+
+
 class OutcomeReply(NamedTuple):
     """Answer to QUERY and LEDGER."""
 
@@ -686,6 +718,8 @@ REQUESTS: dict[type, tuple[int, tuple[tuple[int, int, int, int], ...]]] = {
     Log: (wire.LOG, wire.LOG_FIELDS),
     Cartridge: (wire.CARTRIDGE, wire.CARTRIDGE_FIELDS),
     SetDate: (wire.SET_DATE, wire.SET_DATE_FIELDS),
+    Update: (wire.UPDATE, wire.UPDATE_FIELDS),
+    Confirm: (wire.CONFIRM, wire.CONFIRM_FIELDS),
 }
 REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.HELLO: (HelloReply, wire.HELLO_REPLY_FIELDS),
@@ -710,6 +744,8 @@ REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.LOG: (LogReply, wire.LOG_REPLY_FIELDS),
     wire.CARTRIDGE: (CartridgeReply, wire.CARTRIDGE_REPLY_FIELDS),
     wire.SET_DATE: (SetDateReply, wire.SET_DATE_REPLY_FIELDS),
+    wire.UPDATE: (UpdateReply, wire.UPDATE_REPLY_FIELDS),
+    wire.CONFIRM: (ConfirmReply, wire.CONFIRM_REPLY_FIELDS),
 }
 EVENTS: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.EVENT_OUTCOME: (OutcomeEvent, wire.OUTCOME_FIELDS),
@@ -741,6 +777,8 @@ TIMEOUT_MS = {
     wire.LOG: 300,
     wire.CARTRIDGE: 600,
     wire.SET_DATE: 300,
+    wire.UPDATE: 300,
+    wire.CONFIRM: 600,
 }
 
 ROLES = {
@@ -766,6 +804,8 @@ ROLES = {
     wire.LOG: wire.ROLE_OBSERVER,
     wire.CARTRIDGE: wire.ROLE_OBSERVER,
     wire.SET_DATE: wire.ROLE_OPERATOR,
+    wire.UPDATE: wire.ROLE_OBSERVER,
+    wire.CONFIRM: wire.ROLE_SERVICE,
 }
 STATE_NAMES = {
     0: "IDLE",
@@ -838,6 +878,12 @@ CARTRIDGE_NAMES = {
     1: "PUNCTURE",
     2: "HOLLOW",
 }
+UPDATE_NAMES = {
+    0: "CONFIRMED",
+    1: "PENDING",
+    2: "ROLLED_BACK",
+    3: "DAMAGED",
+}
 STATUS_NAMES = {
     0: "OK",
     1001: "VERSION",
@@ -878,6 +924,8 @@ STATUS_NAMES = {
     4016: "CARTRIDGE_CHANGED",
     3008: "DATE_BACKWARDS",
     6002: "STORE_FAILED",
+    6006: "SAFE_APPLICATION",
+    6007: "NOT_WHOLE",
     6005: "LOG_DAMAGED",
     6004: "SETTINGS_DAMAGED",
     6003: "KEYS_DAMAGED",
@@ -915,6 +963,7 @@ LATCH_BITS = {
     16: "LEDGER_CORRUPT",
     32: "NEEDLE_NOT_HOME",
     64: "FAULT",
+    8192: "SAFE_APPLICATION",
     16384: "SETTINGS_DAMAGED",
     32768: "LOG_DAMAGED",
 }
@@ -963,6 +1012,8 @@ NAMES = {
     wire.LOG: "LOG",
     wire.CARTRIDGE: "CARTRIDGE",
     wire.SET_DATE: "SET_DATE",
+    wire.UPDATE: "UPDATE",
+    wire.CONFIRM: "CONFIRM",
     wire.EVENT_OUTCOME: "OUTCOME",
     wire.EVENT_PHASE: "PHASE",
     wire.EVENT_STROKE_RECORDS: "STROKE_RECORDS",
@@ -1009,6 +1060,7 @@ ENUMS = {
     "kind": LOG_NAMES,
     "judged": STATUS_NAMES,
     "cartridge": CARTRIDGE_NAMES,
+    "update": UPDATE_NAMES,
 }
 BITS = {
     "capabilities": CAPABILITY_BITS,
@@ -1056,6 +1108,8 @@ STATUS_CAUSES = {
     4016: ("actuator", "the cartridge is not the one that was mounted when the run was prepared", "prepare again with a new id"),
     3008: ("limit", "the date is before one that the device was told", "check the computer's clock; service may set the date back"),
     6002: ("storage", "the ledger did not read back what was written", "service: the non-volatile memory is defective"),
+    6006: ("storage", "the safe application runs, which gives nothing: the others do not read, have failed, or were not wanted", "service: read UPDATE and the log, then install the application again"),
+    6007: ("storage", "a file of the application is missing, or is not as its manifest says", "service: install the application again"),
     6005: ("storage", "the device's log does not read, or it or the ledger was altered; nothing can be given", "service: read the log, find out who has opened the device, and replace its non-volatile memory"),
     6004: ("storage", "settings or calibration in the device's files do not read, or are not there any more; nothing can be given", "service: the device must be set up and calibrated anew"),
     6003: ("storage", "the keys in the device's memory do not read: nobody can be let in, and nothing can be given", "service: the non-volatile memory must be replaced and the device provisioned anew"),

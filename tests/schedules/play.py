@@ -143,6 +143,10 @@ class Play:
             host.strokes(value)
         elif what == "cartridge":
             Service(host).cartridge()
+        elif what == "update":
+            Service(host).update()
+        elif what == "confirm":
+            Service(self._connect(self.host_type, SERVICE)).confirm()
         elif what == "log":
             Service(host).entry(value)
         elif what == "settings":

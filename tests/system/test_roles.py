@@ -77,6 +77,8 @@ EXAMPLES: dict[str, Any] = {
     "Ack": messages.Ack(1, "me"),
     "Strokes": messages.Strokes(0),
     "Log": messages.Log(1),
+    "Update": messages.Update(),
+    "Confirm": messages.Confirm(),
     "Cartridge": messages.Cartridge(),
     "SetDate": messages.SetDate(9_600),
     "Settings": messages.Settings(),
