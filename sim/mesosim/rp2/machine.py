@@ -166,7 +166,9 @@ class ADC:
 class I2C:
     """See `machine.I2C`: devices on `chip.wires[id]`, by address, with `write(bytes)` and `read(n)`."""
 
-    def __init__(self, number: int, scl: object = None, sda: object = None, freq: int = 400000, timeout: int = 0) -> None:
+    def __init__(
+        self, number: int, scl: object = None, sda: object = None, freq: int = 400000, timeout: int = 0
+    ) -> None:
         self._devices = _chip.chip.wires[number]
 
     def _device(self, address: int) -> object:
@@ -248,7 +250,7 @@ class UART:
 class WDT:
     """See `machine.WDT`."""
 
-    def __init__(self, id: int = 0, timeout: int = 5000) -> None:  # noqa: A002
+    def __init__(self, id: int = 0, timeout: int = 5000) -> None:
         if not 1 <= timeout <= 8388:
             raise ValueError("WDT of %d ms: 1 to 8388" % timeout)
         self._clocks = timeout * 125000

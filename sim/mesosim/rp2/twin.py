@@ -46,9 +46,7 @@ class TwinWorld(world.World):
         self.motors = (
             motors.Motor(chip, thing, thing.drive, pins.DRIVE_STEP, pins.DRIVE_DIR, follow),
             motors.Motor(chip, thing, thing.depth, pins.DEPTH_STEP, pins.DEPTH_DIR, follow),
-            motors.Motor(
-                chip, thing, thing.plunger, pins.PLUNGER_STEP, pins.PLUNGER_DIR, self.circuit.plunger_moved
-            ),
+            motors.Motor(chip, thing, thing.plunger, pins.PLUNGER_STEP, pins.PLUNGER_DIR, self.circuit.plunger_moved),
         )
         chip.motors = list(self.motors)
         chip.sources = [_Handpiece(self), _Hand(self)]
