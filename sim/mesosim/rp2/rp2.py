@@ -119,7 +119,7 @@ class StateMachine:
             raise RuntimeError("put: the FIFO of state machine %d is full" % self._number)
         self._machine.put((value << shift) & 0xFFFFFFFF, _chip.chip.t)
         # the processor is not back before the machine has acted on it
-        _chip.chip.sleep(4 * (self._machine.clkdiv >> 8))
+        _chip.chip.act(4 * (self._machine.clkdiv >> 8))
 
     def get(self, buf: object = None, shift: int = 0) -> "int | object":
         """Take a word, into an array if one is given. Raises RuntimeError where the real one would wait for ever."""
