@@ -7,6 +7,7 @@ every pin safe and its traceback in a file, and the board restarts; after three 
 import sys
 
 from mesofirmware.boards import rp2_chip, rp2_safe, rp2_start, rp2_watchdog
+from mesoprotocol import wire
 
 SAFE_FOLDER = "/lib"
 """The safe application, with what this module has imported."""
@@ -52,7 +53,7 @@ def main() -> None:
         with open(_TRACEBACK, "w") as file:
             sys.print_exception(error, file)
     finally:
-        watchdog.restart(rp2_watchdog.WATCHDOG)
+        watchdog.restart(wire.RESET_WATCHDOG)
 
 
 if __name__ == "__main__":
