@@ -9,6 +9,7 @@ import sys
 from mesofirmware import slots
 from mesofirmware.boards import rp2_chip, rp2_files, rp2_safe, rp2_start, rp2_watchdog
 from mesofirmware.start import manifest
+from mesoprotocol import wire
 
 SAFE_FOLDER = "/lib"
 """The safe application, with what this module has imported."""
@@ -56,7 +57,7 @@ def main() -> None:
         with open(_TRACEBACK, "w") as file:
             sys.print_exception(error, file)
     finally:
-        watchdog.restart(rp2_watchdog.WATCHDOG)
+        watchdog.restart(wire.RESET_WATCHDOG)
 
 
 if __name__ == "__main__":

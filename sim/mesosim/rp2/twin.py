@@ -26,7 +26,7 @@ _MAY_STOP = 1 << pins.PERMIT_PLUNGER | 1 << pins.PERMIT_DRIVE | 1 << pins.DEPTH_
 class TwinWorld(world.World):
     """One device, from its first boot on; see `World`."""
 
-    def boot(self) -> None:
+    def boot(self, reason: int) -> None:
         """The board starts; what was of its former boot is gone."""
         self.app = None  # type: ignore[assignment]
         self.board = None  # type: ignore[assignment]

@@ -188,5 +188,5 @@ def test_why_it_started(start: Start, cause: int, note: int, reason: int, failur
     watchdog.start()
     assert start.note() == (NO_LOOP, failures)
     with pytest.raises(machine.Reset):
-        watchdog.restart(start.main.rp2_watchdog.ASKED)
+        watchdog.restart(start.main.wire.RESET_ASKED)
     assert start.note() == (3, failures)
