@@ -3,6 +3,8 @@
 Anything else is an AttributeError. Calls take no time; see `mesosim.rp2.chip.Chip` for when time passes.
 """
 
+import errno
+
 from mesosim.rp2 import chip as _chip
 from mesosim.rp2 import pads as _pads
 
@@ -158,20 +160,21 @@ class ADC:
 
     def read_u16(self) -> int:
         """Twelve bits, spread to sixteen as MicroPython does."""
-        raw = _chip.chip.analogue[self._number]()
-        raw = max(0, min(raw, 4095))
+        raw = _chip.chip.convert(self._number)
         return raw << 4 | raw >> 8
 
 
 class I2C:
     """See `machine.I2C`: devices on `chip.wires[id]`, by address, with `write(bytes)` and `read(n)`."""
 
-    def __init__(self, number: int, scl: object = None, sda: object = None, freq: int = 400000, timeout: int = 0) -> None:
+    def __init__(
+        self, number: int, scl: object = None, sda: object = None, freq: int = 400000, timeout: int = 0
+    ) -> None:
         self._devices = _chip.chip.wires[number]
 
     def _device(self, address: int) -> object:
         if address not in self._devices:
-            raise OSError(5)
+            raise OSError(errno.EIO, "no answer from 0x%02x" % address)
         return self._devices[address]
 
     def scan(self) -> list:
@@ -248,7 +251,7 @@ class UART:
 class WDT:
     """See `machine.WDT`."""
 
-    def __init__(self, id: int = 0, timeout: int = 5000) -> None:  # noqa: A002
+    def __init__(self, id: int = 0, timeout: int = 5000) -> None:
         if not 1 <= timeout <= 8388:
             raise ValueError("WDT of %d ms: 1 to 8388" % timeout)
         self._clocks = timeout * 125000

@@ -29,7 +29,7 @@ class TwinWorld(world.World):
     def boot(self) -> None:
         """The board starts; what was of its former boot is gone."""
         self.app = None  # type: ignore[assignment]
-        self.board = None  # type: ignore[assignment]
+        self.board = None
         gc.collect()
         chip = chip_.chip
         if self._t == world.START_US * plant.TICKS_PER_US:
@@ -47,9 +47,7 @@ class TwinWorld(world.World):
         self.motors = (
             motors.Motor(chip, thing, thing.drive, pins.DRIVE_STEP, pins.DRIVE_DIR, follow),
             motors.Motor(chip, thing, thing.depth, pins.DEPTH_STEP, pins.DEPTH_DIR, follow),
-            motors.Motor(
-                chip, thing, thing.plunger, pins.PLUNGER_STEP, pins.PLUNGER_DIR, self.circuit.plunger_moved
-            ),
+            motors.Motor(chip, thing, thing.plunger, pins.PLUNGER_STEP, pins.PLUNGER_DIR, self.circuit.plunger_moved),
         )
         chip.motors = list(self.motors)
         chip.watched = _MAY_STOP

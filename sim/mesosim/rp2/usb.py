@@ -49,7 +49,7 @@ class Port:
         self.stdout = _Half(self.sent)
 
 
-class poll:  # noqa: N801
+class poll:
     """See `select.poll`."""
 
     def __init__(self) -> None:
