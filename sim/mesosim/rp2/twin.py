@@ -29,7 +29,7 @@ class TwinWorld(world.World):
     def boot(self, reason: int) -> None:
         """The board starts; what was of its former boot is gone."""
         self.app = None  # type: ignore[assignment]
-        self.board = None  # type: ignore[assignment]
+        self.board = None
         gc.collect()
         chip = chip_.chip
         if self._t == world.START_US * plant.TICKS_PER_US:
