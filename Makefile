@@ -8,6 +8,10 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WASM := $(VENV)/.wasm
 
+# Assembles the PIO programs' sources. It brings a package named `micropython`, hence an environment of its own.
+PIOASM := $(VENV)/pioasm
+PIOASM_PACKAGE := adafruit-circuitpython-pioasm==1.3.8
+
 # The boards' stubs carry a standard library of their own, one for all boards' names: a folder each, never site-packages.
 STUBS := $(VENV)/stubs
 BOARDS := rp2040 rp2350
@@ -34,10 +38,16 @@ $(BOARDS:%=$(STUBS)/%/.installed): $(STUBS)/%/.installed: Makefile | $(INSTALLED
 	$(BIN)/python -m pip install --quiet --target $(@D) $(STUB_PACKAGE_$*) $(STUB_STDLIB)
 	touch $@
 
+$(PIOASM)/.installed: Makefile | $(INSTALLED)
+	rm -rf $(@D)
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet $(PIOASM_PACKAGE)
+	touch $@
+
 demo: $(INSTALLED)  ## give simulated doses and write their report
 	$(BIN)/mesoinjector demo
 
-test: $(INSTALLED) $(WASM)  ## run the tests, on all cores
+test: $(INSTALLED) $(WASM) $(PIOASM)/.installed  ## run the tests, on all cores
 	@echo "seed $(SEED): make test SEED=$(SEED) repeats this run"
 	$(BIN)/python -m pytest -n auto --hypothesis-seed=$(SEED)
 
@@ -59,6 +69,7 @@ $(BOARDS:%=board-types-%): board-types-%: $(STUBS)/%/.installed
 	files=$$($(BIN)/python -m tests.house.rooms board) && \
 	MYPYPATH=$(STUBS)/$*:protocol:firmware $(BIN)/mypy --config-file=tests/house/board.ini \
 		--cache-dir=.mypy_cache/$* --custom-typeshed-dir=$(STUBS)/$* $$files
+	$(BIN)/python -m tests.house.stock $(STUBS)/$*
 
 imports: $(INSTALLED)
 	$(BIN)/lint-imports --no-logo
@@ -68,6 +79,7 @@ generated: $(INSTALLED)
 	$(BIN)/python -m tests.house.safety --check
 	$(BIN)/python -m mesosim.handpiece --check
 	$(BIN)/python -m tests.house.faults --check
+	$(BIN)/python -m tests.house.hardware --check
 
 compile: $(INSTALLED)
 	files=$$($(BIN)/python -m tests.house.rooms device) && \

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mesofirmware.ledger import Ledger
     from mesofirmware.link import Link
     from mesofirmware.selftest import SelfTest
+    from mesofirmware.settings import Settings
     from mesofirmware.transaction import Transaction
 
 _STROKES_MAX = (frame.PAYLOAD_MAX - 6) // strokes.RECORD
@@ -35,6 +36,7 @@ class Answers:
         events: "Events",
         alarms: "Alarms",
         selftest: "SelfTest",
+        settings: "Settings",
     ) -> None:
         self._board = board
         self._link = link
@@ -44,6 +46,7 @@ class Answers:
         self._events = events
         self._alarms = alarms
         self._selftest = selftest
+        self._settings = settings
         self._no_id = bytes(8)
         self._status: list = [0] * len(wire.STATUS_REPLY_FIELDS)
         self._status[wire.STATUS_REPLY_TIME] = clock.pair
@@ -69,6 +72,8 @@ class Answers:
             self._tell_strokes(args[wire.STROKES_FIRST])
         elif msg_id == wire.ALARMS:
             self._tell_alarms()
+        elif msg_id == wire.SETTINGS:
+            self._are(wire.SETTINGS_REPLY_FIELDS, self._settings.told())
         elif msg_id == wire.SYNC:
             self._are(wire.SYNC_REPLY_FIELDS, self._time)
         else:
@@ -144,10 +149,8 @@ class Answers:
     def _tell_bare(self, body: "bytearray | bytes", at: int, n: int, dose_state: int) -> None:
         """An outcome of which nothing is known but its state."""
         o = self._outcome
-        i = 0
-        while i < len(o):
+        for i in range(len(o)):
             o[i] = 0
-            i += 1
         bulk.copy(body, at, self._asked_id, 0, 8)
         o[wire.OUTCOME_DOSE_ID] = self._asked_id
         o[wire.OUTCOME_N] = n

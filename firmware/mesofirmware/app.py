@@ -17,6 +17,7 @@ from mesofirmware import (
     safety,
     selftest,
     session,
+    settings,
     strokes,
     transaction,
 )
@@ -45,6 +46,8 @@ class App:
         self._safety = safety.Safety(board, self._alarms)
         self._selftest = selftest.SelfTest(board, self._safety.bounds, self._alarms)
         self._ledger = ledger.Ledger(board.store, board.boot_id)
+        self._settings = settings.Settings(board.files)
+        self._settings.calibrate(board.readings)
         self._link = link.Link(board)
         self._transaction = transaction.Transaction(board, self._safety, self._ledger, self._latches, self._alarms)
         self._events = events.Events(self._link)
@@ -62,9 +65,17 @@ class App:
             self._events,
             self._alarms,
             self._selftest,
+            self._settings,
         )
         self._session = session.Session(
-            board, self._link, self._ledger, self._latches, self._transaction, self._access, self._answers
+            board,
+            self._link,
+            self._ledger,
+            self._latches,
+            self._transaction,
+            self._access,
+            self._answers,
+            self._settings,
         )
         self._transaction.on_change = self._tell_phase
         self._transaction.on_outcome = self._tell_outcome
@@ -81,6 +92,8 @@ class App:
             self._alarms.up(wire.ALARM_INTERRUPTED, 0)
         if self._ledger.corrupt:
             self._alarms.up(wire.ALARM_LEDGER_CORRUPT, 0)
+        if self._settings.damaged:
+            self._alarms.up(wire.ALARM_SETTINGS_DAMAGED, 0)
         self._selftest.run(self._clock.ms)
         self._alarms.on_alarm = self._tell_alarm
         self._kept = self._latches.bits

@@ -48,8 +48,9 @@ class Metered:
         self._safety = safety
         self._stop = stop
         self._ledger = ledger
-        self._insert = motion.Table(40)
-        self._retract = motion.Table(40)
+        self._half = motion.Table(40)
+        """The way in, and the way out: the cam turns on the same way."""
+        motion.half_stroke(self._half)
         self._chunks = (motion.Table(1), motion.Table(1))
         self._chunk_at = 0
         self.phase = OFF
@@ -134,10 +135,8 @@ class Metered:
         if self.phase == DEPTH:
             if self._stop.busy():
                 return clock.FOREVER
-            motion.insertion(self._insert)
-            motion.retraction(self._retract)
-            board.drive.feed(self._insert.words, self._insert.n, 1, False)
-            board.drive.feed(self._retract.words, self._retract.n, 1, True)
+            board.drive.feed(self._half.words, self._half.n, 1, False)
+            board.drive.feed(self._half.words, self._half.n, 1, True)
             self._enter(INSERT, now)
         if self.phase == INSERT:
             # the held way out keeps the drive busy; room for one more means that the way in has ended

@@ -75,7 +75,7 @@ class Transaction:
         if self.state != wire.STATE_IDLE:
             return wire.S_WRONG_STATE
         if self._latches.bits:
-            return wire.S_LATCHED
+            return self._latches.status()
         inputs = self._board.inputs()
         if is_run:
             status = rules.run(args, inputs, book)
@@ -105,7 +105,7 @@ class Transaction:
         if late or tick.diff(now, self._prepared_at) >= _PREPARED_US:
             return wire.S_EXPIRED
         if self._latches.bits:
-            return wire.S_LATCHED
+            return self._latches.status()
         mine.fill_intent(self._ledger.intent)
         try:
             self._ledger.write_intent()

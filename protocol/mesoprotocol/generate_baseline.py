@@ -16,7 +16,8 @@ from mesoprotocol.generate_vectors import TESTS, recorded
 BASELINE = TESTS / "vectors" / "schema.json"
 
 NUMBERED = {
-    **dict.fromkeys(("state", "dose_state", "role", "mode", "reason", "alarm", "priority", "zone", "profile"), "id"),
+    **dict.fromkeys(("state", "dose_state", "role", "mode", "reason", "alarm", "priority", "reset", "log"), "id"),
+    **dict.fromkeys(("zone", "profile"), "id"),
     "status": "code",
     **dict.fromkeys(("latch", "capability", "check", "flag", "input"), "bit"),
 }

@@ -34,6 +34,8 @@ SCENES: dict[str, tuple[Schedule, Schedule, int]] = {
     "Ack": ([DOSE, Do("rest", 20_000), Do("connect")], [Do("acknowledge"), Do("clear")], 1),
     "Alarms": ([], [DOSE, Do("alarms")], 1),
     "AlarmEvent": ([Do("battery", 46)], [DOSE], 1),
+    "Settings": ([], [DOSE, Do("settings")], 1),
+    "Calibrate": ([], [DOSE, Do("calibrate", 500), DOSE], 1),
     "Strokes": ([RUN], [Do("strokes")], 1),
     "OutcomeEvent": ([], [DOSE], 1),
     "PhaseEvent": ([], [DOSE], 4),

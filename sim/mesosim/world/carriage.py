@@ -88,8 +88,12 @@ class Carriage:
 
     def needle_now_um(self, t: int) -> int:
         """Protrusion by the carrier sensor at time t."""
+        return self._sensors.carrier_um(t, self.needle_at_um(t))
+
+    def needle_at_um(self, t: int) -> float:
+        """Protrusion at time t."""
         self._now = t
-        return self._sensors.carrier_um(t, self.needle_um(self._cam.position(t)))
+        return self.needle_um(self._cam.position(t))
 
     def is_home(self, t: int) -> bool:
         """Whether the needle is at top dead centre."""

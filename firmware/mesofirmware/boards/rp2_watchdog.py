@@ -1,0 +1,56 @@
+"""The watchdog, and why the chip has started: kept in its scratch registers, which only a power-on clears.
+
+The hardware alone knows power-on and watchdog, and `machine.reset` is a watchdog's, too. So the loop notes WATCHDOG
+when it begins, and ASKED right before it restarts on purpose: what is found is why it ended. Codes are the schema's.
+"""
+
+import machine
+from machine import WDT, mem32
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mesofirmware.boards.rp2_chip import Chip
+
+UNKNOWN, POWER_ON, WATCHDOG, ASKED = range(4)
+
+TIMEOUT_MS = 2000
+_MARK = 0x4D530000
+_MASK = 0x7FFF0000
+_MOST = 255
+
+
+class Watchdog:
+    """`reason` is why this start, `failures` how many since power-on were for want of a living loop."""
+
+    def __init__(self, chip: "Chip") -> None:
+        self._at = chip.watchdog_scratch
+        self._dog: "WDT | None" = None
+        note = mem32[self._at]
+        self.reason = UNKNOWN
+        self.failures = 0
+        if machine.reset_cause() == machine.PWRON_RESET:
+            self.reason = POWER_ON
+        elif note & _MASK == _MARK:
+            self.reason = note & 0xFF
+            self.failures = note >> 8 & _MOST
+        if self.reason == WATCHDOG:
+            self.failures = min(self.failures + 1, _MOST)
+        self._note(UNKNOWN)
+
+    def start(self) -> None:
+        """From here on the loop must feed it; nothing but a reset ends that."""
+        self._note(WATCHDOG)
+        self._dog = WDT(timeout=TIMEOUT_MS)
+
+    def feed(self) -> None:
+        """The loop is alive."""
+        if self._dog is not None:
+            self._dog.feed()
+
+    def restart(self, reason: int) -> None:
+        """Start anew: WATCHDOG because the application has ended, ASKED because somebody wants it."""
+        self._note(reason)
+        machine.reset()
+
+    def _note(self, reason: int) -> None:
+        mem32[self._at] = _MARK | self.failures << 8 | reason

@@ -1,0 +1,58 @@
+"""What MicroPython runs second: the safe-mode window, then the application until it fails or the power goes.
+
+The window is the only way to a prompt: afterwards Ctrl-C is a byte like any other. An application that fails leaves
+every pin safe and its traceback in a file, and the board restarts; after three since the power came, the safe one runs.
+"""
+
+import sys
+
+from mesofirmware.boards import rp2_chip, rp2_safe, rp2_start, rp2_watchdog
+
+SAFE_FOLDER = "/lib"
+"""The safe application, with what this module has imported."""
+_FAILURES = 3
+_TRACEBACK = "/failure.txt"
+
+
+def folder(watchdog: rp2_watchdog.Watchdog, answer: int) -> str:
+    """Where the application is loaded from: the one place where that is chosen."""
+    if answer == rp2_start.SAFE or watchdog.failures >= _FAILURES:
+        return SAFE_FOLDER
+    return "/app"
+
+
+def run(watchdog: rp2_watchdog.Watchdog, path: str) -> None:
+    """Load the application from a folder, and call it for ever. What it lacks is the safe one's."""
+    if path != SAFE_FOLDER:
+        sys.path.insert(0, path)
+        for name in sorted(sys.modules):
+            if name.split(".")[0] in ("mesofirmware", "mesoprotocol"):
+                del sys.modules[name]
+    from mesofirmware.app import App
+    from mesofirmware.boards.rp2_pico import Pico
+
+    board = Pico(rp2_chip.this(), watchdog)
+    application = App(board)
+    watchdog.start()
+    while True:
+        now = board.now()
+        board.wait(now, application.step(now))
+
+
+def main() -> None:
+    """Never returns, unless a prompt is wanted."""
+    watchdog = rp2_watchdog.Watchdog(rp2_chip.this())
+    answer = rp2_start.window()
+    if answer == rp2_start.PROMPT:
+        return
+    try:
+        run(watchdog, folder(watchdog, answer))
+    except Exception as error:
+        rp2_safe.make_safe()
+        with open(_TRACEBACK, "w") as file:
+            sys.print_exception(error, file)
+    finally:
+        watchdog.restart(rp2_watchdog.WATCHDOG)
+
+
+main()

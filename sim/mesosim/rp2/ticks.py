@@ -1,0 +1,46 @@
+"""Stands in for MicroPython's `time`: ticks wrap at 2^30 as on the board, sleeping passes virtual time."""
+
+from mesosim.rp2 import chip as _chip
+
+_MASK = (1 << 30) - 1
+_HALF = 1 << 29
+
+
+def ticks_us() -> int:
+    """Microseconds."""
+    return _chip.chip.ticks_us()
+
+
+def ticks_ms() -> int:
+    """Milliseconds."""
+    return _chip.chip.ticks_ms()
+
+
+def ticks_cpu() -> int:
+    """Microseconds, too: so does MicroPython on this chip."""
+    return _chip.chip.ticks_us()
+
+
+def ticks_diff(end: int, start: int) -> int:
+    """end - start, signed."""
+    return ((end - start + _HALF) & _MASK) - _HALF
+
+
+def ticks_add(ticks: int, delta: int) -> int:
+    """ticks + delta."""
+    return (ticks + delta) & _MASK
+
+
+def sleep_us(us: int) -> None:
+    """Wait."""
+    _chip.chip.sleep(us * _chip.CLOCKS_PER_US)
+
+
+def sleep_ms(ms: int) -> None:
+    """Wait."""
+    _chip.chip.sleep(ms * 1000 * _chip.CLOCKS_PER_US)
+
+
+def sleep(s: int) -> None:
+    """Wait."""
+    sleep_ms(int(s * 1000))
