@@ -27,7 +27,7 @@ class Copies:
         self._defaults = defaults
         self._size = codec.size(fields) + 4
         self._buf = bytearray(_COPY)
-        self._records = records.Records(_TwoFiles(files, names), tag)
+        self._records = records.Records(self, tag)
         self.values: list = list(defaults)
         for i in range(len(fields)):
             if fields[i][0] == codec.BYTES:
@@ -79,14 +79,7 @@ class Copies:
                 for k in range(self._fields[i][1]):
                     self.values[i][k] = 0
 
-
-class _TwoFiles:
-    """Two files as a store of two copies; one that is not there reads as never written."""
-
-    def __init__(self, files: "Files", names: tuple) -> None:
-        self._files = files
-        self._names = names
-        self._buf = bytearray(_COPY)
+    # --- Two files as a store of two copies; one that is not there reads as never written ---------------
 
     def read(self, at: int, buf: bytearray, n: int) -> None:
         """See the port's `Store`."""
