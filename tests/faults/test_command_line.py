@@ -68,8 +68,11 @@ def test_a_fault_from_the_command_line_and_json(tmp_path: Path) -> None:
         ("drive_stall@2.0", 1, "known: open: a drive that cannot turn"),
         ("depth_stop_off@1.2:value=4000", 1, "FINDING: the alarm is none; expected depth"),
         ("index_dead", 0, "known: harmless: a dose goes by the needle's own position"),
-        ("board.index_count.stuck@2.0", 0, "seed 7, cpython: passed, its alarm not judged"),
+        ("board.index_count.stuck@2.0", 0, "seed 7, cpython: passed, its fault not judged"),
         ("board.index_count.stuck@2.0", 0, "not judged: the catalogue has no entry for it in a dose"),
+        ("index_dead@600.0", 0, "not judged: it did not strike before the last step had ended"),
+        ("frame.Stop.drop", 0, "not judged: it did not strike"),
+        ("host.crash.outcome@600.0:kind=after", 0, "not judged: it did not strike"),
         ("estop@1.0:step=4", 0, "not judged: nothing is given in its step"),
     ],
 )
@@ -96,12 +99,24 @@ def test_the_same_seed_gives_the_same_trace(tmp_path: Path) -> None:
         (("run", "doses", "--fault", "occlusion@soon"), "must be a valid number"),
         (("run", "doses", "--fault", "occlusion:kind"), "must be symbol=value"),
         (("run", "doses", "--set", "depth.offset_um"), "must be symbol=value"),
+        (("run", "doses", "--trace", "/nowhere/trace"), "--trace /nowhere/trace: cannot be written"),
         (("faults", "oclusion"), "there is no fault 'oclusion'"),
     ],
 )
 def test_bad_input_is_a_plan_error(arguments: tuple[str, ...], words: str) -> None:
     with pytest.raises(errors.PlanError, match=words):
         sim(*arguments)
+
+
+def test_what_is_known_to_be_open_is_said() -> None:
+    code, out = sim("run", "occlusion", "--seed", "1")
+    assert code == 0
+    assert "known: open: the plunger stops in time; the signal comes with OUTCOME" in out
+
+
+@pytest.mark.parametrize("seed", ["-1", str(1 << 30)])
+def test_a_seed_that_no_device_has(seed: str) -> None:
+    assert sim("run", "prime", "--seed", seed)[0] == sim("serve", "--pty", "x", "--seed", seed)[0] == 2
 
 
 def test_the_catalogue_is_listed() -> None:

@@ -31,8 +31,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdo
 @app.command()
 def run(
     scenario: Annotated[str, typer.Argument(help="A scenario's file, or the name of a packaged one.")],
-    seed: Annotated[int | None, typer.Option(help="Of device and host; by default another each time.")] = None,
-    runtime: Annotated[str | None, typer.Option(help="cpython or micropython.")] = "cpython",
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=sim.SEED_MAX, help="Of device and host; by default another each time.")
+    ] = None,
+    runtime: Annotated[str | None, typer.Option(help="cpython, micropython or wasm.")] = "cpython",
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="symbol=value, of the device; may be repeated.")
     ] = None,
@@ -56,6 +58,8 @@ def run(
             checked = scenarios.changed(
                 checked, [_pair(item) for item in set_ or []], [_fault(item) for item in fault or []]
             )
+        if trace:
+            _writable(trace)
         outcome = play.play(checked, number, chosen, str(trace or ""))
     except scenarios.ScenarioError as error:
         raise errors.PlanError(str(error)) from None
@@ -179,6 +183,13 @@ class _Socket:
         return result
 
 
+def _writable(trace: Path) -> None:
+    try:
+        trace.open("wb").close()
+    except OSError as error:
+        raise errors.PlanError(f"--trace {trace}: cannot be written ({error.strerror}). Next: name another.") from None
+
+
 def _pair(item: str) -> tuple[str, Any]:
     key, equals, value = item.partition("=")
     if not equals:
@@ -210,7 +221,8 @@ def _show(outcome: Outcome) -> None:
     """Findings first, then what was given, by the device and by the plant."""
     for finding in outcome.findings:
         print(f"FINDING: {finding}")
-    verdict = "failed" if not outcome.passed else "passed" if outcome.judged else "passed, its alarm not judged"
+    known = outcome.standing if outcome.struck else "it did not strike before the last step had ended"
+    verdict = "failed" if not outcome.passed else "passed" if outcome.judged else "passed, its fault not judged"
     print(f"{outcome.scenario}, seed {outcome.seed}, {outcome.runtime}: {verdict}")
     for dose in outcome.doses:
         if dose["kind"] == "run":
@@ -226,7 +238,7 @@ def _show(outcome: Outcome) -> None:
         after = "" if outcome.alarm_ms is None else f" after {outcome.alarm_ms} ms"
         alarm = f"alarm {outcome.alarm or 'none'}{after}"
         print(f"  fault {outcome.fault} ({outcome.hazard}, {outcome.hazard_ms} ms): {alarm}")
-        print(f"  {'known' if outcome.judged else 'not judged'}: {outcome.standing}")
+        print(f"  {'known' if outcome.judged else 'not judged'}: {known}")
     print(f"  {outcome.duration_us / 1e6:.3f} s of device time, {outcome.records} records")
     print(f"  sha256 {outcome.trace_sha256}")
 
