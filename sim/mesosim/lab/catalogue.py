@@ -19,9 +19,14 @@ from mesosim.world import calls, nominal
 
 Kind = Literal["step", "ramp", "intermittent", "stuck"]
 Mode = Literal["prime", "dose", "run"]
+State = Literal["met", "open", "unseen", "harmless"]
+MODES: tuple[Mode, ...] = ("prime", "dose", "run")
 How = Literal["set", "scale", "add"]
 JOURNAL_STEPS = ("intended", "committed", "outcome")
 """Writes of a dose in the host's journal; the host may die before each and after it."""
+
+
+Reason = Annotated[str, pydantic.Field(min_length=1)]
 
 
 class UnknownFault(ValueError):
@@ -60,22 +65,36 @@ class Fault(_Table):
     hazard: Annotated[str, pydantic.Field(pattern=r"^H-\d\d$")]
     hazard_ms: Annotated[int, pydantic.Field(gt=0)] = 1
     alarm: Annotated[dict[Mode, str], pydantic.Field(min_length=1)]
-    detectable: bool = True
-    why: str = ""
-    """Of what no sensor can see: the physical reason."""
-    state: Literal["met", "open"] = "met"
-    note: str = ""
-    """Of what is open: what is missing."""
+    open: dict[Mode, Reason] = {}
+    """By mode, what is not met today: what is missing."""
+    unseen: dict[Mode, Reason] = {}
+    """By mode, what no sensor can see: the physical reason."""
+    harmless: dict[Mode, Reason] = {}
+    """By mode, what is not to raise anything: why not."""
 
     @pydantic.model_validator(mode="after")
     def _whole(self) -> Fault:
-        if not self.detectable and not (self.why and not any(self.alarm.values())):
-            raise ValueError(f"{self.name}: what cannot be detected has a reason `why`, and no alarm")
-        if self.state == "open" and not self.note:
-            raise ValueError(f"{self.name}: what is open has a `note` that says what is missing")
+        for mode in (*self.open, *self.unseen, *self.harmless):
+            reasons = (self.open, self.unseen, self.harmless)
+            if sum(mode in reason for reason in reasons) > 1 or mode not in self.alarm:
+                raise ValueError(f"{self.name}, {mode}: has an alarm, and one of open, unseen and harmless")
+            if bool(self.alarm[mode]) != (mode in self.open):
+                raise ValueError(f"{self.name}, {mode}: what is open has an alarm, what is unseen or harmless has none")
         if self.value is not None and self.range and not self.range[0] <= self.value <= self.range[1]:
             raise ValueError(f"{self.name}: value {self.value:g} is outside its range")
         return self
+
+    def state(self, mode: Mode) -> State:
+        """What is known of it in a mode that it has an alarm for; "" raised and nothing untrue said is met, too."""
+        if mode in self.open:
+            return "open"
+        if mode in self.unseen:
+            return "unseen"
+        return "harmless" if mode in self.harmless else "met"
+
+    def reason(self, mode: Mode) -> str:
+        """Why it is open, unseen or harmless in a mode; "" for what is met."""
+        return self.open.get(mode) or self.unseen.get(mode) or self.harmless.get(mode, "")
 
     @property
     def on_the_line(self) -> bool:
@@ -98,8 +117,8 @@ class Fault(_Table):
 
 BOARD_S = 1.0
 """How long a Board call goes wrong by default; a chip that is gone for good is found out within it."""
-TRIED_AT_S: dict[str, float] = {"prime": 0.6, "dose": 2.0, "run": 3.0}
-"""When a fault is tried, after the step began: before a prime's press, in mid-dose, in mid-run."""
+TRIED_AT_S: dict[str, float] = {"prime": 1.0, "dose": 2.0, "run": 3.0}
+"""When a fault is tried, after the step began: in mid-prime, in mid-dose, in mid-run."""
 
 
 class _Symbol(_Table):
@@ -118,6 +137,14 @@ class _File(_Table):
     symbol: dict[str, _Symbol]
     board: dict[str, dict[str, str]]
     frame: dict[str, str]
+
+    @pydantic.model_validator(mode="after")
+    def _whole(self) -> _File:
+        for fault in self.fault:
+            for mode in MODES:
+                if not fault.alarm.get(mode) and mode not in fault.unseen and mode not in fault.harmless:
+                    raise ValueError(f"{fault.name}, {mode}: needs an alarm, or a reason why there is none")
+        return self
 
 
 @functools.cache
@@ -181,10 +208,8 @@ def _symbols() -> list[Fault]:
                 hazard=row.hazard,
                 hazard_ms=times[row.hazard].ms,
                 alarm={row.mode: row.alarm},
-                detectable=not row.why,
-                why=row.why,
-                state="open" if row.note else "met",
-                note=row.note,
+                open={row.mode: row.note} if row.note else {},
+                unseen={row.mode: row.why} if row.why else {},
             )
         )
     return found
@@ -210,8 +235,7 @@ def _board() -> list[Fault]:
                     hazard="H-12",
                     hazard_ms=times["H-12"].ms,
                     alarm={mode: alarm},  # type: ignore[dict-item]
-                    state="open" if note else "met",
-                    note=note,
+                    open={mode: note} if note else {},  # type: ignore[dict-item]
                 )
             )
     return found

@@ -64,6 +64,24 @@ def judge(scenario: Scenario, doses: list[dict[str, Any]], alarm: Alarm) -> list
     return found
 
 
+def judged(scenario: Scenario) -> bool:
+    """Whether an alarm, or none, is expected of its first fault: without that no time of it is judged."""
+    return not scenario.fault or scenario.expect.alarm is not None
+
+
+def standing(scenario: Scenario) -> str:
+    """What is known of the first fault where it strikes; see `Outcome.standing`."""
+    if not scenario.fault:
+        return ""
+    fault, mode = scenario.fault[0].entry, scenario.mode
+    if mode is None:
+        return "nothing is given in its step"
+    if mode not in fault.alarm:
+        return f"the catalogue has no entry for it in a {mode}"
+    state, reason = fault.state(mode), fault.reason(mode)
+    return f"{state}: {reason}" if reason else state
+
+
 def _in_time(alarm: Alarm, allowed_ms: int) -> list[str]:
     """The alarm, and rest, within the time to hazard, which counts from where the fault can do harm."""
     found: list[str] = []

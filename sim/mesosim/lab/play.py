@@ -253,6 +253,8 @@ def _played(run: Play, runtime: str) -> Outcome:
         alarm=alarm.name,
         alarm_ms=alarm.after_ms,
         hazard_ms=fault.hazard_ms if fault else None,
+        judged=oracle.judged(run.scenario),
+        standing=oracle.standing(run.scenario),
         doses=doses,
         strokes=run.strokes.summary(
             [step.strokes for step in run.scenario.giving if isinstance(step, Fractional)],

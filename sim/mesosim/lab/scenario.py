@@ -201,6 +201,14 @@ class Scenario(_Table):
         return any(table.entry.on_the_line for table in self.fault)
 
     @property
+    def mode(self) -> catalogue.Mode | None:
+        """What the first fault's step gives; None if it gives nothing, or the fault names no step."""
+        step = self.step[self.fault[0].step - 1] if self.fault and self.fault[0].step else None
+        if isinstance(step, Prime):
+            return "prime"
+        return "dose" if isinstance(step, Dose) else "run" if isinstance(step, Fractional) else None
+
+    @property
     def giving(self) -> list[Giving]:
         """The steps that give something."""
         return [step for step in self.step if isinstance(step, Prime | Dose | Fractional)]
@@ -250,7 +258,7 @@ def _checked(data: dict[str, Any], name: str, origin: str) -> Scenario:
 
 
 def changed(scenario: Scenario, values: list[tuple[str, Any]], faults: list[dict[str, Any]]) -> Scenario:
-    """The same with other values of its device, and other faults; with those, what the catalogue expects of them.
+    """The same with other values of its device, and other faults; with those, what the catalogue expects of the first.
 
     A fault that names no `step` comes in the last one that gives. Raises `ScenarioError`.
     """
@@ -263,15 +271,12 @@ def changed(scenario: Scenario, values: list[tuple[str, Any]], faults: list[dict
     found = _checked(data, scenario.name, "the command line")
     if not faults:
         return found
-    entry = found.fault[0].entry
-    expect = Expect(alarm=entry.alarm.get(_mode(found)), volumes=entry.detectable)
-    return found.model_copy(update={"expect": expect})
+    return found.model_copy(update={"expect": expected(found.fault[0].entry, found.mode)})
 
 
-def _mode(scenario: Scenario) -> catalogue.Mode:
-    """What is under way when the first fault comes."""
-    step = scenario.step[(scenario.fault[0].step or 1) - 1]
-    return "prime" if isinstance(step, Prime) else "run" if isinstance(step, Fractional) else "dose"
+def expected(fault: catalogue.Fault, mode: catalogue.Mode | None) -> Expect:
+    """What the catalogue expects of a fault in a mode; no alarm by name where it has no entry."""
+    return Expect(alarm=None if mode is None else fault.alarm.get(mode), volumes=mode not in fault.unseen)
 
 
 def schema() -> dict[str, Any]:
