@@ -178,7 +178,7 @@ class Expect(_Table):
     alarm: str | None = None
     """What the device raises first; "" for nothing at all."""
     within_ms: Count | None = None
-    """From the fault's onset to the alarm."""
+    """From where the fault can do harm to the alarm, in place of the time to hazard; rest has that time all the same."""
     volumes: bool = True
     """What is told of volumes and strokes holds; `false` where a defect takes away what it is made of, unseen."""
 
