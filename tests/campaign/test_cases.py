@@ -70,7 +70,7 @@ def test_a_drawn_case_that_failed_is_replayed_by_its_own_file(played: Played) ->
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[campaign]\nscenarios = []", r"campaign\.scenarios = \[\]: must be"),
+        ("[campaign]\nscenarios = []", r"campaign\.scenarios = \[\]: must have at least 1 item"),
         (
             '[campaign]\nscenarios = ["one-dose.toml"]\nruntime = "java"',
             r"campaign\.runtime = 'java': must be 'cpython' or",
@@ -81,8 +81,10 @@ def test_a_drawn_case_that_failed_is_replayed_by_its_own_file(played: Played) ->
         (CAMPAIGN + "set = {x = [2.0, 1.0]}", r"draw\.set\.x = \[2.0, 1.0\]: must be the lower end first"),
         (
             CAMPAIGN + '[[draw.fault]]\nname = "x"\nprobability = 1.5',
-            r"probability = 1.5: must be less than or equal to 1",
+            r"probability = 1.5: must be 0 to 1",
         ),
+        (CAMPAIGN.replace("= true", '= "yes"'), r"draw\.device = 'yes': must be a valid boolean"),
+        (CAMPAIGN.replace("refused.toml", "a\\u0000.toml"), r"a\\x00.toml': cannot be read: embedded null"),
         (CAMPAIGN.replace("refused.toml", "none.toml"), "none.toml: there is no such file"),
         (CAMPAIGN.replace("refused", "one-dose"), "scenario one-dose is named twice on cpython"),
     ],
@@ -102,6 +104,6 @@ def test_a_wrong_shard_is_refused(text: str) -> None:
 def test_a_draw_may_not_reach_what_no_scenario_may_be(played: Played) -> None:
     text = CAMPAIGN + '[[draw.fault]]\nname = "occlusion"\nprobability = 0.01\nat_s = [0.0, 9000.0]'
     with pytest.raises(
-        ScenarioError, match=r"swarm.toml: \[draw\] on .*one-dose.toml: .*[^$]*fault\[0\].at_s = 9000.0"
+        ScenarioError, match=r"swarm.toml: \[draw\] on .*one-dose.toml: .*[^$]*fault\[1\].at_s = 9000.0"
     ):
         cases.load([played.write("swarm.toml", text)], None, None)

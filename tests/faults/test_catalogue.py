@@ -171,14 +171,32 @@ def test_a_wrong_request_changes_nothing(asked: object, words: str) -> None:
     [
         ("oclusion", None, None, "there is no fault 'oclusion'"),
         ("occlusion", "gone", None, "must be one of step, intermittent"),
-        ("occlusion", None, 0.5, "must be 2 to 1e[+]06"),
+        ("occlusion", None, 0.5, "must be 2 to 1000000 times"),
         ("link_lost", None, None, "needs a scenario"),
+        ("board.encoder.spike", None, -5e300, "must be a whole number, -1073741824 to 1073741824"),
+        ("board.encoder.spike", None, 1.5, "must be a whole number"),
+        ("board.encoder.dropped", None, 1, "value = 1: it takes none"),
+        ("board.store.write.reset", None, 5000, "must be a whole number, 0 to 4096 bytes"),
     ],
 )
 def test_a_wrong_name_kind_or_size_is_refused(name: str, kind: str | None, value: float | None, words: str) -> None:
     device = InProcess(1)
     with pytest.raises(catalogue.UnknownFault, match=words):
         inject.inject(device, name, kind, value)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "value", "words"),
+    [
+        ("frame.Commit.delay", None, 1e30, "must be a whole number, 0 to 60000 ms"),
+        ("frame.Commit.drop", None, 1, "takes none"),
+        ("link_lost", None, 99, "takes none"),
+        ("host.crash.committed", "after", 7, "takes none"),
+    ],
+)
+def test_a_wrong_size_on_the_line_is_refused(name: str, kind: str | None, value: float, words: str) -> None:
+    with pytest.raises(catalogue.UnknownFault, match=words):
+        catalogue.get(name).checked(kind, value)
 
 
 def test_the_page_is_made_of_the_catalogue() -> None:
