@@ -83,15 +83,21 @@ def load(override: Path | None = None) -> Handpiece:
             raise HandpieceError(f"{FILE.name}: {name}.{place} = {first['input']!r}: {first['msg']}") from None
         _check(FILE.name, name, symbols[name].nominal, symbols[name])
     if override is not None:
-        measured = _leaves(_parse(override), "")
-        if not measured:
-            raise HandpieceError(f"{override}: has no value in it: must have a table such as [needle]")
-        for name, value in measured:
-            if name not in symbols:
-                raise HandpieceError(f"{override}: {name} = {value!r}: {unknown(name, symbols)}")
-            _check(str(override), name, value, symbols[name])
-            symbols[name] = symbols[name].model_copy(update={"nominal": float(value), "tolerance": 0.0})
+        for name, value in measured(override, symbols).items():
+            symbols[name] = symbols[name].model_copy(update={"nominal": value, "tolerance": 0.0})
     return Handpiece(symbols=symbols)
+
+
+def measured(path: Path, symbols: dict[str, Symbol]) -> dict[str, float]:
+    """The values of such a file. Raises `HandpieceError`, OSError, and ValueError for what is no path."""
+    found = _leaves(_parse(path), "")
+    if not found:
+        raise HandpieceError(f"{path}: has no value in it: must have a table such as [needle]")
+    for name, value in found:
+        if name not in symbols:
+            raise HandpieceError(f"{path}: {name} = {value!r}: {unknown(name, symbols)}")
+        _check(str(path), name, value, symbols[name])
+    return {name: float(value) for name, value in found}
 
 
 def unknown(name: str, known: Iterable[str]) -> str:

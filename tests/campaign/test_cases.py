@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from mesosim.lab import scenario
@@ -11,7 +13,7 @@ from mesosim.lab.campaign.draw import Draw
 from mesosim.lab.campaign.results import FILE, Result, lines
 from mesosim.lab.play import play
 from mesosim.lab.scenario import ScenarioError
-from tests.campaign.conftest import Played
+from tests.campaign.conftest import ONE_DOSE, Played
 
 CAMPAIGN = """
 [campaign]
@@ -29,6 +31,18 @@ def test_a_campaign_file_names_what_lies_beside_it(played: Played) -> None:
     assert all(case.job.scenario_of(case.seed).device.drawn for case in plan.cases())
     told = cases.load([str(played.folder / "swarm.toml")], "7", "micropython")
     assert [(case.seed, case.job.runtime) for case in told.cases()] == [(7, "micropython"), (7, "micropython")]
+
+
+def test_a_case_is_another_when_its_device_was_measured_anew(played: Played) -> None:
+    name = played.write("own.toml", ONE_DOSE + '[device]\nparameters = "measured.toml"\n')
+    digests = []
+    for bore_um in (160, 163, 160):
+        played.write("measured.toml", f"[needle]\nbore_um = {bore_um}\n")
+        (case,) = cases.load([name], "1", None).cases()
+        digests.append(case.job.sha256)
+        worker = pickle.loads(pickle.dumps(case.job))  # as on a machine that has none of these files
+        assert worker.scenario_of(1).device.set == {"needle.bore_um": bore_um}
+    assert digests[0] == digests[2] != digests[1]
 
 
 def test_the_seed_draws_values_and_faults(played: Played) -> None:

@@ -160,5 +160,10 @@ def test_a_device_has_the_values_that_its_file_says(tmp_path: Path) -> None:
     assert (values["needle.bore_um"], values["depth.offset_um"]) == (163_000, 5_500)
     assert len(values) > 10
     assert device.values(7) == device.values(7) != device.values(8)
+    measured = '[device]\nparameters = "measured.toml"\n[device.set]\n"needle.length_um" = 5000\n[expect]'
+    (tmp_path / "mine.toml").write_text(GOOD.replace("[expect]", measured))
+    given = load(tmp_path / "mine.toml").device  # the file lies beside it, wherever one is
+    assert given.values(7) == [("needle.bore_um", 163_000), ("needle.length_um", 5_000_000)]
+    assert given.parameters is None
     other = parse(GOOD.replace("[expect]", '[device.set]\n"syringe.bore_um" = 4000\n[expect]'), "mine.toml")
     assert "outside its bounds" in str(play.play(other, 1).findings)

@@ -88,7 +88,7 @@ class DeviceTable(_Table):
 
     drawn: Flag = False
     parameters: Text | None = None
-    """A file of measured values; see `mesosim.handpiece.load`."""
+    """A file of measured values, beside the scenario's own; once it is loaded they stand in `set`, and this is None."""
     set: dict[str, Number] = {}
 
     def values(self, seed: int) -> list[tuple[str, int]]:
@@ -263,6 +263,10 @@ def _checked(data: dict[str, Any], name: str, origin: str) -> Scenario:
     except pydantic.ValidationError as error:
         raise _refused(origin, [sentence(item, _DOES) for item in error.errors(include_url=False)]) from None
     wrong = [f"name = {data['name']!r}: unknown key"] if "name" in data else []
+    try:
+        checked = _measured(checked, Path(origin).parent)
+    except (ValueError, OSError) as error:  # no such values, no file, no path
+        wrong.append(f"device.parameters = {checked.device.parameters!r}: {error}")
     wrong += [*_device(checked), *_steps(checked), *_faults(checked), *_expectations(checked)]
     if wrong:
         raise _refused(origin, wrong)
@@ -298,15 +302,20 @@ def schema() -> dict[str, Any]:
     return found
 
 
+def _measured(scenario: Scenario, folder: Path) -> Scenario:
+    """With the values of its file of parameters in it: what is played needs no other file, and its hash knows them."""
+    device = scenario.device
+    if device.parameters is None:
+        return scenario
+    values = handpiece.measured(folder / device.parameters, handpiece.load().symbols)
+    whole = device.model_copy(update={"parameters": None, "set": {**values, **device.set}})
+    return scenario.model_copy(update={"device": whole})
+
+
 def _device(scenario: Scenario) -> list[str]:
     """Values that the device cannot have; in words."""
-    device = scenario.device
-    try:
-        known = handpiece.load(Path(device.parameters) if device.parameters else None).symbols
-    except (ValueError, OSError) as error:  # no such values, no file, no path
-        return [f"device.parameters = {device.parameters!r}: {error}"]
-    found = []
-    for name, value in device.set.items():
+    known, found = handpiece.load().symbols, []
+    for name, value in scenario.device.set.items():
         if name not in known:
             found.append(f"device.set.{name!r} = {value:g}: {handpiece.unknown(name, known)}")
         else:
