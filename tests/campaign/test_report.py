@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import math
 import random
 import re
@@ -57,6 +58,7 @@ def outcome(seed: int, stream: random.Random) -> Outcome:
         alarm="" if alarm_ms is None else "occlusion",
         alarm_ms=alarm_ms,
         hazard_ms=1000 if fault else None,
+        struck=not fault or alarm_ms is not None or seed % 5 != 0,
         judged=not fault or seed % 2 == 0,
         standing="open: it is <late>" if fault == "occlusion" else "",
         doses=doses,
@@ -146,7 +148,9 @@ def test_the_fault_matrix_follows_from_the_csv(folder: Path) -> None:
     matrix = {row.name: row for row in report.read(folder).account.faults()}
     assert set(matrix) == set(FAULTS)
     for name, row in matrix.items():
-        cases = [case for case in rows(folder, "faults.csv") if case["fault"] == name]
+        every = [case for case in rows(folder, "faults.csv") if case["fault"] == name]
+        cases = [case for case in every if case["struck"] == "True"]
+        assert row.spared == len(every) - len(cases)
         times = [int(case["alarm_ms"]) for case in cases if case["alarm"]]
         failed = sum(case["passed"] == "False" for case in cases)
         assert (row.runs, row.detected, row.failed) == (len(cases), len(times), failed)
@@ -154,7 +158,19 @@ def test_the_fault_matrix_follows_from_the_csv(folder: Path) -> None:
         assert row.not_judged == sum(case["judged"] == "False" for case in cases)
         assert {row.standing} == {case["standing"] for case in cases}
         assert row.in_time == sum(time <= 1000 for time in times)
-        assert row.bounds[0] < row.detected / row.runs < row.bounds[1]
+        assert row.share == row.detected / row.runs
+        assert row.bounds[0] < row.share <= row.bounds[1]
+
+
+def test_a_fault_that_never_struck_says_nothing(tmp_path: Path) -> None:
+    facts = {"utc": "2026-01-01T00:00:00+00:00", "package": identity.package(), "commit": "", "python": "3"}
+    said = dataclasses.replace(outcome(6, random.Random(3)), struck=False, judged=False, alarm="", alarm_ms=None)
+    with Results(tmp_path) as file:
+        file.append([{"begun": {**facts, "machine": "m", "executor": "e", "shard": "1/1", "jobs": []}}])
+        file.add([Result(Key("0", 6, "cpython", identity.package()), 10, "dose", "", {}, "made-0.toml", said)])
+    (row,) = report.read(tmp_path).account.faults()
+    assert (row.runs, row.spared, row.share, row.bounds, row.not_judged) == (0, 1, None, (0.0, 1.0), 0)
+    assert "1 case more was over before the fault could strike" in report.write(tmp_path).read_text(encoding="utf-8")
 
 
 def test_cadence_follows_from_the_csv(folder: Path) -> None:

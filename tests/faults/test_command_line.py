@@ -68,8 +68,11 @@ def test_a_fault_from_the_command_line_and_json(tmp_path: Path) -> None:
         ("drive_stall@2.0", 1, "known: open: a drive that cannot turn"),
         ("depth_stop_off@1.2:value=4000", 1, "FINDING: the alarm is none; expected depth"),
         ("index_dead", 0, "known: harmless: a dose goes by the needle's own position"),
-        ("board.index_count.stuck@2.0", 0, "seed 7, cpython: passed, its alarm not judged"),
+        ("board.index_count.stuck@2.0", 0, "seed 7, cpython: passed, its fault not judged"),
         ("board.index_count.stuck@2.0", 0, "not judged: the catalogue has no entry for it in a dose"),
+        ("index_dead@600.0", 0, "not judged: it did not strike before the last step had ended"),
+        ("frame.Stop.drop", 0, "not judged: it did not strike"),
+        ("host.crash.outcome@600.0:kind=after", 0, "not judged: it did not strike"),
         ("estop@1.0:step=4", 0, "not judged: nothing is given in its step"),
     ],
 )

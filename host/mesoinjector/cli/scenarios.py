@@ -210,7 +210,8 @@ def _show(outcome: Outcome) -> None:
     """Findings first, then what was given, by the device and by the plant."""
     for finding in outcome.findings:
         print(f"FINDING: {finding}")
-    verdict = "failed" if not outcome.passed else "passed" if outcome.judged else "passed, its alarm not judged"
+    known = outcome.standing if outcome.struck else "it did not strike before the last step had ended"
+    verdict = "failed" if not outcome.passed else "passed" if outcome.judged else "passed, its fault not judged"
     print(f"{outcome.scenario}, seed {outcome.seed}, {outcome.runtime}: {verdict}")
     for dose in outcome.doses:
         if dose["kind"] == "run":
@@ -226,7 +227,7 @@ def _show(outcome: Outcome) -> None:
         after = "" if outcome.alarm_ms is None else f" after {outcome.alarm_ms} ms"
         alarm = f"alarm {outcome.alarm or 'none'}{after}"
         print(f"  fault {outcome.fault} ({outcome.hazard}, {outcome.hazard_ms} ms): {alarm}")
-        print(f"  {'known' if outcome.judged else 'not judged'}: {outcome.standing}")
+        print(f"  {'known' if outcome.judged else 'not judged'}: {known}")
     print(f"  {outcome.duration_us / 1e6:.3f} s of device time, {outcome.records} records")
     print(f"  sha256 {outcome.trace_sha256}")
 

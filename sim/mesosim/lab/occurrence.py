@@ -114,6 +114,15 @@ class Occurrences:
         elif end_us is not None:
             witness.at(end_us, lambda: self._cut(ways, blinks, end_us))
 
+    def struck(self, ended_us: int) -> bool:
+        """Whether the first fault came about before the last step had ended."""
+        if self.onset_us is None or self.onset_us > ended_us:
+            return False
+        owner, _, name = self._tables[0].entry.name.partition(".")
+        if owner == "host":
+            return name.removeprefix("crash.") not in self._journal.dies
+        return owner != "frame" or (self._line is not None and bool(self._line.hits))
+
     def end(self) -> None:
         """The line is whole again, and the Board does what it is called for."""
         if any(table.entry.target.startswith("board.") for table in self._tables):

@@ -28,8 +28,10 @@ class Outcome:
     """From the fault's onset to the alarm, in device time."""
     hazard_ms: int | None
     """Time to hazard that is allowed."""
+    struck: bool = True
+    """Whether the first fault came about at all before the last step had ended; True without a fault."""
     judged: bool = True
-    """Whether anything said which alarm the first fault is to raise, or that it is to raise none."""
+    """Whether it struck, and anything said which alarm the first fault is to raise, or that it is to raise none."""
     standing: str = ""
     """What the catalogue knows of the first fault where it was to strike: `met`, or open, unseen, harmless and why."""
     doses: list[dict[str, Any]] = field(default_factory=list)

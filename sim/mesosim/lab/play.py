@@ -49,6 +49,8 @@ class Play:
         self.journal = MortalJournal()
         self.journal.on_death = self._die
         self.faults = Occurrences(scenario, self.witness, self.line, self.journal)
+        self.struck = True
+        """Whether the scenario's first fault, if it has one, has come about."""
         self.host: Injector | None = None
         self.given: list[Given] = []
         self.strokes = strokes.Strokes()
@@ -72,6 +74,8 @@ class Play:
             self.faults.begin(i)
             with contextlib.suppress(Killed, MesoError):
                 self._do(step)
+        if self.scenario.fault:
+            self.struck = self.faults.struck(self.witness.t_us)
 
     def account(self) -> dict[str, Any]:
         """The plant's account."""
@@ -253,7 +257,8 @@ def _played(run: Play, runtime: str) -> Outcome:
         alarm=alarm.name,
         alarm_ms=alarm.after_ms,
         hazard_ms=fault.hazard_ms if fault else None,
-        judged=oracle.judged(run.scenario),
+        struck=run.struck,
+        judged=run.struck and oracle.judged(run.scenario),
         standing=oracle.standing(run.scenario),
         doses=doses,
         strokes=run.strokes.summary(

@@ -99,6 +99,9 @@ class Fault:
     kind: str
     hazard: str
     runs: int
+    """Cases in which it struck; the rest of the row is of these."""
+    spared: int
+    """Cases that were over before it could strike: they say nothing of it."""
     failed: int
     not_judged: int
     """Cases in which nothing said which alarm it is to raise."""
@@ -112,6 +115,11 @@ class Fault:
     alarms: list[tuple[str, int]]
     times_ms: list[int]
     hazard_ms: int | None
+
+    @property
+    def share(self) -> float | None:
+        """Of the cases it struck in, those in which it was noticed."""
+        return self.detected / self.runs if self.runs else None
 
     @property
     def median_ms(self) -> float | None:
@@ -202,7 +210,7 @@ class Account:
         faulty = [result for result in self.results if result.outcome.fault]
         grouped = _grouped(faulty, lambda result: (result.outcome.fault, result.mode, result.kind))
         rows = [_fault(*about, results) for about, results in grouped.items()]
-        return sorted(rows, key=lambda row: (row.detected / row.runs, row.name, row.mode, row.kind))
+        return sorted(rows, key=lambda row: (row.share or 0.0, row.name, row.mode, row.kind))
 
     def traces(self) -> list[Result]:
         """Cases whose pressure is shown: failed ones first, then one of each scenario."""
@@ -240,18 +248,20 @@ def _volume(asked_nl: int | None, doses: Sequence[Dose]) -> Volume:
 
 
 def _fault(name: str, mode: str, kind: str, results: list[Result]) -> Fault:
-    outcomes = [result.outcome for result in results]
+    outcomes = [result.outcome for result in results if result.outcome.struck]
+    first = results[0].outcome
     detected = [outcome for outcome in outcomes if outcome.alarm]
     hazards = [outcome.hazard_ms for outcome in outcomes if outcome.hazard_ms is not None]
     return Fault(
         name=name,
         mode=mode,
         kind=kind,
-        hazard=outcomes[0].hazard,
+        hazard=first.hazard,
         runs=len(outcomes),
+        spared=len(results) - len(outcomes),
         failed=sum(not outcome.passed for outcome in outcomes),
         not_judged=sum(not outcome.judged for outcome in outcomes),
-        standing=outcomes[0].standing.removeprefix("met"),
+        standing=first.standing.removeprefix("met"),
         detected=len(detected),
         in_time=sum(
             outcome.hazard_ms is None or (outcome.alarm_ms is not None and outcome.alarm_ms <= outcome.hazard_ms)

@@ -48,7 +48,8 @@ def alarm_figure(faults: Sequence[Fault]) -> Figure:
             at = max(fault.median_ms, SHORTEST_MS)
             axes.plot([at] * 2, [row - 0.3, row + 0.3], color=INK, linewidth=2)
         if fault.detected == 0:
-            axes.text(SHORTEST_MS * 1.08, row, "never noticed", color=RED, va="center")
+            said = "never noticed" if fault.runs else "never struck"
+            axes.text(SHORTEST_MS * 1.08, row, said, color=RED if fault.runs else INK, va="center")
     axes.plot([], [], "o", color=BLUE, markersize=3.6, label="alarm")
     axes.plot([], [], "X", color=RED, markersize=6, label="alarm after that time")
     axes.plot([], [], color=INK, linewidth=2, label="median")
