@@ -71,7 +71,7 @@ def _control(device: world.World, request: bytes) -> bytes:
     try:
         name, value = json.loads(request)
         answer = [None, device.control(name, value)]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:  # RuntimeError: nested too deeply
         answer = [str(error), None]
     return json.dumps(answer).encode()
 

@@ -108,11 +108,10 @@ class Served:
     def control(self, request: bytes) -> bytes:
         """The answer to one line of the control socket. Raises `DeviceDied`."""
         try:
-            name, value = json.loads(request)
-        except (ValueError, TypeError):
-            return b'["must be a JSON list: [name, value]", null]'
-        try:
+            name, value = _pair(request)
             answer = [None, self._device.control(name, value)]
+        except RecursionError:
+            answer = ["nested too deeply", None]
         except ValueError as error:
             answer = [str(error), None]
         return json.dumps(answer).encode()
@@ -219,6 +218,15 @@ class Control:
             data = b""
         if not data or len(self._begun) > LONGEST_LINE:
             self._kept.close()
+
+
+def _pair(request: bytes) -> tuple[Any, Any]:
+    """Name and value of a request. Raises ValueError, RecursionError."""
+    try:
+        name, value = json.loads(request)
+    except (ValueError, TypeError):
+        raise ValueError("must be a JSON list: [name, value]") from None
+    return name, value
 
 
 def _address(tcp: str) -> tuple[str, int]:

@@ -66,6 +66,7 @@ def test_bad_input_runs_nothing(played: Played, sim: Callable[..., Said]) -> Non
         (("campaign", played.scenarios[0]), "no seeds are given"),
         (("campaign", played.scenarios[0], "--seeds", "1:2", "--shard", "3/2"), "--shard 3/2: must be i/n"),
         (("campaign", played.scenarios[0], "--seeds", "1:2", "--runtime", "java"), "--runtime java: must be cpython"),
+        (("campaign", played.scenarios[0], "--seeds", "1:2", "--executor", "foo"), "--executor foo: must be dask://"),
         (("merge", str(played.folder)), "cannot be read"),
     ):
         done = sim(*words, "--out", str(out))

@@ -167,6 +167,29 @@ def test_a_wrong_request_changes_nothing(asked: object, words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("depth_offset_um", 5000, "must be a whole number, -4000 to 4000"),
+        ("present", 2, "must be a whole number, 0 to 1"),
+        ("clear_fault", 0, "must be a symbol"),
+        ("clear_fault", "nothing", "nothing"),
+        ("get", 5, "5"),
+        ("set", ["needle.bore_um", "x"], "must be a symbol and thousandths"),
+        ("meddle", 5, "must be an object"),
+        ("meddle", {"call": "now", "kind": "late", "count": "x"}, "are whole numbers, not 'x'"),
+        ("mount", None, "must be an object"),
+        ([], 1, r"unknown control \[\]"),
+    ],
+)
+def test_a_wrong_control_changes_nothing(name: str, value: object, words: str) -> None:
+    device = InProcess(1)
+    records = device.world.log.records
+    with pytest.raises(ValueError, match=words):
+        device.control(name, value)
+    assert device.world.log.records == records or name == "clear_fault"
+
+
+@pytest.mark.parametrize(
     ("name", "kind", "value", "words"),
     [
         ("oclusion", None, None, "there is no fault 'oclusion'"),

@@ -99,12 +99,24 @@ def test_the_same_seed_gives_the_same_trace(tmp_path: Path) -> None:
         (("run", "doses", "--fault", "occlusion@soon"), "must be a valid number"),
         (("run", "doses", "--fault", "occlusion:kind"), "must be symbol=value"),
         (("run", "doses", "--set", "depth.offset_um"), "must be symbol=value"),
+        (("run", "doses", "--trace", "/nowhere/trace"), "--trace /nowhere/trace: cannot be written"),
         (("faults", "oclusion"), "there is no fault 'oclusion'"),
     ],
 )
 def test_bad_input_is_a_plan_error(arguments: tuple[str, ...], words: str) -> None:
     with pytest.raises(errors.PlanError, match=words):
         sim(*arguments)
+
+
+def test_what_is_known_to_be_open_is_said() -> None:
+    code, out = sim("run", "occlusion", "--seed", "1")
+    assert code == 0
+    assert "known: open: the plunger stops in time; the signal comes with OUTCOME" in out
+
+
+@pytest.mark.parametrize("seed", ["-1", str(1 << 30)])
+def test_a_seed_that_no_device_has(seed: str) -> None:
+    assert sim("run", "prime", "--seed", seed)[0] == sim("serve", "--pty", "x", "--seed", seed)[0] == 2
 
 
 def test_the_catalogue_is_listed() -> None:

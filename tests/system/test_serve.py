@@ -93,7 +93,11 @@ def test_both_doors_lead_to_one_device_with_faults_while_a_client_is_connected(s
         assert control.say("[1") == control.say("5") == ["must be a JSON list: [name, value]", None]
         assert control.say('["blocked"]') == ["must be a JSON list: [name, value]", None]
         assert control.say('["unheard of", 1]')[0] == "unknown control 'unheard of'"
-        assert control.say('[7, "x"]')[0]
+        assert control.say('[7, "x"]')[0] == "unknown control 7"
+        assert control.say("[" * 30_000) == ["nested too deeply", None]
+        assert control.say('["set", 5]')[0].startswith("set 5: must be a symbol and thousandths")
+        assert control.say('["blocked", "x"]')[0] == "blocked 'x': must be a whole number, 0 to 1"
+        assert control.say('["release_after_us", -5]')[0].endswith("must be a whole number, 0 to 60000000")
         assert control("account")["tip_nl"] == account["tip_nl"]
 
 

@@ -118,7 +118,7 @@ def _said() -> Iterator[None]:
     """What is wrong with files, folders and machines, as this command line says it."""
     try:
         from mesosim.lab.campaign.cases import CampaignError
-        from mesosim.lab.campaign.pools import PoolError
+        from mesosim.lab.campaign.pools import NoAddress, PoolError
         from mesosim.lab.campaign.results import ResultsError
         from mesosim.lab.campaign.worker import OtherCode
         from mesosim.lab.scenario import ScenarioError
@@ -127,7 +127,7 @@ def _said() -> Iterator[None]:
         raise errors.DeviceNotFound("the simulator is not installed. Next: pip install 'mesoinjector[sim]'.") from None
     try:
         yield
-    except (ScenarioError, CampaignError, ResultsError) as error:
+    except (ScenarioError, CampaignError, ResultsError, NoAddress) as error:
         raise errors.PlanError(str(error)) from None
     except (PoolError, OtherCode, NoMicroPython) as error:
         raise errors.DeviceNotFound(str(error)) from None

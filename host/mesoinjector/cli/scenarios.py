@@ -31,8 +31,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdo
 @app.command()
 def run(
     scenario: Annotated[str, typer.Argument(help="A scenario's file, or the name of a packaged one.")],
-    seed: Annotated[int | None, typer.Option(help="Of device and host; by default another each time.")] = None,
-    runtime: Annotated[str | None, typer.Option(help="cpython or micropython.")] = "cpython",
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=sim.SEED_MAX, help="Of device and host; by default another each time.")
+    ] = None,
+    runtime: Annotated[str | None, typer.Option(help="cpython, micropython or wasm.")] = "cpython",
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="symbol=value, of the device; may be repeated.")
     ] = None,
@@ -56,6 +58,8 @@ def run(
             checked = scenarios.changed(
                 checked, [_pair(item) for item in set_ or []], [_fault(item) for item in fault or []]
             )
+        if trace:
+            _writable(trace)
         outcome = play.play(checked, number, chosen, str(trace or ""))
     except scenarios.ScenarioError as error:
         raise errors.PlanError(str(error)) from None
@@ -177,6 +181,13 @@ class _Socket:
         if refused is not None:
             raise ValueError(refused)
         return result
+
+
+def _writable(trace: Path) -> None:
+    try:
+        trace.open("wb").close()
+    except OSError as error:
+        raise errors.PlanError(f"--trace {trace}: cannot be written ({error.strerror}). Next: name another.") from None
 
 
 def _pair(item: str) -> tuple[str, Any]:

@@ -15,6 +15,8 @@ from mesoinjector.cli.screen import screen
 app = typer.Typer(no_args_is_help=True, help="The simulated device.")
 campaign.register(app)
 
+SEED_MAX = (1 << 30) - 1
+
 
 @app.command()
 def serve(
@@ -26,10 +28,11 @@ def serve(
     devices: Annotated[
         int, typer.Option(min=1, max=16, help="How many; names get -2, -3 ..., ports and seeds count up.")
     ] = 1,
-    runtime: Annotated[str | None, typer.Option(help="micropython or cpython.")] = None,
+    runtime: Annotated[str | None, typer.Option(help="micropython or cpython; wasm has no port.")] = None,
     speed: Annotated[float, typer.Option(min=0.1, max=2.0, help="Times real time; hosts keep theirs.")] = 1.0,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of the simulated device; by default another each time.")
+        int | None,
+        typer.Option(min=0, max=SEED_MAX, help="Seed of the simulated device; by default another each time."),
     ] = None,
 ) -> None:
     """Run a simulated device in real time behind a pty, a TCP port or both, until Ctrl-C."""

@@ -151,9 +151,10 @@ class World:
             return self.faults.active()
         if name == "get":
             return self.targets.get(value)
+        _check(name, value)
         said = "%s %d" % (name, value) if isinstance(value, int) else name
         self.log.blob(self._t, trace.CONTROL, 0, said.encode())
-        if name in ("present", "one_line", "release_after_us", "lift_after_us", "press_again_us"):
+        if name in _HAND:
             setattr(self.hand, name, value)
         elif name == "fault":
             self.faults.add(self._t, value, US, START_US * US)
@@ -161,6 +162,8 @@ class World:
         elif name == "set":
             self.targets.set(self._t, value[0], value[1] / 1000)
         elif name == "clear_fault":
+            if value:
+                self.targets.get(value)
             self._see(self.faults.clear(self._t, value))
         elif name == "reset":
             self._power(True)
@@ -169,8 +172,6 @@ class World:
         elif name in _SYMBOLS:
             self.targets.set(self._t, _SYMBOLS[name], value)
             self._see(self.targets.wakes)
-        else:
-            raise ValueError("unknown control %r" % name)
         return None
 
     def _see(self, changed: bool) -> None:
@@ -224,6 +225,20 @@ class World:
         }
 
 
+_LONGEST_US = 60_000_000
+_HAND = {
+    "present": (0, 1),
+    "one_line": (0, 1),
+    "release_after_us": (0, _LONGEST_US),
+    "lift_after_us": (0, _LONGEST_US),
+    "press_again_us": (0, _LONGEST_US),
+}
+"""Controls that set the hand, and what they take."""
+_RANGES = {"depth_offset_um": (-4000, 4000), "encoder_slip": (-100_000, 100_000)}
+"""What controls take that set a symbol other than to 0 or 1."""
+
+
+_OTHERS = ("fault", "set", "clear_fault", "reset", "meddle")
 _SYMBOLS = {
     "blocked": "needle.blocked",
     "estop": "input.estop",
@@ -235,3 +250,22 @@ _SYMBOLS = {
     "encoder_slip": "encoder.slip_counts",
 }
 """Controls that set a symbol for good."""
+
+
+def _check(name: "Any", value: "Any") -> None:
+    """ValueError for a control that there is not, or a value that it does not take."""
+    if not isinstance(name, str) or not (name in _HAND or name in _SYMBOLS or name in _OTHERS):
+        raise ValueError("unknown control %r" % (name,))
+    if name in _HAND or name in _SYMBOLS:
+        low, high = _HAND.get(name) or _RANGES.get(name) or (0, 1)
+        if not isinstance(value, int) or not low <= value <= high:
+            raise ValueError("%s %r: must be a whole number, %d to %d" % (name, value, low, high))
+    elif name == "set":
+        pair = isinstance(value, list) and len(value) == 2
+        if not pair or not isinstance(value[0], str) or not isinstance(value[1], int):
+            raise ValueError("set %r: must be a symbol and thousandths of its unit" % (value,))
+    elif name == "clear_fault":
+        if not isinstance(value, str):
+            raise ValueError('clear_fault %r: must be a symbol, "" for all' % (value,))
+    elif name == "meddle" and not isinstance(value, dict) and value is not None:
+        raise ValueError("meddle %r: must be an object" % (value,))

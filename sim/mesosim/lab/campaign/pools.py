@@ -25,6 +25,10 @@ class PoolError(Exception):
     """No executor can be had; the message says what to do."""
 
 
+class NoAddress(PoolError):
+    """What was named is no executor's address."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pool:
     """A source of executors."""
@@ -54,7 +58,7 @@ def open_pool(address: str, workers: int | None) -> Iterator[Pool]:
         with _dask(address) as pool:
             yield pool
     else:
-        raise PoolError(f"--executor {address}: must be {DASK}HOST:PORT. Next: leave it out to use this machine.")
+        raise NoAddress(f"--executor {address}: must be {DASK}HOST:PORT. Next: leave it out to use this machine.")
 
 
 def processes(workers: int) -> Pool:
