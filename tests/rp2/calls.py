@@ -27,13 +27,15 @@ READINGS = {
 converter has counts of 3.1 um, and what it says of bottom dead centre is a mean over 5 degrees on either side, 3 um of
 the cam's way."""
 FIELDS = (
-    (re.compile(r"tick$|_us$"), 2),
+    (re.compile(r"^time$|tick$|_us$"), 2),
     (re.compile(r"_pa$"), 3),
     (re.compile(r"_um$"), 8),
     (re.compile(r"_nl$"), 9),
 )
 """The same, for what is said of them in messages; a count of the encoder is 9 nl."""
+_MORE_READINGS = (trace.RECEIVE, trace.INPUTS, trace.BUSY, trace.ROOM, trace.INDEX_COUNT, trace.BATTERY)
 _NAMES = {value: name for name, value in vars(trace).items() if name.isupper() and isinstance(value, int)}
+_HARMLESS = (*READINGS, *_MORE_READINGS, trace.DEADMAN)
 QUIET = ("sensor.pressure.noise_pa", "sensor.carrier.noise_um", "sensor.battery.noise_mv")
 
 
@@ -57,7 +59,7 @@ class Calls(trace.Trace):
         self.calls: list[Call] = []
 
     def add(self, t: int, kind: int, a: int, b: int, c: int) -> int:
-        if kind < trace.BOOT:
+        if kind < trace.BOOT or kind == trace.WAKE:
             self.calls.append(Call(t, kind, (a, b, c)))
         return a
 
@@ -88,8 +90,28 @@ def twin() -> Recorded:
     return Recorded(TwinWorld)
 
 
+def steps(calls: list[Call]) -> list[Call]:
+    """All calls but those of a second wake within a microsecond that changes nothing.
+
+    The simulator wakes the firmware for each line that a hand lets go of; the board does for what has let its permit
+    fall, and for the fall.
+    """
+    kept: list[Call] = []
+    step: list[Call] = []
+    for call in [*calls, Call(1 << 62, trace.WAKE, ())]:
+        if call.kind != trace.WAKE:
+            step.append(call)
+            continue
+        again = kept and step and step[0].t - kept[-1].t <= SAME_TICKS
+        if not (again and all(each.kind in _HARMLESS and len(each.values) == 3 for each in step)):
+            kept += step
+        step = []
+    return kept
+
+
 def differences(one: list[Call], other: list[Call]) -> list[str]:
     """Where two lists of calls are not the same, up to what their readings may differ by; at most ten."""
+    one, other = steps(one), steps(other)
     found = [f"{len(one)} calls and {len(other)}"] if len(one) != len(other) else []
     for a, b in zip(one, other, strict=False):
         if a.kind != b.kind or abs(a.t - b.t) > SAME_TICKS or not _alike(a, b):
@@ -102,6 +124,8 @@ def differences(one: list[Call], other: list[Call]) -> list[str]:
 def _alike(a: Call, b: Call) -> bool:
     if a.values == b.values:
         return True
+    if len(a.values) != len(b.values):
+        return False
     if a.kind in READINGS:
         return all(abs(x - y) <= READINGS[a.kind] for x, y in zip(a.values, b.values, strict=True))
     if a.kind in (trace.SEND, trace.RECEIVE):
@@ -115,8 +139,8 @@ def _alike(a: Call, b: Call) -> bool:
 def _same_message(a: bytes, b: bytes) -> bool:
     one, other = stream.Decoder().feed(b"\0" + a), stream.Decoder().feed(b"\0" + b)
     if len(one) != len(other) or not one:
-        # the simulator keeps HELLO's reply without the interpreter's name, and no frame around it
-        return not one and len(other) == 1
+        # HELLO's reply, which names the interpreter, is kept in neither trace
+        return not one and not other
     x, y = one[0], other[0]
     return (x.kind, x.msg_id, x.seq) == (y.kind, y.msg_id, y.seq) and _same_fields(x.message, y.message)
 

@@ -32,7 +32,7 @@ def stopped(bench: Bench) -> Result:
 
 def emergency(bench: Bench) -> Result:
     injector = bench.ready()
-    once(injector, lambda: bench.device.control("estop", 1))
+    bench.device.control("fault", {"symbol": "input.estop", "value": 1, "at_us": 3_823_333})
     return injector.dose(0.02, depth_mm=1.5, zone="cheek")
 
 

@@ -196,8 +196,11 @@ class Chip:
                     first.block.attention = False
                     self._serve()
                     break
-                if self._moved or self.attention or first.due >= after:
+                if first.due >= after or self._interrupted():
                     break
+
+    def _interrupted(self) -> bool:
+        return self._moved or self.attention
 
     def settle(self) -> None:
         """Something has been done to the hardware: let it have its effect at once."""

@@ -149,7 +149,7 @@ class Dma:
             return True
         return n > 0
 
-    def _at(self, offset: int) -> tuple:
+    def _at(self, offset: int) -> "tuple[Channel, int, bool]":
         number, word = offset // _STRIDE, offset % _STRIDE // 4
         if number >= COUNT:
             raise ValueError("DMA register 0x%x: not modelled" % offset)

@@ -250,21 +250,9 @@ class Block:
 
 
 _STATE = (
-    *("clkdiv", "execctrl", "shiftctrl", "pinctrl", "enabled", "x", "y", "isr", "osr", "pc", "due", "_isr_count"),
-    *(
-        "_osr_count",
-        "_cycle",
-        "_last",
-        "_decoded",
-        "_stalled",
-        "_waits",
-        "_acts",
-        "_mark",
-        "_was",
-        "_change",
-        "_mark_t",
-    ),
-    *("_looked", "_copies", "_leap_t", "_leap_clocks", "_leap_rounds", "_leap_change"),
+    ("clkdiv", "execctrl", "shiftctrl", "pinctrl", "enabled", "x", "y", "isr", "osr", "pc", "due", "_isr_count")
+    + ("_osr_count", "_cycle", "_last", "_decoded", "_stalled", "_waits", "_acts", "_mark", "_was", "_change")
+    + ("_mark_t", "_looked", "_copies", "_leap_t", "_leap_clocks", "_leap_rounds", "_leap_change")
 )
 
 
