@@ -68,7 +68,7 @@ class Settings(copies.Copies):
             return wire.S_SETTINGS_DAMAGED
         if not at_rest:
             return wire.S_WRONG_STATE
-        new = [0, 0, name, carrier_zero_um + _CARRIER_MIDDLE, pressure_zero_pa + _PRESSURE_MIDDLE, gain_ppm]
+        new: list = [0, 0, name, carrier_zero_um + _CARRIER_MIDDLE, pressure_zero_pa + _PRESSURE_MIDDLE, gain_ppm]
         for i in range(S_CARRIER_ZERO, len(FIELDS)):
             if not FIELDS[i][2] <= new[i] <= FIELDS[i][3]:
                 return wire.S_RANGE

@@ -38,6 +38,7 @@ from mesofirmware.boards import (
     rp2_tmc2209,
 )
 from mesofirmware.boards.rp2_counter import Counter
+from mesofirmware.start import manifest
 from mesoprotocol import wire
 
 TYPE_CHECKING = False
@@ -52,12 +53,16 @@ _NO_ALARMS = ((0, 0, 0, 0, 0, 0, 0),)
 
 
 class Pico:
-    """See `port.Board`. Made once, after `rp2_safe.make_safe`."""
+    """See `port.Board`. Made once, after `rp2_safe.make_safe`.
 
-    def __init__(self, chip: rp2_chip.Chip, watchdog: "Watchdog") -> None:
+    `folder`: where the application lies, with its manifest; "" if it has none, as the safe one.
+    """
+
+    def __init__(self, chip: rp2_chip.Chip, watchdog: "Watchdog", folder: str = "") -> None:
         if machine.freq() % _PIO_HZ:
             raise ValueError("system clock of %d Hz: a multiple of %d is needed" % (machine.freq(), _PIO_HZ))
         self._watchdog = watchdog
+        self._folder = folder
         self.reset_reason = watchdog.reason
         self.readings = readings.Readings()
         self.uid = machine.unique_id()
@@ -228,6 +233,10 @@ class Pico:
         if not self._deadman.is_alive():
             self._drive.park()
         self._deadman.feed()
+
+    def program_intact(self) -> bool:
+        """Whether the application's files are as its manifest says; True if it has none. Only at rest: 0.1 s."""
+        return not self._folder or manifest.is_whole(self._folder)
 
     def light(self, code: int) -> None:
         """See the port."""

@@ -36,8 +36,9 @@ def run(watchdog: rp2_watchdog.Watchdog, path: str) -> None:
     from mesofirmware.app import App
     from mesofirmware.boards.rp2_pico import Pico
 
-    board = Pico(rp2_chip.this(), watchdog)
-    application = App(board, path == SAFE_FOLDER)
+    is_safe = path == SAFE_FOLDER
+    board = Pico(rp2_chip.this(), watchdog, "" if is_safe else path)
+    application = App(board, is_safe)
     watchdog.start()
     while True:
         now = board.now()

@@ -1,4 +1,4 @@
-"""What hangs on the second I2C: port expander, bridge converter, battery gauge and 1-Wire master, by their datasheets.
+"""What hangs on the second I2C: port expander, bridge converter and battery gauge, by their datasheets.
 
 Each has `write(bytes)`, a message whose first byte is a register or command, and `read(n)`.
 """
@@ -133,14 +133,3 @@ class Gauge:
             data += value.to_bytes(2, "big")
             self._at += 2
         return data[:n]
-
-
-class NoWire:
-    """DS2484 with nothing on its wire: never busy, nobody present."""
-
-    def write(self, data: bytes) -> None:
-        """A command."""
-
-    def read(self, n: int) -> bytes:
-        """Its status: logic level high, nothing else."""
-        return bytes([0x08] * n)

@@ -1,5 +1,6 @@
 """A Board whose every call goes into a trace, in the form of the simulator's: `mesosim.world.trace`."""
 
+from mesoprotocol import frame, wire
 from mesosim.world import trace
 
 TYPE_CHECKING = False
@@ -8,6 +9,9 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
     from mesofirmware.boards import port
+
+
+_HELLO_REPLY = bytes((0, 4, wire.MAJOR, frame.REPLY, wire.HELLO))
 
 
 class TracedAxis:
@@ -121,7 +125,9 @@ class TracedBoard:
     def send(self, buf: bytearray, n: int) -> bool:
         """See the port."""
         if self._board.send(buf, n):
-            self._log.blob(self._now(), trace.SEND, 1, bytes(buf[:n]))
+            data = bytes(buf[:n])
+            # names the interpreter, the one thing that may differ
+            self._log.blob(self._now(), trace.SEND, 1, _HELLO_REPLY if data[:5] == _HELLO_REPLY else data)
             return True
         self._log.add(self._now(), trace.SEND, 0, n, 0)
         return False

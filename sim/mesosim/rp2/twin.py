@@ -41,6 +41,8 @@ class TwinWorld(world.World):
         self._cause = _POWER_ON
         chip.on_idle = self._at_idle
         self._port = usb.Port()
+        self._hangs = False
+        """The firmware has not come back: the hardware alone goes on."""
         thing: "Any" = self.plant
         self.circuit = circuit.Circuit(chip, thing, self._fram)
         follow = self.circuit.follow
@@ -76,6 +78,7 @@ class TwinWorld(world.World):
         try:
             self._loop()
         except chip_.TimeUp as end:
+            self._hangs = chip.t > chip.limit
             if end.args:
                 self._t = chip.ticks()
                 self._cause = _WATCHDOG
@@ -88,8 +91,8 @@ class TwinWorld(world.World):
     def _loop(self) -> None:
         """main.py's."""
         chip = chip_.chip
-        if self._dark:
-            chip.run(chip.limit)
+        if self._dark or self._hangs:
+            chip.run(max(chip.t, chip.limit))
             return
         if chip.t >= chip.limit and not self._port.received.held:
             return

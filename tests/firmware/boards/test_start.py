@@ -1,8 +1,10 @@
 """boot.py, the safe-mode window and main.py, on the model of the chip."""
 
+import hashlib
 import importlib
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -24,7 +26,7 @@ NO_LOOP = 2
 class Start:
     """A board that starts: its modules on the stand-ins, and what a hand and a host do meanwhile."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path) -> None:
         self.chip = chip_.chip
         world = TwinWorld(1, Untraced())
         self.chip.reset(WATCHDOG_RESET)
@@ -45,6 +47,16 @@ class Start:
         self.main = imported("mesofirmware.start.main")
         self.main.sys = SimpleNamespace(path=[""], modules=dict(sys.modules), print_exception=write_error)
         self.main.open = self.disk.open
+        self.main.manifest.open = lambda path, mode: (root / path[1:]).open(mode)
+        self.root = root
+
+    def install(self, folder: str) -> None:
+        """An application of one file, with its manifest."""
+        (self.root / folder[1:]).mkdir()
+        (self.root / folder[1:] / "app.mpy").write_bytes(b"M\x06")
+        listed = hashlib.sha256(b"M\x06").hexdigest() + " 2 app.mpy\n"
+        whole = listed + hashlib.sha256(listed.encode()).hexdigest() + "\n"
+        (self.root / folder[1:] / "manifest").write_text(whole)
 
     def note(self) -> tuple[int, int]:
         """The reason and the failures that the next start finds."""
@@ -77,9 +89,11 @@ def write_error(error: Exception, file: Any) -> None:
 
 
 @pytest.fixture
-def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     monkeypatch.setattr(rp2, "bootsel_button", lambda: 0, raising=False)
-    yield Start()
+    started = Start(tmp_path)
+    yield started
+    del started.main.manifest.open
     forget()
 
 
@@ -131,10 +145,11 @@ def test_at_the_prompt_nothing_runs(start: Start):
 
 
 def test_the_application_runs_and_its_watchdog_is_fed(start: Start):
+    start.install("/app_a")
     start.chip.limit = start.chip.t + 2 * chip_.HZ + chip_.HZ // 10
     with pytest.raises(machine.Reset):  # the time given to the test is over: to main.py the application has ended
         start.main.main()
-    assert start.main.sys.path[0] == "/app"
+    assert start.main.sys.path[0] == "/app_a"
     assert not [name for name in start.main.sys.modules if name.startswith(("mesofirmware", "mesoprotocol"))]
     assert start.chip.t >= start.chip.limit
     assert start.chip.watchdog_at > start.chip.t
@@ -147,7 +162,7 @@ def test_a_failure_is_kept_everything_made_safe_and_the_board_restarted(start: S
         start.main.main()
     buf = bytearray(64)
     with start.disk.open("/failure.txt") as file:
-        assert b"OSError(5)" in bytes(buf[: file.readinto(buf)])
+        assert b"OSError(5" in bytes(buf[: file.readinto(buf)])
     assert [start.level(gpio) for _, gpio, use, _, _ in pins.TABLE if use == pins.OUT and start.level(gpio)] == []
     assert start.note() == (NO_LOOP, 0)
 
@@ -160,13 +175,35 @@ def test_a_failure_restarts_even_if_it_cannot_be_kept(start: Start):
     assert start.note() == (NO_LOOP, 0)
 
 
-@pytest.mark.parametrize(("failures", "folder"), [(0, "/app"), (1, "/app"), (2, "/lib"), (254, "/lib"), (255, "/lib")])
+@pytest.mark.parametrize(("failures", "folder"), [(0, "/app_a"), (1, "/app_a"), (2, "/lib"), (255, "/lib")])
 def test_the_third_failure_brings_the_safe_application(start: Start, failures: int, folder: str):
+    start.install("/app_a")
     start.chip.scratch[0] = 0x4D530000 | failures << 8 | NO_LOOP
     watchdog = start.main.rp2_watchdog.Watchdog(start.main.rp2_chip.RP2040)
     assert (watchdog.reason, watchdog.failures) == (NO_LOOP, min(failures + 1, 255))
     assert start.main.folder(watchdog, start.rp2_start.APPLICATION) == folder
     assert start.main.folder(watchdog, start.rp2_start.SAFE) == "/lib"
+
+
+def test_without_a_whole_application_the_safe_one_runs(start: Start):
+    watchdog = start.main.rp2_watchdog.Watchdog(start.main.rp2_chip.RP2040)
+    assert start.main.folder(watchdog, start.rp2_start.APPLICATION) == "/lib"
+    start.install("/app_a")
+    (start.root / "app_a" / "app.mpy").write_bytes(b"M\x07")
+    assert start.main.folder(watchdog, start.rp2_start.APPLICATION) == "/lib"
+
+
+def test_the_board_knows_whether_its_program_is_intact(start: Start):
+    """POST asks it; the safe application has no manifest to compare with."""
+    start.install("/app_a")
+    pico = sys.modules["mesofirmware.boards.rp2_pico"].Pico
+    watchdog = start.main.rp2_watchdog.Watchdog(start.main.rp2_chip.RP2040)
+    board = pico(start.main.rp2_chip.RP2040, watchdog, "/app_a")
+    assert board.program_intact()
+    (start.root / "app_a" / "app.mpy").write_bytes(b"M\x06\x00")
+    assert not board.program_intact()
+    board._folder = ""
+    assert board.program_intact()
 
 
 @pytest.mark.parametrize(
