@@ -63,7 +63,7 @@ class Core:
         raise NotImplementedError
 
     def _leap(self, clocks: int, rounds: int, change: tuple) -> None:
-        """From `due` on it goes round, so often, if NEVER for ever; a round takes so many clocks and changes so much."""
+        """From `due` on it goes round, so often (NEVER: for ever); a round takes so many clocks and changes so much."""
         raise NotImplementedError
 
     def _decode(self, word: int) -> tuple:

@@ -78,8 +78,8 @@ class TwinWorld(world.World):
         try:
             self._loop()
         except chip_.TimeUp as end:
-            self._hangs = chip.t > chip.limit
-            if end.args:
+            self._hangs = end.args == ("busy",)
+            if end.args == ("watchdog",):
                 self._t = chip.ticks()
                 self._cause = _WATCHDOG
                 self._power(True)
