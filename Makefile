@@ -69,6 +69,7 @@ $(BOARDS:%=board-types-%): board-types-%: $(STUBS)/%/.installed
 	files=$$($(BIN)/python -m tests.house.rooms board) && \
 	MYPYPATH=$(STUBS)/$*:protocol:firmware $(BIN)/mypy --config-file=tests/house/board.ini \
 		--cache-dir=.mypy_cache/$* --custom-typeshed-dir=$(STUBS)/$* $$files
+	$(BIN)/python -m tests.house.stock $(STUBS)/$*
 
 imports: $(INSTALLED)
 	$(BIN)/lint-imports --no-logo

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mesofirmware.latches import Latches
     from mesofirmware.ledger import Ledger
     from mesofirmware.link import Link
+    from mesofirmware.settings import Settings
     from mesofirmware.transaction import Transaction
 
 _STROKES_MAX = (frame.PAYLOAD_MAX - 6) // strokes.RECORD
@@ -31,6 +32,7 @@ class Answers:
         latches: "Latches",
         transaction: "Transaction",
         events: "Events",
+        settings: "Settings",
     ) -> None:
         self._board = board
         self._link = link
@@ -38,6 +40,7 @@ class Answers:
         self._latches = latches
         self._transaction = transaction
         self._events = events
+        self._settings = settings
         self._no_id = bytes(8)
         self._status: list = [0] * len(wire.STATUS_REPLY_FIELDS)
         self._status[wire.STATUS_REPLY_TIME] = clock.pair
@@ -60,6 +63,8 @@ class Answers:
             self._tell_entry(args[wire.LEDGER_N])
         elif msg_id == wire.STROKES:
             self._tell_strokes(args[wire.STROKES_FIRST])
+        elif msg_id == wire.SETTINGS:
+            self._are(wire.SETTINGS_REPLY_FIELDS, self._settings.told())
         elif msg_id == wire.SYNC:
             self._are(wire.SYNC_REPLY_FIELDS, self._time)
         else:
@@ -127,10 +132,8 @@ class Answers:
     def _tell_bare(self, body: "bytearray | bytes", at: int, n: int, dose_state: int) -> None:
         """An outcome of which nothing is known but its state."""
         o = self._outcome
-        i = 0
-        while i < len(o):
+        for i in range(len(o)):
             o[i] = 0
-            i += 1
         bulk.copy(body, at, self._asked_id, 0, 8)
         o[wire.OUTCOME_DOSE_ID] = self._asked_id
         o[wire.OUTCOME_N] = n

@@ -4,7 +4,21 @@ The board calls it when that time has come, or earlier, when bytes have arrived,
 batch of an axis has ended, or the index was seen. Nothing moves because an App was made.
 """
 
-from mesofirmware import access, answers, clock, events, keys, latches, ledger, link, session, strokes, transaction
+from mesofirmware import (
+    access,
+    answers,
+    clock,
+    events,
+    keys,
+    latches,
+    ledger,
+    link,
+    safety,
+    session,
+    settings,
+    strokes,
+    transaction,
+)
 from mesofirmware.records import StoreFailed
 from mesoprotocol import codec, frame, limits, tick, wire
 
@@ -23,21 +37,31 @@ class App:
     def __init__(self, board: "Board") -> None:
         self._board = board
         now = board.now()
+        self._safety = safety.Safety(board)
         self._clock = clock.Clock(now)
         self._latches = latches.Latches()
         self._ledger = ledger.Ledger(board.store, board.boot_id)
+        self._settings = settings.Settings(board.files)
+        self._settings.calibrate(board.readings)
         self._link = link.Link(board)
-        self._transaction = transaction.Transaction(board, self._ledger, self._latches)
+        self._transaction = transaction.Transaction(board, self._safety, self._ledger, self._latches)
         self._events = events.Events(self._link)
         doors = keys.Keys(board.store)
         self._access = access.Access(
             board, self._clock, self._link, self._ledger, self._latches, self._transaction, doors
         )
         self._answers = answers.Answers(
-            board, self._clock, self._link, self._ledger, self._latches, self._transaction, self._events
+            board, self._clock, self._link, self._ledger, self._latches, self._transaction, self._events, self._settings
         )
         self._session = session.Session(
-            board, self._link, self._ledger, self._latches, self._transaction, self._access, self._answers
+            board,
+            self._link,
+            self._ledger,
+            self._latches,
+            self._transaction,
+            self._access,
+            self._answers,
+            self._settings,
         )
         self._transaction.on_change = self._tell_phase
         self._transaction.on_outcome = self._tell_outcome
@@ -54,8 +78,8 @@ class App:
             self._latches.up(wire.LATCH_INTERRUPTED)
         if self._ledger.corrupt:
             self._latches.up(wire.LATCH_LEDGER_CORRUPT)
-        board.permit(False, False)
-        board.enable(False)
+        if self._settings.damaged:
+            self._latches.up(wire.LATCH_SETTINGS_DAMAGED)
 
     def step(self, now: int) -> int:
         """Do what is due; return microseconds until the next call, at most `clock.FOREVER`."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mesofirmware.depth import DepthStop
     from mesofirmware.ledger import Ledger
     from mesofirmware.plan import Plan
+    from mesofirmware.safety import Safety
 
 OFF, DEPTH, STROKING, PARKING, HELD, FINISHED = range(6)
 
@@ -25,8 +26,9 @@ _BATCH = limits.CHUNK_STROKES // 2
 class Fractional:
     """One run at a time. After `phase` is FINISHED, the counts stand in `strokes`."""
 
-    def __init__(self, board: "Board", ledger: "Ledger", stop: "DepthStop") -> None:
+    def __init__(self, board: "Board", safety: "Safety", ledger: "Ledger", stop: "DepthStop") -> None:
         self._board = board
+        self._safety = safety
         self._stop = stop
         self._ledger = ledger
         self._tables = (motion.Table(40), motion.Table(40))
@@ -60,7 +62,6 @@ class Fractional:
 
     def begin(self, plan: "Plan") -> None:
         """Start to move as planned. START is in the ledger."""
-        board = self._board
         args = plan.args
         self._n = plan.n
         self._asked = args[wire.PREPARE_RUN_STROKES]
@@ -76,7 +77,7 @@ class Fractional:
         self.reason = wire.REASON_COMPLETE
         self.home = False
         self.strokes.clear()
-        board.enable(True)
+        self._safety.power()
         self.turns = 0
         self._stop.move(self._depth_um)
         self.phase = DEPTH
@@ -120,7 +121,7 @@ class Fractional:
                 self._fed = self.strokes.count
                 self._enter(HELD, now)
                 return clock.FOREVER
-            board.enable(False)
+            self._safety.rest()
             if self.reason == wire.REASON_COMPLETE and min(self.strokes.count, self.turns) < self._asked:
                 self.reason = wire.REASON_STROKES
             self.phase = FINISHED
@@ -152,7 +153,7 @@ class Fractional:
             self.reason = reason
         self._resume = False
         if self.phase == HELD:
-            self._board.enable(False)
+            self._safety.rest()
             self.phase = FINISHED
         elif self.phase != PARKING:
             self._board.drive.park()

@@ -2,7 +2,7 @@
 
 from mesoprotocol import wire
 
-_FOUND_AT_BOOT = wire.LATCH_INTERRUPTED | wire.LATCH_LEDGER_CORRUPT
+_FOUND_AT_BOOT = wire.LATCH_INTERRUPTED | wire.LATCH_LEDGER_CORRUPT | wire.LATCH_SETTINGS_DAMAGED
 
 
 class Latches:
@@ -26,6 +26,12 @@ class Latches:
     def clear(self, bits: int) -> None:
         """Clear latches that a person may clear by CLEAR; the others stay."""
         self.bits &= ~bits | _FOUND_AT_BOOT
+
+    def status(self) -> int:
+        """Why therapy is refused: OK if nothing stands."""
+        if self.bits & wire.LATCH_SETTINGS_DAMAGED:
+            return wire.S_SETTINGS_DAMAGED
+        return wire.S_LATCHED if self.bits else wire.S_OK
 
     def lasting(self) -> int:
         """Those that must be kept in memory; the others are found again at boot."""

@@ -136,7 +136,11 @@ class Ledger:
     def reserve(self, n: int, lower_nl: int, upper_nl: int, lower_strokes: int, upper_strokes: int) -> None:
         """Record how far entry n has got at least, and how far it may get until the next call."""
         p = self._progress
-        p[1], p[2], p[3], p[4], p[5] = n, lower_nl, upper_nl, lower_strokes, upper_strokes
+        p[1] = n
+        p[2] = lower_nl
+        p[3] = upper_nl
+        p[4] = lower_strokes
+        p[5] = upper_strokes
         self._records.write_newer(_PROGRESS_AT, _COPY, _PROGRESS, p)
 
     def write_outcome(self, n: int) -> None:

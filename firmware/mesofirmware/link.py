@@ -45,9 +45,9 @@ class Link:
         """Find the next request among received bytes; False when there is none left."""
         while True:
             if self._at == self._end:
-                was_all = 0 < self._end < len(self._rx)
+                # also behind what came in one piece: STOP may have come while a request was answered
                 self._at = 0
-                self._end = 0 if was_all else self._board.receive(self._rx)
+                self._end = self._board.receive(self._rx)
                 if self._end == 0:
                     return False
             self._at = self._reader.feed(self._rx, self._at, self._end)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mesofirmware.depth import DepthStop
     from mesofirmware.ledger import Ledger
     from mesofirmware.plan import Plan
+    from mesofirmware.safety import Safety
 
 OFF, DEPTH, INSERT, DISPENSE, SETTLE, RETRACT, REST, FINISHED = range(8)
 
@@ -42,12 +43,14 @@ _SIGMA_PA = 1_000
 class Metered:
     """One dose at a time. After `phase` is FINISHED, the amounts stand in the attributes."""
 
-    def __init__(self, board: "Board", ledger: "Ledger", stop: "DepthStop") -> None:
+    def __init__(self, board: "Board", safety: "Safety", ledger: "Ledger", stop: "DepthStop") -> None:
         self._board = board
+        self._safety = safety
         self._stop = stop
         self._ledger = ledger
-        self._insert = motion.Table(40)
-        self._retract = motion.Table(40)
+        self._half = motion.Table(40)
+        """The way in, and the way out: the cam turns on the same way."""
+        motion.half_stroke(self._half)
         self._chunks = (motion.Table(1), motion.Table(1))
         self._chunk_at = 0
         self.phase = OFF
@@ -115,8 +118,8 @@ class Metered:
         self._stored_at_flow = 0
         self._base_pa = board.pressure_pa()
         self._exit_stored_nl = 0
-        board.enable(True)
-        board.permit(True, prime)
+        self._safety.power()
+        self._safety.permit(prime)
         if prime:
             self._enter(DISPENSE, now)
             self._feed_plunger()
@@ -132,10 +135,8 @@ class Metered:
         if self.phase == DEPTH:
             if self._stop.busy():
                 return clock.FOREVER
-            motion.insertion(self._insert)
-            motion.retraction(self._retract)
-            board.drive.feed(self._insert.words, self._insert.n, 1, False)
-            board.drive.feed(self._retract.words, self._retract.n, 1, True)
+            board.drive.feed(self._half.words, self._half.n, 1, False)
+            board.drive.feed(self._half.words, self._half.n, 1, True)
             self._enter(INSERT, now)
         if self.phase == INSERT:
             # the held way out keeps the drive busy; room for one more means that the way in has ended
@@ -185,7 +186,7 @@ class Metered:
         self.reason = reason
         self._board.plunger.stop()
         if reason != wire.REASON_OCCLUSION:  # relief needs the permit
-            self._board.permit(False, self._prime)
+            self._safety.forbid()
         self._stop.stop()
         self._leave(now)
 
@@ -337,8 +338,7 @@ class Metered:
     def _finish(self) -> None:
         """Compute the amounts. The one place where a delivered volume is computed."""
         board = self._board
-        board.permit(False, False)
-        board.enable(False)
+        self._safety.rest()
         permille = self._profile[limits.PROFILE_TOLERANCE_PERMILLE]
         agrees = self._encoder_agrees()
         swept = self._swept_nl(self._encoder_at_start)

@@ -56,6 +56,10 @@ def isqrt(n: int) -> int:
     return x
 
 
+# middle of each segment as a 32nd part of the way: speed grows with the root of the way
+_SLOWER = tuple([isqrt((32 << 16) // (2 * i + 1)) for i in range(_RAMP_SEGMENTS)])
+
+
 class Table:
     """A list of segments in a buffer of its own; `n` words are in use, taking `ticks` in all."""
 
@@ -84,22 +88,16 @@ class Table:
         per = steps // _RAMP_SEGMENTS
         i = 0
         while i < _RAMP_SEGMENTS:
-            # middle of the segment as a 32nd part of the way: speed grows with the root of the way
-            part = 2 * (i if up else _RAMP_SEGMENTS - 1 - i) + 1
-            self.add(per, interval * isqrt((32 << 16) // part) >> 8, True)
+            self.add(per, interval * _SLOWER[i if up else _RAMP_SEGMENTS - 1 - i] >> 8, True)
             i += 1
 
 
-def insertion(table: Table) -> None:
-    """From top to bottom dead centre, from rest to rest, in 50 ms."""
+def half_stroke(table: Table) -> None:
+    """Between the dead centres, from rest to rest, in 50 ms."""
     table.clear()
     table.add_ramp(400, _CRUISE, True)
     table.add(800, _CRUISE, True)
     table.add_ramp(400, _CRUISE, False)
-
-
-retraction = insertion
-"""From bottom to top dead centre: the cam turns on the same way."""
 
 
 def stroke(table: Table, ticks: int, from_rest: bool, to_rest: bool) -> None:

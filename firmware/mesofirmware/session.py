@@ -4,6 +4,7 @@ A seq above a session's last is executed, an equal one is answered from the cach
 Who may ask is judged before the seq counts: what was not sent by the session's owner changes nothing.
 """
 
+from mesofirmware import settings
 from mesofirmware.records import StoreFailed
 from mesoprotocol import codec, frame, limits, tick, wire
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from mesofirmware.ledger import Ledger
     from mesofirmware.link import Link
     from mesofirmware.peer import Peer
+    from mesofirmware.settings import Settings
     from mesofirmware.transaction import Transaction
 
 _NO_FIELDS = ()
@@ -38,6 +40,7 @@ class Session:
         transaction: "Transaction",
         access: "Access",
         answers: "Answers",
+        lasting: "Settings",
     ) -> None:
         self._board = board
         self._link = link
@@ -46,6 +49,7 @@ class Session:
         self._transaction = transaction
         self._access = access
         self._answers = answers
+        self._settings = lasting
         self._args = [0] * 9
         self._one = [0]
         self._two = [0, 0]
@@ -141,6 +145,8 @@ class Session:
                 self._refuse(peer, status)
         elif msg_id == wire.PROVISION:
             self._provision(peer)
+        elif msg_id == wire.CALIBRATE:
+            self._calibrate(peer)
         else:
             self._answers.answer(msg_id, self._args, self._link.body)
             self._accept(peer, self._answers.fields, self._answers.values)
@@ -219,3 +225,23 @@ class Session:
         else:
             self._one[0] = role
             self._accept(peer, wire.PROVISION_REPLY_FIELDS, self._one)
+
+    def _calibrate(self, peer: "Peer") -> None:
+        a = self._args
+        board = self._board
+        at = a[wire.CALIBRATE_NAME]
+        name = bytes(self._link.body[at : at + settings.NAME])
+        at_rest = not (board.drive.busy() or board.plunger.busy() or board.depth.busy())
+        status = self._settings.save(
+            at_rest,
+            name,
+            a[wire.CALIBRATE_CARRIER_ZERO_UM],
+            a[wire.CALIBRATE_PRESSURE_ZERO_PA],
+            a[wire.CALIBRATE_ENCODER_GAIN_PPM],
+        )
+        if status != wire.S_OK:
+            self._refuse(peer, status)
+            return
+        self._settings.calibrate(board.readings)
+        self._one[0] = self._settings.generation
+        self._accept(peer, wire.CALIBRATE_REPLY_FIELDS, self._one)

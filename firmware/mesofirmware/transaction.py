@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mesofirmware.boards.port import Board
     from mesofirmware.latches import Latches
+    from mesofirmware.safety import Safety
 
 _BOTH = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B
 _FAULTS = (
@@ -34,14 +35,15 @@ class Transaction:
     `outcome`.
     """
 
-    def __init__(self, board: "Board", book: ledger.Ledger, latches: "Latches") -> None:
+    def __init__(self, board: "Board", safety: "Safety", book: ledger.Ledger, latches: "Latches") -> None:
         self._board = board
+        self._safety = safety
         self._ledger = book
         self._latches = latches
         self._gate = gate.Gate()
         stop = depth.DepthStop(board)
-        self.metered = metered.Metered(board, book, stop)
-        self.fractional = fractional.Fractional(board, book, stop)
+        self.metered = metered.Metered(board, safety, book, stop)
+        self.fractional = fractional.Fractional(board, safety, book, stop)
         self.plan = plan.Plan()
         self.state = wire.STATE_IDLE
         self._prepared_at = 0
@@ -78,7 +80,7 @@ class Transaction:
         if self.state != wire.STATE_IDLE:
             return wire.S_WRONG_STATE
         if self._latches.bits:
-            return wire.S_LATCHED
+            return self._latches.status()
         inputs = self._board.inputs()
         if is_run:
             status = rules.run(args, inputs, book)
@@ -106,7 +108,7 @@ class Transaction:
         if late or tick.diff(now, self._prepared_at) >= _PREPARED_US:
             return wire.S_EXPIRED
         if self._latches.bits:
-            return wire.S_LATCHED
+            return self._latches.status()
         mine.fill_intent(self._ledger.intent)
         try:
             self._ledger.write_intent()
@@ -135,7 +137,7 @@ class Transaction:
         if self.state == wire.STATE_PREPARED:
             self._to(wire.STATE_IDLE)
         elif self.state == wire.STATE_ARMED:
-            self._close(wire.DOSE_ABORTED, reason, False)
+            self._close(reason, False)
         elif self.state != wire.STATE_IDLE:
             if self.plan.is_run:
                 self.fractional.abort(now, reason)
@@ -158,8 +160,7 @@ class Transaction:
             self._latches.up(wire.LATCH_ESTOP)
             self.abort(now, wire.REASON_ESTOP)
         if self.state == wire.STATE_IDLE:
-            board.permit(False, False)
-            board.enable(False)
+            self._safety.rest()
             return _REFRESH_US
         if self.state == wire.STATE_PREPARED:
             left = _PREPARED_US - tick.diff(now, self._prepared_at)
@@ -170,7 +171,7 @@ class Transaction:
         if self.state == wire.STATE_ARMED:
             wait = min(wait, self._step_armed(now, inputs))
         elif self.state in (wire.STATE_RUNNING, wire.STATE_HELD):
-            board.feed_deadman()
+            self._safety.alive()
             try:
                 wait = min(wait, _DEADMAN_FEED_US, self._step_running(now, inputs))
             except StoreFailed:
@@ -220,7 +221,7 @@ class Transaction:
             self._latches.up(wire.LATCH_FAULT)
             self.abort(now, wire.REASON_STORE)
             return clock.FOREVER
-        self._board.feed_deadman()
+        self._safety.alive()
         self._to(wire.STATE_RUNNING)
         self._contact_lost_at = -1
         try:
@@ -243,8 +244,7 @@ class Transaction:
         if self.metered.phase >= metered.REST and not self.metered.home:
             self._not_home()
         if self.metered.phase == metered.FINISHED:
-            done = self.metered.reason == wire.REASON_COMPLETE
-            self._close(wire.DOSE_DONE if done else wire.DOSE_ABORTED, self.metered.reason, True)
+            self._close(self.metered.reason, True)
         return wait
 
     def _step_run(self, now: int, inputs: int, reason: int) -> int:
@@ -267,8 +267,7 @@ class Transaction:
         if self.state == wire.STATE_HELD and run.phase == fractional.HELD:
             wait = self._step_held(now, inputs)
         if run.phase == fractional.FINISHED:
-            done = run.reason == wire.REASON_COMPLETE
-            self._close(wire.DOSE_DONE if done else wire.DOSE_ABORTED, run.reason, True)
+            self._close(run.reason, True)
         return wait
 
     def _contact_gone(self, now: int) -> bool:
@@ -314,14 +313,14 @@ class Transaction:
 
     # --- Ends -----------------------------------------------------------------------------------------
 
-    def _close(self, dose_state: int, reason: int, moved: bool) -> None:
+    def _close(self, reason: int, moved: bool) -> None:
         """Write the OUTCOME and return to IDLE."""
         book = self._ledger
         book.load(self.plan.n)  # INTENT as it was written; the OUTCOME is still blank
         o = book.outcome
         for i in range(len(o)):
             o[i] = 0
-        o[ledger.O_STATE] = dose_state
+        o[ledger.O_STATE] = wire.DOSE_DONE if reason == wire.REASON_COMPLETE else wire.DOSE_ABORTED
         o[ledger.O_REASON] = reason
         o[ledger.O_FLAGS] = wire.FLAG_EXACT | wire.FLAG_NEEDLE_HOME
         if moved:

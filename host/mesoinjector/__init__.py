@@ -40,6 +40,7 @@ from mesoinjector.errors import (
 from mesoinjector.injector import Injector
 from mesoinjector.keys import Key
 from mesoinjector.results import Delivered, NotDelivered, Result, Unknown
+from mesoinjector.service import Service
 
 __all__ = [
     "AsyncInjector",
@@ -68,6 +69,7 @@ __all__ = [
     "Refused",
     "ReplyTimeout",
     "Result",
+    "Service",
     "SessionLost",
     "UnaccountedDose",
     "Unknown",

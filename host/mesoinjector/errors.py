@@ -147,6 +147,11 @@ def refusal(status: int, request: str) -> MesoError:
     return Refused(status, request)
 
 
+def latched(latches: int, request: str) -> MesoError:
+    """The exception for what latches forbid: damaged settings have a reason of their own."""
+    return refusal(wire.S_SETTINGS_DAMAGED if latches & wire.LATCH_SETTINGS_DAMAGED else wire.S_LATCHED, request)
+
+
 _ABOUT_KEYS = frozenset(
     (wire.S_ROLE, wire.S_AUTH_FAILED, wire.S_AUTH_BACKOFF, wire.S_BAD_TAG, wire.S_NO_KEY, wire.S_KEYS_DAMAGED)
 )

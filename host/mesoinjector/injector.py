@@ -251,7 +251,7 @@ class Injector:
         self._refuse_while_unknown()
         status = self.status()
         if status.latches:
-            raise errors.refusal(wire.S_LATCHED, kind)
+            raise errors.latched(status.latches, kind)
         if isinstance(request, messages.Prepare):
             asked_nl, strokes, rate, point = request.volume_nl, 0, 0, request.point
         else:

@@ -93,6 +93,8 @@ def wire(schema: Table) -> str:
         ("role", "ROLE_"),
         ("mode", "MODE_"),
         ("reason", "REASON_"),
+        ("reset", "RESET_"),
+        ("log", "LOG_"),
     ):
         lines += [f"{prefix}{row['name']} = {row['id']}" for row in schema[table]]
     lines += [f"S_{row['name']} = {row['code']}" for row in schema["status"]]
@@ -225,7 +227,8 @@ def messages(schema: Table) -> str:
         "",
     ]
     lines += ["ROLES = {", *(f"    wire.{m['name']}: wire.ROLE_{m['role'].upper()}," for m in schema["message"]), "}"]
-    for table, key in (("state", "id"), ("dose_state", "id"), ("role", "id"), ("reason", "id"), ("status", "code")):
+    for table in ("state", "dose_state", "role", "reason", "reset", "log", "status"):
+        key = "code" if table == "status" else "id"
         lines += [
             f"{table.upper()}_NAMES = {{",
             *(f'    {r[key]}: "{r["name"]}",' for r in schema[table]),

@@ -189,6 +189,10 @@ def _enumerations(schema: Table) -> Iterator[str]:
         yield ""
     yield "## Reasons\n\n| id | name | meaning |\n|---|---|---|"
     yield from (f"| {r['id']} | {r['name']} | {r['about']} |" for r in schema["reason"])
+    yield "\n## Reasons of a reset\n\n| id | name | meaning |\n|---|---|---|"
+    yield from (f"| {r['id']} | {r['name']} | {r['about']} |" for r in schema["reset"])
+    yield "\n## Log\n\n| id | name | a | b |\n|---|---|---|---|"
+    yield from (f"| {r['id']} | {r['name']} | {r['a']} | {r['b']} |" for r in schema["log"])
     for title, table in (("Latches", "latch"), ("Capabilities", "capability"), ("Flags", "flag")):
         yield f"\n## {title}\n\n| bit | name | meaning |\n|---|---|---|"
         yield from (f"| {r['bit']} | {r['name']} | {r['about']} |" for r in schema[table])

@@ -417,6 +417,50 @@ class StrokesReply(NamedTuple):
     """count times: interval_us u32, depth_um u16, flags u8 (1 steady, 2 bad)"""
 
 
+class Settings(NamedTuple):
+    """What is set for this device and lasts. Damaged ones (latch SETTINGS_DAMAGED) are told as the defaults.
+    """
+
+
+class SettingsReply(NamedTuple):
+    """Answer to SETTINGS."""
+
+    status: int
+    state: int
+    generation: int
+    """how often they were written; 0: never, they are the defaults"""
+    name: str
+    """the device's name"""
+    carrier_zero_um: int
+    """what the carrier sensor says at the nose plane [um]"""
+    pressure_zero_pa: int
+    """what the pressure sensor says without pressure [Pa]"""
+    encoder_gain_ppm: int
+    """0.5 um a count times this is the plunger's way [ppm]"""
+
+
+class Calibrate(NamedTuple):
+    """Writes the settings, while nothing moves. In force, and lasting, when it is answered."""
+
+    name: str
+    """the device's name"""
+    carrier_zero_um: int
+    """as in SETTINGS [um]"""
+    pressure_zero_pa: int
+    """as in SETTINGS [Pa]"""
+    encoder_gain_ppm: int
+    """as in SETTINGS [ppm]"""
+
+
+class CalibrateReply(NamedTuple):
+    """Answer to CALIBRATE."""
+
+    status: int
+    state: int
+    generation: int
+    """of these"""
+
+
 class OutcomeReply(NamedTuple):
     """Answer to QUERY and LEDGER."""
 
@@ -530,7 +574,7 @@ class StrokeRecordsEvent(NamedTuple):
 
 
 class Telemetry(NamedTuple):
-    """A sample, 50 a second while dispensing, 5 a second in fractional runs; may be lost, drops are counted
+    """A sample, 50 a second while dispensing, 2 a second in fractional runs; may be lost, drops are counted
     in STATUS.
     """
 
@@ -564,6 +608,8 @@ REQUESTS: dict[type, tuple[int, tuple[tuple[int, int, int, int], ...]]] = {
     Ledger: (wire.LEDGER, wire.LEDGER_FIELDS),
     Ack: (wire.ACK, wire.ACK_FIELDS),
     Strokes: (wire.STROKES, wire.STROKES_FIELDS),
+    Settings: (wire.SETTINGS, wire.SETTINGS_FIELDS),
+    Calibrate: (wire.CALIBRATE, wire.CALIBRATE_FIELDS),
 }
 REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.HELLO: (HelloReply, wire.HELLO_REPLY_FIELDS),
@@ -583,6 +629,8 @@ REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.LEDGER: (OutcomeReply, wire.OUTCOME_FIELDS),
     wire.ACK: (AckReply, wire.ACK_REPLY_FIELDS),
     wire.STROKES: (StrokesReply, wire.STROKES_REPLY_FIELDS),
+    wire.SETTINGS: (SettingsReply, wire.SETTINGS_REPLY_FIELDS),
+    wire.CALIBRATE: (CalibrateReply, wire.CALIBRATE_REPLY_FIELDS),
 }
 EVENTS: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.EVENT_OUTCOME: (OutcomeEvent, wire.OUTCOME_FIELDS),
@@ -609,6 +657,8 @@ TIMEOUT_MS = {
     wire.LEDGER: 300,
     wire.ACK: 300,
     wire.STROKES: 300,
+    wire.SETTINGS: 300,
+    wire.CALIBRATE: 600,
 }
 
 ROLES = {
@@ -629,6 +679,8 @@ ROLES = {
     wire.LEDGER: wire.ROLE_OBSERVER,
     wire.ACK: wire.ROLE_OPERATOR,
     wire.STROKES: wire.ROLE_OBSERVER,
+    wire.SETTINGS: wire.ROLE_OBSERVER,
+    wire.CALIBRATE: wire.ROLE_SERVICE,
 }
 STATE_NAMES = {
     0: "IDLE",
@@ -679,6 +731,23 @@ REASON_NAMES = {
     21: "STORE",
     22: "EXPIRED",
 }
+RESET_NAMES = {
+    0: "UNKNOWN",
+    1: "POWER_ON",
+    2: "WATCHDOG",
+    3: "ASKED",
+}
+LOG_NAMES = {
+    1: "BOOT",
+    2: "ARMED",
+    3: "ENDED",
+    4: "STOP",
+    5: "LATCHED",
+    6: "CLEARED",
+    7: "SETTINGS",
+    8: "REFUSED",
+    9: "TREATMENT",
+}
 STATUS_NAMES = {
     0: "OK",
     1001: "VERSION",
@@ -711,6 +780,7 @@ STATUS_NAMES = {
     4002: "NOT_PRIMED",
     4003: "SKIN_CONTACT",
     6002: "STORE_FAILED",
+    6004: "SETTINGS_DAMAGED",
     6003: "KEYS_DAMAGED",
 }
 REASON_ABOUT = {
@@ -746,6 +816,7 @@ LATCH_BITS = {
     16: "LEDGER_CORRUPT",
     32: "NEEDLE_NOT_HOME",
     64: "FAULT",
+    16384: "SETTINGS_DAMAGED",
 }
 INPUT_BITS = {
     1: "TRIGGER_A",
@@ -787,6 +858,8 @@ NAMES = {
     wire.LEDGER: "LEDGER",
     wire.ACK: "ACK",
     wire.STROKES: "STROKES",
+    wire.SETTINGS: "SETTINGS",
+    wire.CALIBRATE: "CALIBRATE",
     wire.EVENT_OUTCOME: "OUTCOME",
     wire.EVENT_PHASE: "PHASE",
     wire.EVENT_STROKE_RECORDS: "STROKE_RECORDS",
@@ -815,6 +888,9 @@ UNITS = {
     "worst_depth_um": "um",
     "duration_ms": "ms",
     "total_nl": "nl",
+    "carrier_zero_um": "um",
+    "pressure_zero_pa": "Pa",
+    "encoder_gain_ppm": "ppm",
     "plunger_nl": "nl",
     "needle_um": "um",
 }
@@ -863,6 +939,7 @@ STATUS_CAUSES = {
     4002: ("actuator", "the syringe was not primed since the device started", "prime away from the skin"),
     4003: ("actuator", "the handpiece touches skin where it must not: before priming", "hold the handpiece away from the skin"),
     6002: ("storage", "the ledger did not read back what was written", "service: the non-volatile memory is defective"),
+    6004: ("storage", "settings or calibration in the device's files do not read, or are not there any more; nothing can be given", "service: the device must be set up and calibrated anew"),
     6003: ("storage", "the keys in the device's memory do not read: nobody can be let in, and nothing can be given", "service: the non-volatile memory must be replaced and the device provisioned anew"),
 }
 FINAL_DOSE_STATES = frozenset(

@@ -17,21 +17,15 @@ from pathlib import Path
 
 import platformdirs
 
+from mesofirmware import build
+
 HEAP = "397K"
 """237 KiB, an RP2040's heap under MicroPython; 32 for the FRAM, which is a chip of its own; 128 for the plant and the
 faults, which no board holds. Objects are twice as large on a 64-bit port."""
 
-PACKAGES = {
-    "mesoprotocol": (
-        *("__init__", "wire", "limits", "codec", "frame", "tick", "mac"),
-        *("crc", "crc_plain", "crc_viper", "sha256", "sha256_plain", "sha256_viper"),
-        *("bulk", "bulk_plain", "bulk_viper"),
-    ),
-    "mesofirmware": (),
-    "mesosim": ("__init__", "device"),
-    "mesosim.world": (),
-}
-"""What the device consists of; an empty tuple means every module of the package."""
+WORLD = {"mesosim": ("__init__", "device"), "mesosim.world": ()}
+"""What the device consists of beside the firmware; an empty tuple means every module of the package."""
+_HARDWARE = ("mesofirmware/boards/", "mesofirmware/start/")
 
 
 class NoMicroPython(RuntimeError):
@@ -65,8 +59,8 @@ def line(program: str) -> list[str]:
 
 def sources() -> list[tuple[str, Path]]:
     """Every file of the device: its path below the package root, and where it is."""
-    found = []
-    for package, modules in PACKAGES.items():
+    found = [each for each in build.sources() if not each[0].startswith(_HARDWARE)]
+    for package, modules in WORLD.items():
         spec = importlib.util.find_spec(package)
         if spec is None or not spec.submodule_search_locations:
             raise NoMicroPython(f"package {package} is not installed")

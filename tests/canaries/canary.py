@@ -22,7 +22,8 @@ import importlib, pkgutil, mesofirmware
 from pathlib import Path
 assert Path(mesofirmware.__file__).is_relative_to(%r), mesofirmware.__file__
 for module in pkgutil.walk_packages(mesofirmware.__path__, "mesofirmware."):
-    importlib.import_module(module.name)
+    if not module.name.startswith(("mesofirmware.boards.rp2_", "mesofirmware.start")):  # need a board's modules
+        importlib.import_module(module.name)
 """
 CORE_S = 60
 """Longest that the core suite may take, seconds of one core."""

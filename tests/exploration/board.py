@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mesofirmware.readings import Readings
 from mesoprotocol import frame, wire
 
 BOTH = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B
@@ -110,6 +111,17 @@ class Store:
         self.data[at : at + n] = buf[:n]
 
 
+class Files:
+    """No file was ever written."""
+
+    def read(self, name: str, buf: bytearray) -> int:
+        return -1
+
+
+class Chip:
+    """No cartridge is ever asked for."""
+
+
 class Board:
     """One handpiece. `levels` are the inputs that a hand, the skin and the mount decide."""
 
@@ -120,6 +132,10 @@ class Board:
         self.drive: Any = Drive()
         self.depth: Any = Depth()
         self.store = Store()
+        self.files = Files()
+        self.chip = Chip()
+        self.readings = Readings()
+        self.reset_reason = wire.RESET_UNKNOWN
         self.boot = 1
         self.nonces = 0
         """How many were drawn; each is another, and the same in every run that draws as many."""

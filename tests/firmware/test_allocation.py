@@ -44,7 +44,7 @@ for module, name, n in ((bulk, 'copy', 5), (bulk, 'same', 5), (bulk, 'find_zero'
 
 PROGRAM = """
 import json, micropython
-from mesofirmware import app
+from mesofirmware import app, readings
 from mesoprotocol import wire
 
 
@@ -75,6 +75,10 @@ class Store:
             i += 1
 
 
+class Files:
+    def read(self, name, buf): return -1
+
+
 class Board:
     # a board that does nothing, and allocates nothing for it
     uid = b'12345678'
@@ -83,6 +87,10 @@ class Board:
     def __init__(self):
         self.drive = self.depth = self.plunger = Axis()
         self.store = Store()
+        self.files = Files()
+        self.chip = self.store
+        self.readings = readings.Readings()
+        self.reset_reason = 0
         self.rx = b''
         self.rx_at = 0
         self.tx = bytearray(256)
@@ -124,6 +132,7 @@ class Board:
     def light(self, code): pass
 
 
+said = ''
 board = Board()
 device = app.App(board)
 me = device._access._command
@@ -171,7 +180,13 @@ def requests() -> list[tuple[str, str]]:
         *(messages.Status(), messages.Sync(), messages.Query(DOSE_ID, 1), messages.Query(b"another!", 1)),
         *(messages.Ledger(1), messages.Ledger(0), messages.Strokes(0), messages.ReadEvent(1), messages.ReadEvent(99)),
         *(prepare, messages.Commit(DOSE_ID, b"crc!", b"boot", 1000), messages.Clear(0, 0), messages.Ack(1, "me")),
-        *(messages.StartTreatment(6), messages.Auth(1, bytes(16)), messages.Provision(1, KEY)),
+        *(
+            messages.StartTreatment(6),
+            messages.Auth(1, bytes(16)),
+            messages.Provision(1, KEY),
+            messages.Settings(),
+            messages.Calibrate("me", 0, 0, 10**6),
+        ),
     ]
     frames = []
     for seq, request in enumerate([*begun, *armed], 1):

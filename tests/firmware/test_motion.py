@@ -80,10 +80,9 @@ def test_a_ramp_is_monotonous_and_ends_at_speed():
         assert up[:16] == down[:-17:-1]
 
 
-@pytest.mark.parametrize("half", [motion.insertion, motion.retraction])
-def test_in_and_out_are_half_a_turn_each_within_150_ms(half):
+def test_in_and_out_are_half_a_turn_each_within_150_ms():
     table = motion.Table(40)
-    half(table)
+    motion.half_stroke(table)
     assert steps(table) == 1600
     assert ticks(table) < 150 * TICKS_PER_MS
 

@@ -7,6 +7,8 @@ MicroPython runs in the simulator. The Makefile and the tests beside this file b
 import sys
 from pathlib import Path
 
+from mesofirmware import build
+
 ROOT = Path(__file__).resolve().parents[2]
 
 PACKAGES = {
@@ -15,9 +17,6 @@ PACKAGES = {
     "mesosim": "sim/mesosim",
     "mesoinjector": "host/mesoinjector",
 }
-
-HOST_ONLY = ("messages.py", "packing.py", "stream.py", "typed.py")
-"""The protocol's modules for the host: quick, and in typed tuples."""
 
 
 def package_files(root: Path, package: str) -> list[Path]:
@@ -32,16 +31,14 @@ def all_files(root: Path) -> list[Path]:
 
 def protocol_files(root: Path) -> list[Path]:
     """The protocol's device side: all of it but the generator and what only the host uses."""
-    return [
-        file
-        for file in package_files(root, "mesoprotocol")
-        if not file.name.startswith("generate") and file.name not in HOST_ONLY
-    ]
+    return build.given("mesoprotocol", root / PACKAGES["mesoprotocol"])
 
 
 def board_files(root: Path) -> list[Path]:
-    """What a board is given."""
-    return protocol_files(root) + package_files(root, "mesofirmware")
+    """What a board is given, and the port, which is written in its words."""
+    firmware = root / PACKAGES["mesofirmware"]
+    port = firmware / "boards" / "port.py"
+    return protocol_files(root) + build.given("mesofirmware", firmware) + ([port] if port.exists() else [])
 
 
 def world_files(root: Path) -> list[Path]:

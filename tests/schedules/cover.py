@@ -32,6 +32,8 @@ SCENES: dict[str, tuple[Schedule, Schedule, int]] = {
     "Query": ([], [DOSE], 4),
     "Ledger": ([], [DOSE, Do("ledger", 1)], 2),
     "Ack": ([DOSE, Do("rest", 20_000), Do("connect")], [Do("acknowledge"), Do("clear")], 1),
+    "Settings": ([], [DOSE, Do("settings")], 1),
+    "Calibrate": ([], [DOSE, Do("calibrate", 500), DOSE], 1),
     "Strokes": ([RUN], [Do("strokes")], 1),
     "OutcomeEvent": ([], [DOSE], 1),
     "PhaseEvent": ([], [DOSE], 4),

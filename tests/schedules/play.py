@@ -11,6 +11,7 @@ from mesoinjector import Delivered, Injector, MesoError, NotDelivered, Result, U
 from mesoinjector.connection import STOP_BYTES
 from mesoinjector.journal import Journal
 from mesoinjector.keys import Key
+from mesoinjector.service import Service
 from mesoprotocol import wire
 from mesosim.lab.frames import Fault
 from mesosim.lab.line import FaultyLine
@@ -140,6 +141,10 @@ class Play:
             host.ledger(value)
         elif what == "strokes":
             host.strokes(value)
+        elif what == "settings":
+            Service(host).settings()
+        elif what == "calibrate":
+            Service(self._connect(self.host_type, SERVICE)).calibrate(pressure_zero_pa=value)
         elif what != "connect":
             raise ValueError(f"unknown act {what!r}")
 

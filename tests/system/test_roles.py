@@ -76,6 +76,8 @@ EXAMPLES: dict[str, Any] = {
     "Ledger": messages.Ledger(1),
     "Ack": messages.Ack(1, "me"),
     "Strokes": messages.Strokes(0),
+    "Settings": messages.Settings(),
+    "Calibrate": messages.Calibrate("me", 0, 0, 1_000_000),
 }
 OUTSIDE = {"Hello", "Stop", "Heartbeat"}
 """Outside the order of requests; tested by name."""

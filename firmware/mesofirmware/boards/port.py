@@ -23,6 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from array import array
     from typing import Protocol
+
+    from mesofirmware.readings import Readings
 else:
     Protocol = object
 
@@ -79,6 +81,22 @@ class Files(Protocol):
         """Make buf[:n] a file's whole content, lasting when this returns."""
 
 
+class Chip(Protocol):
+    """The identity chip of the cartridge that is mounted, on one wire: asked and written only while nothing is armed.
+
+    Where no chip answers every byte reads as 255, and what is written is lost.
+    """
+
+    def identity(self, buf: bytearray) -> bool:
+        """Read the eight bytes that no other chip has into buf; False if none answers, or not the same bytes twice."""
+
+    def read(self, at: int, buf: bytearray, n: int) -> None:
+        """Read n bytes of its memory at offset `at` into buf[:n]."""
+
+    def write(self, at: int, buf: bytearray, n: int) -> None:
+        """Write buf[:n] at offset `at`, lasting when this returns."""
+
+
 class Board(Protocol):
     """The whole piece of hardware."""
 
@@ -89,6 +107,12 @@ class Board(Protocol):
     plunger: Axis
     """0.3125 um a step, forward pushes."""
     store: Store
+    files: Files
+    chip: Chip
+    readings: "Readings"
+    """What `protrusion_um`, `needle_um`, `pressure_pa` and `encoder` pass through before they are returned."""
+    reset_reason: int
+    """Why this boot: one of the schema's `reset_reason`, as hardware and a note made before the reset say."""
     uid: bytes
     """Eight bytes, unique to the device."""
     boot_id: bytes

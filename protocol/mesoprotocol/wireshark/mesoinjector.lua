@@ -83,20 +83,26 @@ local WORDS = {
     first = {kind = 0},
     count = {kind = 0},
     records = {kind = 5},
+    generation = {kind = 0},
+    name = {kind = 3},
+    carrier_zero_um = {kind = 1, unit = "um"},
+    pressure_zero_pa = {kind = 1, unit = "Pa"},
+    encoder_gain_ppm = {kind = 0, unit = "ppm"},
     plunger_nl = {kind = 1, unit = "nl"},
     needle_um = {kind = 1, unit = "um"},
 }
 local NAMES = {
-    status = {[0] = "OK", [1001] = "VERSION", [1002] = "NO_SESSION", [1003] = "BAD_LENGTH", [1004] = "UNKNOWN_MESSAGE", [2001] = "WRONG_STATE", [2002] = "LATCHED", [2003] = "STALE_VIEW", [2004] = "ID_CONFLICT", [2005] = "EXPIRED", [2006] = "PLAN_MISMATCH", [2007] = "NO_TREATMENT", [2008] = "COUNT_MISMATCH", [2009] = "CAUSE_PRESENT", [2010] = "KNOWN_ID", [2011] = "ROLE", [2012] = "AUTH_FAILED", [2013] = "AUTH_BACKOFF", [2014] = "BAD_TAG", [2015] = "NO_KEY", [3001] = "RANGE", [3002] = "ZONE_LIMIT", [3003] = "TREATMENT_LIMIT", [3004] = "COVERAGE", [3005] = "SYRINGE_EMPTY", [3006] = "RUN_TIME", [3007] = "PRIME_LIMIT", [4001] = "INTERLOCK", [4002] = "NOT_PRIMED", [4003] = "SKIN_CONTACT", [6002] = "STORE_FAILED", [6003] = "KEYS_DAMAGED"},
+    status = {[0] = "OK", [1001] = "VERSION", [1002] = "NO_SESSION", [1003] = "BAD_LENGTH", [1004] = "UNKNOWN_MESSAGE", [2001] = "WRONG_STATE", [2002] = "LATCHED", [2003] = "STALE_VIEW", [2004] = "ID_CONFLICT", [2005] = "EXPIRED", [2006] = "PLAN_MISMATCH", [2007] = "NO_TREATMENT", [2008] = "COUNT_MISMATCH", [2009] = "CAUSE_PRESENT", [2010] = "KNOWN_ID", [2011] = "ROLE", [2012] = "AUTH_FAILED", [2013] = "AUTH_BACKOFF", [2014] = "BAD_TAG", [2015] = "NO_KEY", [3001] = "RANGE", [3002] = "ZONE_LIMIT", [3003] = "TREATMENT_LIMIT", [3004] = "COVERAGE", [3005] = "SYRINGE_EMPTY", [3006] = "RUN_TIME", [3007] = "PRIME_LIMIT", [4001] = "INTERLOCK", [4002] = "NOT_PRIMED", [4003] = "SKIN_CONTACT", [6002] = "STORE_FAILED", [6004] = "SETTINGS_DAMAGED", [6003] = "KEYS_DAMAGED"},
     state = {[0] = "IDLE", [1] = "PREPARED", [2] = "ARMED", [3] = "RUNNING", [4] = "HELD"},
     dose_state = {[0] = "NOT_FOUND", [1] = "FORGOTTEN", [2] = "PREPARED", [3] = "ARMED", [4] = "RUNNING", [5] = "HELD", [6] = "DONE", [7] = "ABORTED", [8] = "EXPIRED", [9] = "INTERRUPTED"},
     reason = {[0] = "COMPLETE", [1] = "TRIGGER", [2] = "CONTACT", [3] = "ESTOP", [4] = "STOP", [5] = "LINK_LOST", [6] = "SESSION", [7] = "ARM_TIMEOUT", [8] = "HELD_TIMEOUT", [9] = "OCCLUSION", [10] = "DEPTH", [11] = "STROKES", [12] = "TRIGGER_DISAGREE", [13] = "ENCODER", [14] = "NEEDLE_NOT_HOME", [15] = "RESET", [16] = "SYRINGE", [17] = "DRIVE_FAULT", [18] = "TIME", [19] = "PERMIT", [20] = "NO_FLOW", [21] = "STORE", [22] = "EXPIRED"},
+    log = {[1] = "BOOT", [2] = "ARMED", [3] = "ENDED", [4] = "STOP", [5] = "LATCHED", [6] = "CLEARED", [7] = "SETTINGS", [8] = "REFUSED", [9] = "TREATMENT"},
 }
 local BITS = {
     capability = {[0] = "METERED", [1] = "FRACTIONAL", [2] = "KEYED"},
     flag = {[0] = "NEEDLE_HOME", [1] = "DRIP", [2] = "EXACT"},
     input = {[0] = "TRIGGER_A", [1] = "TRIGGER_B", [2] = "CONTACT", [3] = "ESTOP", [4] = "SYRINGE", [5] = "CARTRIDGE", [6] = "NEEDLE_HOME", [7] = "DRIVE_FAULT", [8] = "PERMIT_PLUNGER", [9] = "DEPTH_HOME"},
-    latch = {[0] = "STOPPED", [1] = "LINK_LOST", [2] = "ESTOP", [3] = "INTERRUPTED", [4] = "LEDGER_CORRUPT", [5] = "NEEDLE_NOT_HOME", [6] = "FAULT"},
+    latch = {[0] = "STOPPED", [1] = "LINK_LOST", [2] = "ESTOP", [3] = "INTERRUPTED", [4] = "LEDGER_CORRUPT", [5] = "NEEDLE_NOT_HOME", [6] = "FAULT", [14] = "SETTINGS_DAMAGED"},
 }
 local CAUSES = {
     [1001] = "the host speaks another major version of the protocol",
@@ -129,6 +135,7 @@ local CAUSES = {
     [4002] = "the syringe was not primed since the device started",
     [4003] = "the handpiece touches skin where it must not: before priming",
     [6002] = "the ledger did not read back what was written",
+    [6004] = "settings or calibration in the device's files do not read, or are not there any more; nothing can be given",
     [6003] = "the keys in the device's memory do not read: nobody can be let in, and nothing can be given",
 }
 local MESSAGES = {
@@ -183,6 +190,12 @@ local MESSAGES = {
     [0x0017] = {name = "STROKES",
         request = {{"first", 2}},
         reply = {{"first", 2}, {"count", 1}, {"records", 0}}},
+    [0x0030] = {name = "SETTINGS",
+        request = {},
+        reply = {{"generation", 4}, {"name", 16}, {"carrier_zero_um", 2}, {"pressure_zero_pa", 4}, {"encoder_gain_ppm", 4}}},
+    [0x0031] = {name = "CALIBRATE",
+        request = {{"name", 16}, {"carrier_zero_um", 2}, {"pressure_zero_pa", 4}, {"encoder_gain_ppm", 4}},
+        reply = {{"generation", 4}}},
     [0x0040] = {name = "OUTCOME", event = {{"dose_id", 8}, {"n", 3}, {"dose_state", 1}, {"reason", 1}, {"mode", 1}, {"flags", 1}, {"asked_nl", 3}, {"delivered_nl", 3}, {"lower_nl", 3}, {"upper_nl", 3}, {"steps", 3}, {"asked_strokes", 2}, {"strokes", 2}, {"bad_strokes", 2}, {"worst_interval_us", 2}, {"worst_depth_um", 2}, {"duration_ms", 4}, {"total_nl", 4}, {"boot_id", 4}}},
     [0x0041] = {name = "PHASE", event = {{"time", 8}, {"state", 1}, {"latches", 2}, {"dose_id", 8}}},
     [0x0042] = {name = "STROKE_RECORDS", event = {{"first", 2}, {"count", 1}, {"records", 0}}},

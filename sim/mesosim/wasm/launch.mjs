@@ -41,7 +41,7 @@ for (const [fd, name, mode] of [[0, "/dev/line_in", "r"], [1, "/dev/line_out", "
 }
 if (trace) lend("/dev/trace", fs.openSync(trace, "w"));
 try {
-  micropython.runPython(program);
+  for (const part of program.split("\f")) micropython.runPython(part); // garbage is collected between parts only
 } catch (error) {
   fs.writeSync(2, `${error.message}\n`);
   process.exitCode = 1;

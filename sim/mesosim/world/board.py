@@ -1,5 +1,6 @@
 """The simulator's Board: the port of `mesofirmware.boards.port` over the plant. Every call is traced."""
 
+from mesofirmware import readings
 from mesoprotocol import bulk, codec, frame, wire
 from mesosim.world import axis, plant, trace
 
@@ -97,6 +98,60 @@ class TracedStore:
             raise IndexError("bytes %d to %d of a store of %d" % (at, at + n, len(self._content)))
 
 
+class TracedFiles:
+    """The files on flash. They outlive the board."""
+
+    def __init__(self, board: "SimulatedBoard", content: dict) -> None:
+        self._board = board
+        self._content = content
+
+    def read(self, name: str, buf: bytearray) -> int:
+        """See the port."""
+        data = self._content.get(name)
+        n = -1 if data is None else min(len(data), len(buf))
+        if data is not None:
+            buf[:n] = data[:n]
+        self._board.log.blob(self._board.t, trace.FILE_READ, n, name.encode())
+        return n
+
+    def write(self, name: str, buf: bytearray, n: int) -> None:
+        """See the port."""
+        self._content[name] = bytes(buf[:n])
+        self._board.log.blob(self._board.t, trace.FILE_WRITE, n, name.encode() + bytes(buf[:n]))
+
+
+class TracedChip:
+    """The identity chip of the cartridge, if one is mounted."""
+
+    def __init__(self, board: "SimulatedBoard") -> None:
+        self._board = board
+
+    def identity(self, buf: bytearray) -> bool:
+        """See the port."""
+        found = self._mounted()
+        if found:
+            bulk.copy(self._board.plant.cartridge.serial, 0, buf, 0, 8)
+        self._board.log.blob(self._board.t, trace.CHIP_IDENTITY, 1 if found else 0, bytes(buf))
+        return found
+
+    def read(self, at: int, buf: bytearray, n: int) -> None:
+        """See the port."""
+        found = self._mounted()
+        for i in range(n):
+            buf[i] = self._board.plant.cartridge.memory[at + i] if found else 255
+        self._board.log.blob(self._board.t, trace.CHIP_READ, at, bytes(buf[:n]))
+
+    def write(self, at: int, buf: bytearray, n: int) -> None:
+        """See the port."""
+        if self._mounted():
+            bulk.copy(buf, 0, self._board.plant.cartridge.memory, at, n)
+        self._board.log.blob(self._board.t, trace.CHIP_WRITE, at, bytes(buf[:n]))
+
+    def _mounted(self) -> bool:
+        thing = self._board.plant
+        return thing.cartridge.chip and thing.levels & wire.INPUT_CARTRIDGE != 0
+
+
 class SimulatedBoard:
     """One boot of the board. `t` is kept by the world."""
 
@@ -104,9 +159,11 @@ class SimulatedBoard:
         self,
         thing: plant.Plant,
         fram: bytearray,
+        files: dict,
         uid: bytes,
         random: "arithmetic.Random",
         t: int,
+        reset_reason: int,
         on_light: "Callable[[int], None]",
     ) -> None:
         self.plant = thing
@@ -128,6 +185,10 @@ class SimulatedBoard:
         self.depth: "port.Axis" = TracedAxis(self, thing.depth, _CALLS_DEPTH)
         self.plunger: "port.Axis" = TracedAxis(self, thing.plunger, _CALLS_PLUNGER)
         self.store: "port.Store" = TracedStore(self, fram)
+        self.files: "port.Files" = TracedFiles(self, files)
+        self.chip: "port.Chip" = TracedChip(self)
+        self.readings = readings.Readings()
+        self.reset_reason = reset_reason
         self._counts_at_boot = thing.encoder(t)
 
     # --- The world's side of the link -----------------------------------------------------------------
@@ -202,19 +263,22 @@ class SimulatedBoard:
 
     def protrusion_um(self) -> int:
         """See the port."""
-        return self.note(self.t, trace.PROTRUSION, self.plant.carriage.protrusion_um, 0, 0)
+        return self.note(self.t, trace.PROTRUSION, self.readings.carrier_um(self.plant.carriage.protrusion_um), 0, 0)
 
     def needle_um(self) -> int:
         """See the port."""
-        return self.note(self.t, trace.NEEDLE, self.plant.carriage.needle_now_um(self.t), 0, 0)
+        return self.note(
+            self.t, trace.NEEDLE, self.readings.carrier_um(self.plant.carriage.needle_now_um(self.t)), 0, 0
+        )
 
     def pressure_pa(self) -> int:
         """See the port."""
-        return self.note(self.t, trace.PRESSURE, self.plant.pressure_pa(self.t), 0, 0)
+        return self.note(self.t, trace.PRESSURE, self.readings.pressure_pa(self.plant.pressure_pa(self.t)), 0, 0)
 
     def encoder(self) -> int:
         """See the port."""
-        return self.note(self.t, trace.ENCODER, self.plant.encoder(self.t) - self._counts_at_boot, 0, 0)
+        counts = self.plant.encoder(self.t) - self._counts_at_boot
+        return self.note(self.t, trace.ENCODER, self.readings.encoder(counts), 0, 0)
 
     def battery_mv(self) -> int:
         """See the port."""

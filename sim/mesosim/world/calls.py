@@ -37,6 +37,11 @@ _BOARD = (
     ("send", GIVE),
     ("store.read", TAKE),
     ("store.write", GIVE),
+    ("files.read", TAKE),
+    ("files.write", GIVE),
+    ("chip.identity", TAKE),
+    ("chip.read", TAKE),
+    ("chip.write", GIVE),
 )
 CALLS = (
     _BOARD
@@ -55,7 +60,18 @@ _FITTING = {
     TAKE: _ALWAYS + ("spike", "flipped_bit", "stale"),
     GIVE: _ALWAYS + ("spike", "flipped_bit", "duplicate", "stale"),
 }
-BUFFER_AT = {"nonce": 0, "receive": 0, "send": 0, "store.read": 1, "store.write": 1}
+BUFFER_AT = {
+    "nonce": 0,
+    "receive": 0,
+    "send": 0,
+    "store.read": 1,
+    "store.write": 1,
+    "files.read": 1,
+    "files.write": 1,
+    "chip.identity": 0,
+    "chip.read": 1,
+    "chip.write": 1,
+}
 """Which argument is the buffer."""
 
 

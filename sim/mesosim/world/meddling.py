@@ -19,6 +19,7 @@ boots RESTART_US later, as a real board does whose main program has ended.
 """
 
 from mesofirmware import app
+from mesoprotocol import wire
 from mesosim.world import calls, plant
 
 TYPE_CHECKING = False
@@ -88,7 +89,7 @@ class Meddled:
         if self._restart_at >= 0:
             if t < self._restart_at:
                 return _us_until(t, self._restart_at)
-            world.boot()
+            world.boot(wire.RESET_WATCHDOG)
             return 0
         if t < self._busy_until:
             return _us_until(t, self._busy_until)
@@ -188,7 +189,7 @@ class Call:
         if kind == "exception":
             raise OSError(5)
         if kind == "reset":
-            if self._name == "store.write" and fault.value:
+            if self._name in ("store.write", "chip.write") and fault.value:
                 self._made(args[0], args[1], min(fault.value, args[2]))
             raise BoardReset
         if self._form in (calls.NUMBER, calls.FLAG):
@@ -256,7 +257,7 @@ class Call:
                 self._made(*args)
                 buf[:] = kept
             if kind == "stuck" and self._name != "receive":
-                for i in range(args[-1] if self._name == "store.read" else len(buf)):
+                for i in range(args[-1] if self._name in ("store.read", "chip.read") else len(buf)):
                     buf[i] = fault.figure(255)
             return 0
         answer = self._keep(args, self._made(*args))

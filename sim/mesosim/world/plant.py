@@ -5,7 +5,7 @@ the firmware must be woken. `advance(t)` brings to t what flows: before it chang
 """
 
 from mesoprotocol import limits, wire
-from mesosim.world import arithmetic, axis, carriage, fluid, sensors, supply, trace
+from mesosim.world import arithmetic, axis, carriage, cartridge, fluid, sensors, supply, trace
 from mesosim.world import parameters as p
 
 TYPE_CHECKING = False
@@ -33,6 +33,7 @@ class Plant:
         self.plunger.on_change = self._plunger_changes
         self.fluid.on_event = self._on_plunger
         self.levels = wire.INPUT_SYRINGE | wire.INPUT_CARTRIDGE
+        self.cartridge = cartridge.Cartridge(seed)
         self.permitted = False
         self.away = False
         self.powered = False

@@ -9,7 +9,7 @@ import gc
 
 from mesofirmware import app, signals
 from mesoprotocol import wire
-from mesosim.world import arithmetic, board, faults, hand, plant, symbols, targets, trace
+from mesosim.world import arithmetic, board, cartridge, faults, hand, plant, symbols, targets, trace
 from mesosim.world import parameters as p
 
 TYPE_CHECKING = False
@@ -30,6 +30,8 @@ class World:
         """`values`: one specimen's, as `mesosim.handpiece` gives them; None: the nominal one's."""
         self.log = log
         self._fram = bytearray(p.FRAM_BYTES)
+        self.files: dict = {}
+        """Content of each file on the flash."""
         self.plant = self._handpiece(seed, symbols.Symbols(values))
         self.hand = hand.Hand()
         self._hand_at = plant.NEVER
@@ -43,7 +45,7 @@ class World:
         self._t = START_US * US
         self.meddled: "meddling.Meddled | None" = None
         """Faults on single Board calls, once there were any."""
-        self.boot()
+        self.boot(wire.RESET_POWER_ON)
 
     def _handpiece(self, seed: int, values: symbols.Symbols) -> plant.Plant:
         return plant.Plant(self.log, seed, values, START_US * US)
@@ -105,21 +107,27 @@ class World:
         wait = self.app.step(tick)
         self._wake_at = (us + wait) * US if wait else t
 
-    def boot(self) -> None:
-        """The board starts; what was of its former boot is gone."""
+    def boot(self, reason: int) -> None:
+        """The board starts, for a reason of the schema's `reset_reason`; what was of its former boot is gone."""
         # the former boot's objects go first: the heap is a board's, and holds one firmware only
         self.app: "app.App | meddling.Meddled" = None  # type: ignore[assignment]
         self.board: board.SimulatedBoard = None  # type: ignore[assignment]
         gc.collect()
-        self.board = board.SimulatedBoard(self.plant, self._fram, self._uid, self._random, self._t, self._on_light)
+        self.board = board.SimulatedBoard(
+            self.plant, self._fram, self.files, self._uid, self._random, self._t, reason, self._on_light
+        )
         self.log.blob(self._t, trace.BOOT, 0, self.board.boot_id)
         if self.meddled is None:
-            self.app = app.App(self.board)
+            self.app = self.firmware()
         else:
             self.app = self.meddled.boot(self.board)
         self._wake_at = self._t
         self.hand.see(self._t // US, 0)
         self._watch_hand()
+
+    def firmware(self) -> "app.App":
+        """The application, started on this boot's board."""
+        return app.App(self.board)
 
     def _on_light(self, code: int) -> None:
         self.hand.see(self._t // US, code)
@@ -141,6 +149,7 @@ class World:
         `present`, `one_line`, `release_after_us`, `lift_after_us`, `press_again_us`: the hand's settings.
         `fault`: an object that says what goes wrong; see `faults.Fault`. `clear_fault`: the symbol whose faults end,
         "" for all. `faults`: the symbols under a fault. `get`: a symbol's value. `reset`: the board restarts.
+        `mount`: another cartridge, new but for what the object says; see `Cartridge`.
         `set`: a symbol and thousandths of its unit, for good. `meddle`: a fault on Board calls, the arguments of
         `Meddled.add`; None takes all away. `account`: the plant's account. `trace`: records and hash; ends the trace.
         `blocked`, `estop`, `syringe`, `cartridge`, `drive_fault`, `index_dead`, `depth_offset_um`, `encoder_slip`: a
@@ -156,7 +165,9 @@ class World:
             return self.targets.get(value)
         said = "%s %d" % (name, value) if isinstance(value, int) else name
         self.log.blob(self._t, trace.CONTROL, 0, said.encode())
-        if name in ("present", "one_line", "release_after_us", "lift_after_us", "press_again_us"):
+        if name == "mount":
+            self._mount(value)
+        elif name in ("present", "one_line", "release_after_us", "lift_after_us", "press_again_us"):
             setattr(self.hand, name, value)
         elif name == "fault":
             self.faults.add(self._t, value, US, START_US * US)
@@ -176,6 +187,12 @@ class World:
             raise ValueError("unknown control %r" % name)
         return None
 
+    def _mount(self, value: dict) -> None:
+        try:
+            self.plant.cartridge = cartridge.Cartridge(**value)
+        except TypeError:
+            raise ValueError("mount takes serial, kind, needles, gauge, lot, expiry_day, used and chip, not %s" % value)
+
     def _see(self, changed: bool) -> None:
         """The firmware looks at its inputs now if one has changed."""
         if changed and not self._dark:
@@ -186,7 +203,7 @@ class World:
         self.plant.reset(self._t)
         self._dark = not on
         if on:
-            self.boot()
+            self.boot(wire.RESET_POWER_ON)
         else:
             self._wake_at = plant.NEVER
 

