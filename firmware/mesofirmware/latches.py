@@ -2,7 +2,20 @@
 
 from mesoprotocol import wire
 
-_FOUND_AT_BOOT = wire.LATCH_INTERRUPTED | wire.LATCH_LEDGER_CORRUPT | wire.LATCH_SETTINGS_DAMAGED
+_DAMAGE = wire.LATCH_LEDGER_CORRUPT | wire.LATCH_SETTINGS_DAMAGED | wire.LATCH_LOG_DAMAGED
+_FOUND_AT_BOOT = wire.LATCH_INTERRUPTED | wire.LATCH_SAFE_APPLICATION | _DAMAGE
+
+FAULTS = (
+    wire.REASON_OCCLUSION,
+    wire.REASON_DEPTH,
+    wire.REASON_STROKES,
+    wire.REASON_ENCODER,
+    wire.REASON_DRIVE_FAULT,
+    wire.REASON_NEEDLE_NOT_HOME,
+    wire.REASON_PERMIT,
+    wire.REASON_STORE,
+)
+"""Reasons that raise FAULT when a dose ends with them."""
 
 
 class Latches:
@@ -29,8 +42,12 @@ class Latches:
 
     def status(self) -> int:
         """Why therapy is refused: OK if nothing stands."""
+        if self.bits & wire.LATCH_SAFE_APPLICATION:
+            return wire.S_SAFE_APPLICATION
         if self.bits & wire.LATCH_SETTINGS_DAMAGED:
             return wire.S_SETTINGS_DAMAGED
+        if self.bits & wire.LATCH_LOG_DAMAGED:
+            return wire.S_LOG_DAMAGED
         return wire.S_LATCHED if self.bits else wire.S_OK
 
     def lasting(self) -> int:

@@ -7,6 +7,7 @@ from mesoprotocol import limits, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mesofirmware.cartridge import Cartridge
     from mesofirmware.ledger import Ledger
 
 
@@ -62,8 +63,8 @@ def dose(args: list, inputs: int, ledger: "Ledger", primed: bool, primed_nl: int
     return status
 
 
-def run(args: list, inputs: int, ledger: "Ledger") -> int:
-    """A fractional run."""
+def run(args: list, inputs: int, ledger: "Ledger", mounted: "Cartridge") -> int:
+    """A fractional run with the cartridge that is mounted."""
     if not ledger.treatment:
         return wire.S_NO_TREATMENT
     depth = args[wire.PREPARE_RUN_DEPTH_UM]
@@ -88,7 +89,8 @@ def run(args: list, inputs: int, ledger: "Ledger") -> int:
         return wire.S_RANGE
     if strokes * 60 > args[wire.PREPARE_RUN_DURATION_S] * rate:
         return wire.S_RUN_TIME
-    return interlock(inputs, wire.INPUT_CARTRIDGE)
+    status = interlock(inputs, wire.INPUT_CARTRIDGE)
+    return mounted.judge(needles) if status == wire.S_OK else status
 
 
 def interlock(inputs: int, present: int) -> int:

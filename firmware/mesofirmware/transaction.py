@@ -5,27 +5,16 @@ START before the first step, OUTCOME once everything rests, at every end. What s
 contact, the emergency stop, STOP, a silent host, a new session, a fault; each ends with the needle at home.
 """
 
-from mesofirmware import clock, depth, fractional, gate, ledger, metered, plan, rules, signals
+from mesofirmware import cartridge, clock, depth, fractional, gate, latches, ledger, metered, plan, rules, signals
 from mesofirmware.records import StoreFailed
 from mesoprotocol import bulk, limits, tick, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mesofirmware.boards.port import Board
-    from mesofirmware.latches import Latches
     from mesofirmware.safety import Safety
 
 _BOTH = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B
-_FAULTS = (
-    wire.REASON_OCCLUSION,
-    wire.REASON_DEPTH,
-    wire.REASON_STROKES,
-    wire.REASON_ENCODER,
-    wire.REASON_DRIVE_FAULT,
-    wire.REASON_NEEDLE_NOT_HOME,
-    wire.REASON_PERMIT,
-    wire.REASON_STORE,
-)
 
 
 class Transaction:
@@ -35,11 +24,12 @@ class Transaction:
     `outcome`.
     """
 
-    def __init__(self, board: "Board", safety: "Safety", book: ledger.Ledger, latches: "Latches") -> None:
+    def __init__(self, board: "Board", safety: "Safety", book: ledger.Ledger, standing: latches.Latches) -> None:
         self._board = board
         self._safety = safety
         self._ledger = book
-        self._latches = latches
+        self._latches = standing
+        self.cartridge = cartridge.Cartridge(board, book)
         self._gate = gate.Gate()
         stop = depth.DepthStop(board)
         self.metered = metered.Metered(board, safety, book, stop)
@@ -83,7 +73,7 @@ class Transaction:
             return self._latches.status()
         inputs = self._board.inputs()
         if is_run:
-            status = rules.run(args, inputs, book)
+            status = rules.run(args, inputs, book, self.cartridge)
         else:
             swept = self._board.plunger.position() - self._syringe_at
             status = rules.dose(args, inputs, book, self.primed, self._primed_nl, swept)
@@ -111,6 +101,9 @@ class Transaction:
             return self._latches.status()
         mine.fill_intent(self._ledger.intent)
         try:
+            status = self.cartridge.use() if mine.is_run else wire.S_OK
+            if status != wire.S_OK:
+                return status
             self._ledger.write_intent()
         except StoreFailed:
             self._latches.up(wire.LATCH_FAULT)
@@ -198,6 +191,9 @@ class Transaction:
 
     def _step_armed(self, now: int, inputs: int) -> int:
         seen = self._gate.step(now, inputs)
+        if self.plan.is_run and not inputs & wire.INPUT_CARTRIDGE:
+            self.abort(now, wire.REASON_SYRINGE)  # another one that is mounted now was not judged
+            return clock.FOREVER
         if seen == gate.DISAGREE:
             self.abort(now, wire.REASON_TRIGGER_DISAGREE)
             return clock.FOREVER
@@ -329,7 +325,7 @@ class Transaction:
             if not home:
                 o[ledger.O_FLAGS] &= ~wire.FLAG_NEEDLE_HOME
                 self._not_home()
-        if reason in _FAULTS:
+        if reason in latches.FAULTS:
             self._latches.up(wire.LATCH_FAULT)
         try:
             book.write_outcome(self.plan.n)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from mesoinjector import errors, opening, planning, results
+from mesoinjector import cartridges, errors, opening, planning, results
 from mesoinjector.arguments import micrometres, nanolitres, whole
 from mesoinjector.clock import Estimate
 from mesoinjector.connection import STOP_BYTES, Losses
@@ -105,6 +105,7 @@ class Injector:
     def begin_treatment(self, plan: str = "") -> int:
         """Start a new treatment: one patient, one session; totals begin at zero. Returns its number."""
         number = self.journal.start_treatment(self.uid, plan)
+        self._pump.request(messages.SetDate(cartridges.day_of(self.link.today())))
         self._pump.request(messages.StartTreatment(number))
         self._treatment = number
         return number
@@ -166,6 +167,7 @@ class Injector:
         least_s = -(-strokes * 60 // rate_per_min)
         seconds = min(2 * least_s + 30, limits.RUN_MAX_S) if duration_s is None else duration_s
         whole("duration_s", seconds, least_s, limits.RUN_MAX_S)
+        cartridges.admit(self._ask, self.journal, self.uid)
         request = messages.PrepareRun(
             self._new_id(), self._next_n, strokes, depth_um, rate_per_min, area[0], needles, area_cm2, seconds
         )

@@ -95,6 +95,8 @@ def wire(schema: Table) -> str:
         ("reason", "REASON_"),
         ("reset", "RESET_"),
         ("log", "LOG_"),
+        ("cartridge", "CARTRIDGE_"),
+        ("update", "UPDATE_"),
     ):
         lines += [f"{prefix}{row['name']} = {row['id']}" for row in schema[table]]
     lines += [f"S_{row['name']} = {row['code']}" for row in schema["status"]]
@@ -227,7 +229,7 @@ def messages(schema: Table) -> str:
         "",
     ]
     lines += ["ROLES = {", *(f"    wire.{m['name']}: wire.ROLE_{m['role'].upper()}," for m in schema["message"]), "}"]
-    for table in ("state", "dose_state", "role", "reason", "reset", "log", "status"):
+    for table in ("state", "dose_state", "role", "reason", "reset", "log", "cartridge", "update", "status"):
         key = "code" if table == "status" else "id"
         lines += [
             f"{table.upper()}_NAMES = {{",

@@ -16,7 +16,10 @@ from mesoprotocol.generate_vectors import TESTS, recorded
 BASELINE = TESTS / "vectors" / "schema.json"
 
 NUMBERED = {
-    **dict.fromkeys(("state", "dose_state", "role", "mode", "reason", "reset", "log", "zone", "profile"), "id"),
+    **dict.fromkeys(
+        ("state", "dose_state", "role", "mode", "reason", "reset", "log", "cartridge", "update", "zone", "profile"),
+        "id",
+    ),
     "status": "code",
     **dict.fromkeys(("latch", "capability", "flag", "input"), "bit"),
 }

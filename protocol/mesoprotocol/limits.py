@@ -95,6 +95,10 @@ AUTH_FAILURES = 5
 AUTH_BACKOFF_S = 64
 # the ring holds at least 256 doses; choice
 LEDGER_DOSES = 256
+# choice: beside the mark on their chips, SR-32
+CARTRIDGES_REMEMBERED = 64
+# choice: what a FRAM of 32 KiB has room for beside the ledger
+LOG_ENTRIES = 143
 
 # id, name, deepest metered, deepest fractional (um), largest dose (nl)
 ZONES: tuple = (
@@ -174,6 +178,8 @@ NAMES = (
     "AUTH_FAILURES",
     "AUTH_BACKOFF_S",
     "LEDGER_DOSES",
+    "CARTRIDGES_REMEMBERED",
+    "LOG_ENTRIES",
 )
 
 

@@ -461,6 +461,111 @@ class CalibrateReply(NamedTuple):
     """of these"""
 
 
+class Log(NamedTuple):
+    """An entry of the device's log by number; the last 143 are kept. See Log for what it says and how it is
+    chained.
+    """
+
+    n: int
+    """number of the entry, from 1"""
+
+
+class LogReply(NamedTuple):
+    """Answer to LOG."""
+
+    status: int
+    state: int
+    newest: int
+    """number of the newest entry"""
+    n: int
+    """the request's"""
+    kind: int
+    """what happened; NONE if it is not kept or does not read"""
+    boot: int
+    """in which boot, counted modulo 2^16"""
+    at_ms: int
+    """when, since that boot [ms]"""
+    a: int
+    """first figure"""
+    b: int
+    """second figure"""
+    chain: bytes
+    """over all before it and this; zero while it is not chained yet"""
+
+
+class Cartridge(NamedTuple):
+    """The cartridge that is mounted, and whether a run of 20 needles could be prepared with it now."""
+
+
+class CartridgeReply(NamedTuple):
+    """Answer to CARTRIDGE."""
+
+    status: int
+    state: int
+    judged: int
+    """0, or why a run would be refused"""
+    chip: bytes
+    """what no other chip has; the last one's if none answers"""
+    cartridge: int
+    """its kind; 0 if it does not read"""
+    needles: int
+    """how many"""
+    gauge: int
+    """of the needles"""
+    lot: str
+    """sterile lot"""
+    expiry_day: int
+    """last good day, days since 2000-01-01 [d]"""
+
+
+class SetDate(NamedTuple):
+    """Tells the device the date, which lasts. Only service may set it back."""
+
+    day: int
+    """days since 2000-01-01 [d]"""
+
+
+class SetDateReply(NamedTuple):
+    """Answer to SET_DATE."""
+
+    status: int
+    state: int
+    day: int
+    """in force [d]"""
+
+
+class Update(NamedTuple):
+    """Which application runs, and whether it is on trial."""
+
+
+class UpdateReply(NamedTuple):
+    """Answer to UPDATE."""
+
+    status: int
+    state: int
+    slot: int
+    """0: folder A, 1: folder B; that which would be started"""
+    update: int
+    """how it stands"""
+    tries_left: int
+    """starts before a trial is given up"""
+    safe: int
+    """1 if the safe application runs in its place"""
+
+
+class Confirm(NamedTuple):
+    """The application that is on trial works: it is started from now on. Moves nothing."""
+
+
+class ConfirmReply(NamedTuple):
+    """Answer to CONFIRM."""
+
+    status: int
+    state: int
+    update: int
+    """how it stands"""
+
+
 class OutcomeReply(NamedTuple):
     """Answer to QUERY and LEDGER."""
 
@@ -610,6 +715,11 @@ REQUESTS: dict[type, tuple[int, tuple[tuple[int, int, int, int], ...]]] = {
     Strokes: (wire.STROKES, wire.STROKES_FIELDS),
     Settings: (wire.SETTINGS, wire.SETTINGS_FIELDS),
     Calibrate: (wire.CALIBRATE, wire.CALIBRATE_FIELDS),
+    Log: (wire.LOG, wire.LOG_FIELDS),
+    Cartridge: (wire.CARTRIDGE, wire.CARTRIDGE_FIELDS),
+    SetDate: (wire.SET_DATE, wire.SET_DATE_FIELDS),
+    Update: (wire.UPDATE, wire.UPDATE_FIELDS),
+    Confirm: (wire.CONFIRM, wire.CONFIRM_FIELDS),
 }
 REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.HELLO: (HelloReply, wire.HELLO_REPLY_FIELDS),
@@ -631,6 +741,11 @@ REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.STROKES: (StrokesReply, wire.STROKES_REPLY_FIELDS),
     wire.SETTINGS: (SettingsReply, wire.SETTINGS_REPLY_FIELDS),
     wire.CALIBRATE: (CalibrateReply, wire.CALIBRATE_REPLY_FIELDS),
+    wire.LOG: (LogReply, wire.LOG_REPLY_FIELDS),
+    wire.CARTRIDGE: (CartridgeReply, wire.CARTRIDGE_REPLY_FIELDS),
+    wire.SET_DATE: (SetDateReply, wire.SET_DATE_REPLY_FIELDS),
+    wire.UPDATE: (UpdateReply, wire.UPDATE_REPLY_FIELDS),
+    wire.CONFIRM: (ConfirmReply, wire.CONFIRM_REPLY_FIELDS),
 }
 EVENTS: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.EVENT_OUTCOME: (OutcomeEvent, wire.OUTCOME_FIELDS),
@@ -659,6 +774,11 @@ TIMEOUT_MS = {
     wire.STROKES: 300,
     wire.SETTINGS: 300,
     wire.CALIBRATE: 600,
+    wire.LOG: 300,
+    wire.CARTRIDGE: 600,
+    wire.SET_DATE: 300,
+    wire.UPDATE: 300,
+    wire.CONFIRM: 600,
 }
 
 ROLES = {
@@ -681,6 +801,11 @@ ROLES = {
     wire.STROKES: wire.ROLE_OBSERVER,
     wire.SETTINGS: wire.ROLE_OBSERVER,
     wire.CALIBRATE: wire.ROLE_SERVICE,
+    wire.LOG: wire.ROLE_OBSERVER,
+    wire.CARTRIDGE: wire.ROLE_OBSERVER,
+    wire.SET_DATE: wire.ROLE_OPERATOR,
+    wire.UPDATE: wire.ROLE_OBSERVER,
+    wire.CONFIRM: wire.ROLE_SERVICE,
 }
 STATE_NAMES = {
     0: "IDLE",
@@ -738,6 +863,7 @@ RESET_NAMES = {
     3: "ASKED",
 }
 LOG_NAMES = {
+    0: "NONE",
     1: "BOOT",
     2: "ARMED",
     3: "ENDED",
@@ -747,6 +873,16 @@ LOG_NAMES = {
     7: "SETTINGS",
     8: "REFUSED",
     9: "TREATMENT",
+}
+CARTRIDGE_NAMES = {
+    1: "PUNCTURE",
+    2: "HOLLOW",
+}
+UPDATE_NAMES = {
+    0: "CONFIRMED",
+    1: "PENDING",
+    2: "ROLLED_BACK",
+    3: "DAMAGED",
 }
 STATUS_NAMES = {
     0: "OK",
@@ -779,7 +915,18 @@ STATUS_NAMES = {
     4001: "INTERLOCK",
     4002: "NOT_PRIMED",
     4003: "SKIN_CONTACT",
+    4010: "NO_CHIP",
+    4011: "CHIP_DAMAGED",
+    4012: "CARTRIDGE_USED",
+    4013: "CARTRIDGE_KIND",
+    4014: "CARTRIDGE_EXPIRED",
+    4015: "DATE_UNKNOWN",
+    4016: "CARTRIDGE_CHANGED",
+    3008: "DATE_BACKWARDS",
     6002: "STORE_FAILED",
+    6006: "SAFE_APPLICATION",
+    6007: "NOT_WHOLE",
+    6005: "LOG_DAMAGED",
     6004: "SETTINGS_DAMAGED",
     6003: "KEYS_DAMAGED",
 }
@@ -816,7 +963,9 @@ LATCH_BITS = {
     16: "LEDGER_CORRUPT",
     32: "NEEDLE_NOT_HOME",
     64: "FAULT",
+    8192: "SAFE_APPLICATION",
     16384: "SETTINGS_DAMAGED",
+    32768: "LOG_DAMAGED",
 }
 INPUT_BITS = {
     1: "TRIGGER_A",
@@ -860,6 +1009,11 @@ NAMES = {
     wire.STROKES: "STROKES",
     wire.SETTINGS: "SETTINGS",
     wire.CALIBRATE: "CALIBRATE",
+    wire.LOG: "LOG",
+    wire.CARTRIDGE: "CARTRIDGE",
+    wire.SET_DATE: "SET_DATE",
+    wire.UPDATE: "UPDATE",
+    wire.CONFIRM: "CONFIRM",
     wire.EVENT_OUTCOME: "OUTCOME",
     wire.EVENT_PHASE: "PHASE",
     wire.EVENT_STROKE_RECORDS: "STROKE_RECORDS",
@@ -891,6 +1045,9 @@ UNITS = {
     "carrier_zero_um": "um",
     "pressure_zero_pa": "Pa",
     "encoder_gain_ppm": "ppm",
+    "at_ms": "ms",
+    "expiry_day": "d",
+    "day": "d",
     "plunger_nl": "nl",
     "needle_um": "um",
 }
@@ -900,6 +1057,10 @@ ENUMS = {
     "role": ROLE_NAMES,
     "dose_state": DOSE_STATE_NAMES,
     "reason": REASON_NAMES,
+    "kind": LOG_NAMES,
+    "judged": STATUS_NAMES,
+    "cartridge": CARTRIDGE_NAMES,
+    "update": UPDATE_NAMES,
 }
 BITS = {
     "capabilities": CAPABILITY_BITS,
@@ -938,7 +1099,18 @@ STATUS_CAUSES = {
     4001: ("actuator", "syringe or cartridge missing, needle not home, emergency stop pressed, or driver fault", "look at the handpiece; STATUS names the inputs"),
     4002: ("actuator", "the syringe was not primed since the device started", "prime away from the skin"),
     4003: ("actuator", "the handpiece touches skin where it must not: before priming", "hold the handpiece away from the skin"),
+    4010: ("actuator", "the cartridge's chip does not answer", "mount the cartridge again, or another one"),
+    4011: ("actuator", "what is written on the cartridge's chip does not read", "mount another cartridge"),
+    4012: ("actuator", "the cartridge was used before, in another treatment or by another device", "throw it away and mount a new one"),
+    4013: ("actuator", "the cartridge is of another kind than the mode wants, or has more needles than were said", "mount the right cartridge, or say how many needles it has"),
+    4014: ("actuator", "the cartridge's sterility has expired", "throw it away and mount a new one"),
+    4015: ("actuator", "no host has ever told the device the date, so that it cannot judge a cartridge's expiry", "SET_DATE, which beginning a treatment does"),
+    4016: ("actuator", "the cartridge is not the one that was mounted when the run was prepared", "prepare again with a new id"),
+    3008: ("limit", "the date is before one that the device was told", "check the computer's clock; service may set the date back"),
     6002: ("storage", "the ledger did not read back what was written", "service: the non-volatile memory is defective"),
+    6006: ("storage", "the safe application runs, which gives nothing: the others do not read, have failed, or were not wanted", "service: read UPDATE and the log, then install the application again"),
+    6007: ("storage", "a file of the application is missing, or is not as its manifest says", "service: install the application again"),
+    6005: ("storage", "the device's log does not read, or it or the ledger was altered; nothing can be given", "service: read the log, find out who has opened the device, and replace its non-volatile memory"),
     6004: ("storage", "settings or calibration in the device's files do not read, or are not there any more; nothing can be given", "service: the device must be set up and calibrated anew"),
     6003: ("storage", "the keys in the device's memory do not read: nobody can be let in, and nothing can be given", "service: the non-volatile memory must be replaced and the device provisioned anew"),
 }

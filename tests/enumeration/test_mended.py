@@ -53,7 +53,7 @@ MENDED = {
         ("hold", "drive.park", "stuck", 0, None),
     ],
     "a dose that a bad reading at boot has made nothing of": [
-        ("interrupted", "store.read", "dropped", 269, None),
+        ("interrupted", "store.read", "dropped", 270, None),
     ],
     "a drive that turns backwards, and a cam that had no way back": [
         ("hold", "drive.feed", "wrong_sign", 2, None),

@@ -185,6 +185,11 @@ def requests() -> list[tuple[str, str]]:
             messages.Auth(1, bytes(16)),
             messages.Provision(1, KEY),
             messages.Settings(),
+            messages.Update(),
+            messages.Confirm(),
+            messages.Cartridge(),
+            messages.SetDate(9_600),
+            messages.Log(1),
             messages.Calibrate("me", 0, 0, 10**6),
         ),
     ]

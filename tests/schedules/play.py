@@ -141,6 +141,14 @@ class Play:
             host.ledger(value)
         elif what == "strokes":
             host.strokes(value)
+        elif what == "cartridge":
+            Service(host).cartridge()
+        elif what == "update":
+            Service(host).update()
+        elif what == "confirm":
+            Service(self._connect(self.host_type, SERVICE)).confirm()
+        elif what == "log":
+            Service(host).entry(value)
         elif what == "settings":
             Service(host).settings()
         elif what == "calibrate":

@@ -76,6 +76,11 @@ EXAMPLES: dict[str, Any] = {
     "Ledger": messages.Ledger(1),
     "Ack": messages.Ack(1, "me"),
     "Strokes": messages.Strokes(0),
+    "Log": messages.Log(1),
+    "Update": messages.Update(),
+    "Confirm": messages.Confirm(),
+    "Cartridge": messages.Cartridge(),
+    "SetDate": messages.SetDate(9_600),
     "Settings": messages.Settings(),
     "Calibrate": messages.Calibrate("me", 0, 0, 1_000_000),
 }

@@ -133,14 +133,3 @@ class Gauge:
             data += value.to_bytes(2, "big")
             self._at += 2
         return data[:n]
-
-
-class NoWire:
-    """DS2484 with nothing on its wire: never busy, nobody present."""
-
-    def write(self, data: bytes) -> None:
-        """A command."""
-
-    def read(self, n: int) -> bytes:
-        """Its status: logic level high, nothing else."""
-        return bytes([0x08] * n)

@@ -6,7 +6,6 @@ main.py's. There is one chip, and so one such world at a time.
 
 import gc
 
-from mesofirmware import app
 from mesofirmware.boards import pins
 from mesosim.rp2 import chip as chip_
 from mesosim.rp2 import circuit, disk, load, motors, traced, usb
@@ -26,7 +25,7 @@ _MAY_STOP = 1 << pins.PERMIT_PLUNGER | 1 << pins.PERMIT_DRIVE | 1 << pins.DEPTH_
 class TwinWorld(world.World):
     """One device, from its first boot on; see `World`."""
 
-    def boot(self) -> None:
+    def boot(self, reason: int) -> None:
         """The board starts; what was of its former boot is gone."""
         self.app = None  # type: ignore[assignment]
         self.board = None
@@ -61,7 +60,7 @@ class TwinWorld(world.World):
         self._pico = modules.rp2_pico.Pico(model, watchdog)
         self.board: "Any" = traced.TracedBoard(self.log, chip.ticks, self._pico)
         self.board.on_light = self._on_light
-        self.app = app.App(self.board)
+        self.app = self.firmware()
         watchdog.start()
         self._since = self._pico.now()
         self._us = 0
