@@ -78,6 +78,9 @@ class Recorded(InProcess):
         for name in QUIET:
             self.control("set", [name, 0])
         self.control("set", ["sensor.pressure.step_pa", 1000])
+        if isinstance(self.world, TwinWorld):
+            # the simulator's chip copies a row in no time
+            self.world.board.chip._chip._sleep_ms = lambda ms: None
 
 
 def simulated() -> Recorded:
@@ -133,6 +136,9 @@ def _alike(a: Call, b: Call) -> bool:
     if a.kind in (trace.STORE_READ, trace.STORE_WRITE):
         # a record's depths and its CRC
         return a.values[0] == b.values[0] and len(a.values[1]) == len(b.values[1])
+    if a.kind == trace.CHIP_IDENTITY:
+        # the board reads a number with its CRC; the simulator's has none
+        return a.values[0] == b.values[0] and a.values[1][:7] == b.values[1][:7]
     return False
 
 
