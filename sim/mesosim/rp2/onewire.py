@@ -59,13 +59,13 @@ class Bridge:
                 self._answer = bytes(memory[at:])
             elif command == _WRITE_SCRATCHPAD and len(heard) == 12:
                 self._row[:] = heard[4:12]
-                self._answer = _with_crc(heard[1:12])[11:]
+                self._answer = _with_crc(bytes(heard[1:12]))[11:]
                 self._target = at
             elif command == _COPY_SCRATCHPAD and len(heard) == 5:
                 memory[at : at + 8] = self._row
                 self._answer = b"\xaa"
         elif len(heard) == 2 and heard[1] == _READ_SCRATCHPAD:
-            self._answer = _with_crc(bytes((_READ_SCRATCHPAD, self._target, 0, 7)) + self._row)[1:]
+            self._answer = _with_crc(bytes((_READ_SCRATCHPAD, self._target, 0, 7)) + bytes(self._row))[1:]
 
 
 def _crc8(data: bytes) -> int:
