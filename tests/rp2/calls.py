@@ -36,6 +36,8 @@ FIELDS = (
 _MORE_READINGS = (trace.RECEIVE, trace.INPUTS, trace.BUSY, trace.ROOM, trace.INDEX_COUNT, trace.BATTERY)
 _NAMES = {value: name for name, value in vars(trace).items() if name.isupper() and isinstance(value, int)}
 _HARMLESS = (*READINGS, *_MORE_READINGS, trace.DEADMAN)
+SERIAL = 0xE0 << 48 | 1
+"""A cartridge chip's number that ends with its CRC, as a board reads it."""
 QUIET = ("sensor.pressure.noise_pa", "sensor.carrier.noise_um", "sensor.battery.noise_mv")
 
 
@@ -78,6 +80,7 @@ class Recorded(InProcess):
         for name in QUIET:
             self.control("set", [name, 0])
         self.control("set", ["sensor.pressure.step_pa", 1000])
+        self.control("mount", {"serial": SERIAL})
         if isinstance(self.world, TwinWorld):
             # the simulator's chip copies a row in no time
             self.world.board.chip._chip._sleep_ms = lambda ms: None
@@ -136,9 +139,6 @@ def _alike(a: Call, b: Call) -> bool:
     if a.kind in (trace.STORE_READ, trace.STORE_WRITE):
         # a record's depths and its CRC
         return a.values[0] == b.values[0] and len(a.values[1]) == len(b.values[1])
-    if a.kind == trace.CHIP_IDENTITY:
-        # the board reads a number with its CRC; the simulator's has none
-        return a.values[0] == b.values[0] and a.values[1][:7] == b.values[1][:7]
     return False
 
 
