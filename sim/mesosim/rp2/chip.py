@@ -31,7 +31,7 @@ _BUSY = HZ
 
 
 class TimeUp(BaseException):
-    """The time that was given has passed, or the watchdog has bitten."""
+    """The time that was given has passed; with "busy": in a firmware that does not come back; or with "watchdog"."""
 
 
 class Chip:
@@ -116,7 +116,7 @@ class Chip:
         """The processor waits. Raises TimeUp when that takes it a second beyond `limit`."""
         self.run(self.t + clocks)
         if self.t > self.limit + _BUSY:
-            raise TimeUp
+            raise TimeUp("busy")
 
     def idle(self) -> None:
         """The processor waits for anything to happen, or for its `alarm`. Raises TimeUp at `limit`."""

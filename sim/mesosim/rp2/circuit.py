@@ -8,7 +8,7 @@ edge sets the latch of the motor power, which falls with it, or 150 ms after the
 
 from mesofirmware.boards import pins
 from mesoprotocol import wire
-from mesosim.rp2 import devices, identity, sense
+from mesosim.rp2 import devices, onewire, sense
 from mesosim.world import parameters as p
 from mesosim.world import plant
 
@@ -78,7 +78,7 @@ class Circuit:
             0x20: self.expander,
             0x2A: sense.Bridge(self._pressure),
             0x36: sense.Gauge(self._battery_mv),
-            0x18: identity.Bridge(thing, self._has_chip),
+            0x18: onewire.Bridge(self._mounted),
         }
         chip.lines[0] = self.drivers.say
         chip.analogue[pins.CARRIER] = self._carrier
@@ -172,11 +172,12 @@ class Circuit:
     def _pressure(self) -> int:
         return -(-self._plant.pressure_pa(self._chip.ticks()) * _COUNTS // _PA)
 
+    def _mounted(self) -> object:
+        thing = self._plant
+        return thing.cartridge if thing.cartridge.chip and thing.levels & wire.INPUT_CARTRIDGE else None
+
     def _battery_mv(self) -> int:
         return self._plant.battery_mv(self._chip.ticks())
-
-    def _has_chip(self) -> bool:
-        return self._plant.cartridge.chip and self._plant.levels & wire.INPUT_CARTRIDGE != 0
 
     def _carrier(self) -> int:
         """Conversions of the carrier's sensor: 8/25 a micrometre, 400 at -6,000 um."""

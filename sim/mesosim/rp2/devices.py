@@ -47,14 +47,6 @@ class Drivers:
                 echo += self._serve(request)
         return echo
 
-    def set(self, address: int, register: int, value: int) -> None:
-        """A register's content, as the driver itself changes it."""
-        self._registers[address][register] = value
-
-    def get(self, address: int, register: int) -> int:
-        """A register's content; 0 if it was never written."""
-        return int(self._registers[address].get(register, 0))
-
     def _serve(self, request: bytes) -> bytes:
         registers = self._registers[request[1]] if request[1] < 4 else None
         if registers is None:

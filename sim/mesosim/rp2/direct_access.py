@@ -52,11 +52,6 @@ class DMA:
             value = value & ~(mask << low) | (int(field) & mask) << low
         return value
 
-    @staticmethod
-    def unpack_ctrl(value: int) -> dict:
-        """The fields of a control word."""
-        return {name: value >> low & (1 << bits) - 1 for name, low, bits in _dma.FIELDS}
-
     def config(
         self,
         read: object = None,

@@ -1,4 +1,4 @@
-"""Interrupts: whoever asks for a handler to be called, and when that is: between two clocks, unless they are held back.
+"""Interrupts: who asks for a handler to be called, and whom that silences.
 
 A handler that raises is switched off and its error kept, as MicroPython does: `failures`.
 """
@@ -11,16 +11,8 @@ class Interrupts:
         self._pads = pads
         self._edges: list = []
         self._waiting: list = []
-        self._held = False
         self._calling = False
         self.failures: list = []
-
-    def hold(self, held: bool) -> bool:
-        """Hold handlers back, or let them come; whether they were held back before."""
-        before = self._held
-        self._held = held
-        self.call()
-        return before
 
     def on_edge(self, pin: object, number: int, trigger: int, handler: object) -> None:
         """Call `handler(pin)` at edges of a pad; `trigger` has bits 4 (falling) and 8 (rising)."""
@@ -43,10 +35,10 @@ class Interrupts:
 
     def call(self) -> None:
         """Call what waits."""
-        if self._calling or self._held:
+        if self._calling:
             return
         self._calling = True
-        while self._waiting and not self._held:
+        while self._waiting:
             handler, argument = self._waiting.pop(0)
             try:
                 handler(argument)

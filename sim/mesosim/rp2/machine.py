@@ -33,24 +33,9 @@ def reset() -> None:
     raise Reset("reset")
 
 
-def bootloader(timeout_ms: int = 0) -> None:
-    """Restart into the ROM's loader."""
-    raise Reset("bootloader")
-
-
 def reset_cause() -> int:
     """Why the chip has started."""
     return _chip.chip.reset_cause
-
-
-def disable_irq() -> int:
-    """Hold interrupts back."""
-    return _chip.chip.interrupts.hold(True)
-
-
-def enable_irq(state: int) -> None:
-    """Let them come again, if they did before."""
-    _chip.chip.interrupts.hold(bool(state))
 
 
 def idle() -> None:
@@ -58,13 +43,8 @@ def idle() -> None:
     _chip.chip.idle()
 
 
-def lightsleep(ms: int = 0) -> None:
-    """Sleep that long."""
-    _chip.chip.sleep(ms * 125000)
-
-
 class Pin:
-    """See `machine.Pin`. IRQ handlers are called at the very clock of the edge."""
+    """See `machine.Pin`. An IRQ's handler is called some clocks after the edge."""
 
     IN = 0
     OUT = 1
@@ -127,22 +107,6 @@ class Pin:
 
     __call__ = value
 
-    def on(self) -> None:
-        """High."""
-        self.value(1)
-
-    high = on
-
-    def off(self) -> None:
-        """Low."""
-        self.value(0)
-
-    low = off
-
-    def toggle(self) -> None:
-        """The other level."""
-        self.value(1 - (_chip.chip.pads.sio_out >> self.number & 1))
-
     def irq(self, handler: object = None, trigger: int = 12, hard: bool = False) -> object:
         """Call `handler(pin)` at edges; None: no more."""
         _chip.chip.interrupts.on_edge(self, self.number, trigger, handler)
@@ -177,37 +141,19 @@ class I2C:
             raise OSError(errno.EIO, "no answer from 0x%02x" % address)
         return self._devices[address]
 
-    def scan(self) -> list:
-        """Addresses that answer."""
-        return sorted(self._devices)
-
     def writeto(self, address: int, buf: bytes, stop: bool = True) -> int:
         """One message."""
         self._device(address).write(bytes(buf))  # type: ignore[attr-defined]
         return len(buf)
 
-    def writevto(self, address: int, vector: tuple, stop: bool = True) -> int:
-        """One message of several pieces."""
-        return self.writeto(address, b"".join([bytes(each) for each in vector]), stop)
-
     def readfrom_into(self, address: int, buf: bytearray, stop: bool = True) -> None:
         """Fill the buffer."""
         buf[:] = self._device(address).read(len(buf))  # type: ignore[attr-defined]
-
-    def readfrom(self, address: int, n: int, stop: bool = True) -> bytes:
-        """n bytes."""
-        return bytes(self._device(address).read(n))  # type: ignore[attr-defined]
 
     def readfrom_mem_into(self, address: int, at: int, buf: bytearray, *, addrsize: int = 8) -> None:
         """Fill the buffer from a register or memory address on."""
         self.writeto(address, at.to_bytes(addrsize // 8, "big"))
         self.readfrom_into(address, buf)
-
-    def readfrom_mem(self, address: int, at: int, n: int, *, addrsize: int = 8) -> bytes:
-        """n bytes from a register or memory address on."""
-        buf = bytearray(n)
-        self.readfrom_mem_into(address, at, buf, addrsize=addrsize)
-        return bytes(buf)
 
     def writeto_mem(self, address: int, at: int, buf: bytes, *, addrsize: int = 8) -> None:
         """Write from a register or memory address on."""
@@ -244,9 +190,6 @@ class UART:
         buf[: len(data)] = data
         return len(data)
 
-    def flush(self) -> None:
-        """All is sent."""
-
 
 class WDT:
     """See `machine.WDT`."""
@@ -281,10 +224,6 @@ class PWM:
         self._duty = duty
         self._tell()
 
-    def deinit(self) -> None:
-        """Be silent."""
-        self.duty_u16(0)
-
     def _tell(self) -> None:
         _chip.chip.tones[self._number] = (self._hz, self._duty)
 
@@ -304,5 +243,3 @@ class _Words:
 
 
 mem32 = _Words(4)
-mem16 = _Words(2)
-mem8 = _Words(1)

@@ -94,7 +94,7 @@ class Machine(instructions.Core):
             self.tx.append(word)
         if self._stalled:
             self._go_on(t)
-        elif self._thirsty() and self.due > self._cycle_at(t):
+        elif self.enabled and self._thirsty() and self.due > self._cycle_at(t):
             self._refill()
 
     def get(self, t: int) -> int:

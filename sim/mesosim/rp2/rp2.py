@@ -17,28 +17,6 @@ _WORDS = 32
 DMA = direct_access.DMA
 
 
-class PIO:
-    """See `rp2.PIO`: its constants, and a block's memory and interrupts."""
-
-    IN_LOW, IN_HIGH, OUT_LOW, OUT_HIGH = range(4)
-    SHIFT_LEFT, SHIFT_RIGHT = 0, 1
-    JOIN_NONE, JOIN_TX, JOIN_RX = 0, 1, 2
-
-    def __init__(self, number: int) -> None:
-        self._block = _chip.chip.blocks[number]
-
-    def remove_program(self, program: "list | None" = None) -> None:
-        """Free the memory of one program, or of all."""
-        block = self._block
-        if program is None:
-            block.used = 0
-            return
-        offset = program[_OFFSET + block.number]
-        if offset >= 0:
-            block.used &= ~((1 << len(program[_DATA])) - 1 << offset)
-            program[_OFFSET + block.number] = -1
-
-
 class StateMachine:
     """See `rp2.StateMachine`."""
 

@@ -16,19 +16,9 @@ def ticks_ms() -> int:
     return _chip.chip.ticks_ms()
 
 
-def ticks_cpu() -> int:
-    """Microseconds, too: so does MicroPython on this chip."""
-    return _chip.chip.ticks_us()
-
-
 def ticks_diff(end: int, start: int) -> int:
     """end - start, signed."""
     return ((end - start + _HALF) & _MASK) - _HALF
-
-
-def ticks_add(ticks: int, delta: int) -> int:
-    """ticks + delta."""
-    return (ticks + delta) & _MASK
 
 
 def sleep_us(us: int) -> None:
@@ -39,8 +29,3 @@ def sleep_us(us: int) -> None:
 def sleep_ms(ms: int) -> None:
     """Wait."""
     _chip.chip.sleep(ms * 1000 * _chip.CLOCKS_PER_US)
-
-
-def sleep(s: int) -> None:
-    """Wait."""
-    sleep_ms(int(s * 1000))

@@ -86,6 +86,51 @@ class TracedStore:
         self._log.blob(self._now(), trace.STORE_WRITE, at, bytes(buf[:n]))
 
 
+class TracedFiles:
+    """The files on flash."""
+
+    def __init__(self, log: trace.Trace, now: "Callable[[], int]", files: "port.Files") -> None:
+        self._log = log
+        self._now = now
+        self._files = files
+
+    def read(self, name: str, buf: bytearray) -> int:
+        """See the port."""
+        n = self._files.read(name, buf)
+        self._log.blob(self._now(), trace.FILE_READ, n, name.encode())
+        return n
+
+    def write(self, name: str, buf: bytearray, n: int) -> None:
+        """See the port."""
+        self._log.blob(self._now(), trace.FILE_WRITE, n, name.encode() + bytes(buf[:n]))
+        self._files.write(name, buf, n)
+
+
+class TracedChip:
+    """The identity chip of the cartridge."""
+
+    def __init__(self, log: trace.Trace, now: "Callable[[], int]", chip: "port.Chip") -> None:
+        self._log = log
+        self._now = now
+        self._chip = chip
+
+    def identity(self, buf: bytearray) -> bool:
+        """See the port."""
+        found = self._chip.identity(buf)
+        self._log.blob(self._now(), trace.CHIP_IDENTITY, 1 if found else 0, bytes(buf))
+        return found
+
+    def read(self, at: int, buf: bytearray, n: int) -> None:
+        """See the port."""
+        self._chip.read(at, buf, n)
+        self._log.blob(self._now(), trace.CHIP_READ, at, bytes(buf[:n]))
+
+    def write(self, at: int, buf: bytearray, n: int) -> None:
+        """See the port."""
+        self._log.blob(self._now(), trace.CHIP_WRITE, at, bytes(buf[:n]))
+        self._chip.write(at, buf, n)
+
+
 class TracedBoard:
     """A board behind the port. What is not of the port is the board's own."""
 
@@ -100,6 +145,8 @@ class TracedBoard:
         self.depth: "port.Axis" = TracedAxis(log, now, board.depth, 1)
         self.plunger: "port.Axis" = TracedAxis(log, now, board.plunger, 2)
         self.store: "port.Store" = TracedStore(log, now, board.store)
+        self.files: "port.Files" = TracedFiles(log, now, board.files)
+        self.chip: "port.Chip" = TracedChip(log, now, board.chip)
         self.on_light: "Callable[[int], None]" = _ignore
 
     def __getattr__(self, name: str) -> "Any":

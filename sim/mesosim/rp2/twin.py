@@ -6,7 +6,6 @@ main.py's. There is one chip, and so one such world at a time.
 
 import gc
 
-from mesofirmware import app
 from mesofirmware.boards import pins
 from mesosim.rp2 import chip as chip_
 from mesosim.rp2 import circuit, disk, load, motors, traced, usb
@@ -61,7 +60,7 @@ class TwinWorld(world.World):
         self._pico = modules.rp2_pico.Pico(model, watchdog)
         self.board: "Any" = traced.TracedBoard(self.log, chip.ticks, self._pico)
         self.board.on_light = self._on_light
-        self.app = app.App(self.board)
+        self.app = self.firmware()
         watchdog.start()
         self._since = self._pico.now()
         self._us = 0
@@ -78,8 +77,8 @@ class TwinWorld(world.World):
         try:
             self._loop()
         except chip_.TimeUp as end:
-            self._hangs = chip.t > chip.limit
-            if end.args:
+            self._hangs = end.args == ("busy",)
+            if end.args == ("watchdog",):
                 self._t = chip.ticks()
                 self._cause = _WATCHDOG
                 self._power(True)
