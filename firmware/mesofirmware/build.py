@@ -53,7 +53,9 @@ def folded(files: "list[tuple[str, Path]]") -> "dict[str, str]":
     for module in trees:
         _constants(module, trees, known)
     kept = {(node.module, alias.name) for tree in trees.values() for node in _imports(tree) for alias in node.names}
-    kept |= {(module, name) for module, tree in trees.items() for name in _words(tree)}
+    for module, tree in trees.items():
+        kept |= {(module, name) for name in _words(tree)}
+        kept |= {(home, name) for home, name in _used(module, tree) if not _is_integer(known.get(home, {}).get(name))}
     return {name: _written(_module(name), path, trees, known, kept) for name, path in files}
 
 
@@ -93,6 +95,26 @@ def _words(tree: ast.Module) -> "set[str]":
     return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
+def _is_integer(value: object) -> bool:
+    """Whether it is written where it is used; so are True and False."""
+    return isinstance(value, int)
+
+
+def _used(module: str, tree: ast.Module) -> "set[tuple[str, str]]":
+    """Names that a module looks up, in itself and in the modules it imports."""
+    modules = {}
+    for node in _imports(tree):
+        for alias in node.names:
+            modules[alias.asname or alias.name] = "%s.%s" % (node.module, alias.name)
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            found.add((modules[node.value.id], node.attr))
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            found.add((module, node.id))
+    return found
+
+
 def _constants(module: str, trees: dict, known: dict) -> "dict":
     """What a module's capital names at its top are, as far as that can be read off them."""
     if module in known:
@@ -130,7 +152,7 @@ def _targets(node: ast.stmt) -> "list[str]":
 
 def _written(module: str, path: Path, trees: dict, known: dict, kept: "set") -> str:
     lines = path.read_bytes().split(b"\n")
-    own = {name: value for name, value in known[module].items() if isinstance(value, int)}
+    own = {name: value for name, value in known[module].items() if _is_integer(value)}
     modules = {}
     for node in _imports(trees[module]):
         for alias in node.names:
@@ -142,12 +164,12 @@ def _written(module: str, path: Path, trees: dict, known: dict, kept: "set") -> 
             value = modules.get(node.value.id, {}).get(node.attr)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             value = own.get(node.id)
-        if isinstance(value, int):
+        if _is_integer(value):
             text = "(%d)" % value if value < 0 else str(value)
             places.append((node.lineno - 1, node.col_offset, node.end_col_offset, text))
     for node in trees[module].body:
         targets = _targets(node)
-        if targets and all(name in own and (module, name) not in kept for name in targets):
+        if targets and not any((module, name) in kept for name in targets):
             places = [place for place in places if not node.lineno <= place[0] + 1 <= node.end_lineno]
             for at in range(node.lineno - 1, node.end_lineno):
                 lines[at] = b""

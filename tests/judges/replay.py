@@ -34,8 +34,16 @@ class Method:
 
 def parts() -> dict[str, str]:
     """Attributes of a board that are parts of it, with their classes in the port; the board itself is ""."""
-    found = {name: kind for name, kind in port.Board.__annotations__.items() if kind is not bytes}
-    return {"": "Board", **{name: kind.__name__ for name, kind in found.items()}}
+    classes = {name for name, kind in vars(port).items() if isinstance(kind, type)}
+    return {"": "Board", **{name: kind for name, kind in attributes().items() if kind in classes}}
+
+
+def attributes() -> dict[str, str]:
+    """All attributes that the port says a board has, with their classes' names."""
+    board = next(each for each in ast.parse(inspect.getsource(port)).body if getattr(each, "name", "") == "Board")
+    assert isinstance(board, ast.ClassDef)
+    rows = [each for each in board.body if isinstance(each, ast.AnnAssign)]
+    return {ast.unparse(each.target): ast.unparse(each.annotation).strip("'\"") for each in rows}
 
 
 def methods() -> list[Method]:
