@@ -57,7 +57,7 @@ def methods() -> list[Method]:
     ]
 
 
-def source(uid: bytes, boot_id: bytes) -> str:
+def source(board: Any) -> str:
     """The Board that replays, for MicroPython: it allocates nothing in a call. `load` first."""
     text = [inspect.cleandoc(_HEAD)]
     for part in parts():
@@ -68,8 +68,14 @@ def source(uid: bytes, boot_id: bytes) -> str:
                 text += [f"    def {method.name}(self, {', '.join(method.parameters)}):".replace(", )", ")")]
                 text += [f"        return take({number}, {buffer})"]
     text += [f"Board.{part} = {part.capitalize()}()" for part in parts() if part]
-    text += [f"Board.uid = {uid!r}", f"Board.boot_id = {boot_id!r}", "board = Board()", ""]
-    return "\n".join(text)
+    for name in attributes().keys() - parts().keys():
+        value = getattr(board, name)
+        if isinstance(value, bytes | int):
+            text += [f"Board.{name} = {value!r}"]
+        else:  # the firmware's own, which the board only holds
+            kind = type(value)
+            text += [f"from {kind.__module__} import {kind.__name__}", f"Board.{name} = {kind.__name__}()"]
+    return "\n".join([*text, "board = Board()", ""])
 
 
 _HEAD = """
@@ -137,9 +143,9 @@ class Recording(World):
         """See `World`."""
         assert not self.entries, "one boot only"
         recorded: Any = Recorded(self.board, "", self.entries)
-        for name in port.Board.__annotations__:
+        for name in attributes():
             part = getattr(self.board, name)
-            setattr(recorded, name, part if isinstance(part, bytes) else Recorded(part, name, self.entries))
+            setattr(recorded, name, Recorded(part, name, self.entries) if name in parts() else part)
         self._application = App(recorded)
         return self
 
@@ -163,5 +169,4 @@ class RecordedDevice(InProcess):
         """The recording and the board that replays it, as `recording.bin` and `replay_board.py`."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "recording.bin").write_bytes(self.world.entries.tobytes())
-        board = self.world.board
-        (folder / "replay_board.py").write_text(source(board.uid, board.boot_id))
+        (folder / "replay_board.py").write_text(source(self.world.board))
