@@ -95,7 +95,7 @@ soak: $(INSTALLED) $(WASM)  ## run for long, and go on where the last run ended
 core: $(INSTALLED)  ## run the core suite, up to the first failure
 	$(BIN)/python -m pytest -x -q -p no:xdist @tests/core.txt
 
-# What `make soak` and `make test` run beside is not needed to see which lines nothing runs.
+# On one interpreter, one process: the tests that judge the firmware from outside.
 COVERED := tests/firmware tests/faults tests/judges/test_memory.py $(wildcard tests/safety) $(addprefix tests/system/test_,\
 	damage.py device_alone.py incidents.py lost_events.py opening.py order.py roles.py)
 coverage: $(INSTALLED)  ## lines and branches of the firmware that its tests do not run
@@ -103,7 +103,7 @@ coverage: $(INSTALLED)  ## lines and branches of the firmware that its tests do 
 	$(BIN)/python -m coverage run --branch --source=mesofirmware --omit='*/boards/*,*/start/*,*/build.py' -m pytest -q \
 		-p no:xdist -k "not micropython and not bits" $(COVERED)
 	$(BIN)/python -m coverage combine --quiet
-	$(BIN)/python -m coverage report
+	$(BIN)/python -m coverage report --include='*/mesofirmware/*'
 
 # Atheris exists for few machines, hence an extra of its own; FUZZ_SECONDS is for each of the two.
 fuzz: $(INSTALLED)  ## fuzz the decoders and the device, guided by coverage
