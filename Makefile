@@ -19,7 +19,7 @@ STUB_PACKAGE_rp2040 := micropython-rp2-rpi-pico-stubs==1.29.0.post1
 STUB_PACKAGE_rp2350 := micropython-rp2-rpi-pico2-stubs==1.29.0.post1
 STUB_STDLIB := micropython-stdlib-stubs==1.29.0.post2
 
-.PHONY: help demo test core check bench soak fuzz clean
+.PHONY: help demo test core check bench soak coverage fuzz clean
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
 
@@ -94,6 +94,16 @@ soak: $(INSTALLED) $(WASM)  ## run for long, and go on where the last run ended
 
 core: $(INSTALLED)  ## run the core suite, up to the first failure
 	$(BIN)/python -m pytest -x -q -p no:xdist @tests/core.txt
+
+# On one interpreter, one process: the tests that judge the firmware from outside.
+COVERED := tests/firmware tests/faults tests/judges/test_memory.py $(wildcard tests/safety) $(addprefix tests/system/test_,\
+	damage.py device_alone.py incidents.py lost_events.py opening.py order.py roles.py)
+coverage: $(INSTALLED)  ## lines and branches of the firmware that its tests do not run
+	$(BIN)/python -m coverage erase
+	$(BIN)/python -m coverage run --branch --source=mesofirmware --omit='*/boards/*,*/start/*,*/build.py' -m pytest -q \
+		-p no:xdist -k "not micropython and not bits" $(COVERED)
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report --include='*/mesofirmware/*'
 
 # Atheris exists for few machines, hence an extra of its own; FUZZ_SECONDS is for each of the two.
 fuzz: $(INSTALLED)  ## fuzz the decoders and the device, guided by coverage

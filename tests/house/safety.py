@@ -15,6 +15,7 @@ from tests.house import rooms
 
 DATA = Path("tests") / "requirements.toml"
 PAGE = Path("docs") / "SAFETY.md"
+SURVIVORS = Path("tests") / "judges" / "survivors.toml"
 STATES = ("met", "partly", "open")
 KEYS = {"id", "text", "hazard", "code", "state", "note"}
 
@@ -195,8 +196,19 @@ def page(root: Path) -> str:
         "",
         *(f"- {row['text']}" for row in data["unmodelled"]),
         "",
+        *_survivors(root),
     ]
     return "\n".join(lines)
+
+
+def _survivors(root: Path) -> list[str]:
+    """Small mistakes in the safety channel, the limits and the ledger that no test finds, and why."""
+    file = root / SURVIVORS
+    rows = tomllib.loads(file.read_text(encoding="utf-8")).get("survivor", []) if file.exists() else []
+    if not rows:
+        return []
+    lines = ["## Mutants that survive", "", "Small mistakes that no test finds, and why that is no fault:", ""]
+    return [*lines, *(f"- `{row['name']}`: {row['because']}" for row in rows), ""]
 
 
 def _link(name: str) -> str:

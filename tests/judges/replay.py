@@ -34,8 +34,16 @@ class Method:
 
 def parts() -> dict[str, str]:
     """Attributes of a board that are parts of it, with their classes in the port; the board itself is ""."""
-    found = {name: kind for name, kind in port.Board.__annotations__.items() if kind is not bytes}
-    return {"": "Board", **{name: kind.__name__ for name, kind in found.items()}}
+    classes = {name for name, kind in vars(port).items() if isinstance(kind, type)}
+    return {"": "Board", **{name: kind for name, kind in attributes().items() if kind in classes}}
+
+
+def attributes() -> dict[str, str]:
+    """All attributes that the port says a board has, with their classes' names."""
+    board = next(each for each in ast.parse(inspect.getsource(port)).body if getattr(each, "name", "") == "Board")
+    assert isinstance(board, ast.ClassDef)
+    rows = [each for each in board.body if isinstance(each, ast.AnnAssign)]
+    return {ast.unparse(each.target): ast.unparse(each.annotation).strip("'\"") for each in rows}
 
 
 def methods() -> list[Method]:
@@ -49,7 +57,7 @@ def methods() -> list[Method]:
     ]
 
 
-def source(uid: bytes, boot_id: bytes) -> str:
+def source(board: Any) -> str:
     """The Board that replays, for MicroPython: it allocates nothing in a call. `load` first."""
     text = [inspect.cleandoc(_HEAD)]
     for part in parts():
@@ -60,8 +68,14 @@ def source(uid: bytes, boot_id: bytes) -> str:
                 text += [f"    def {method.name}(self, {', '.join(method.parameters)}):".replace(", )", ")")]
                 text += [f"        return take({number}, {buffer})"]
     text += [f"Board.{part} = {part.capitalize()}()" for part in parts() if part]
-    text += [f"Board.uid = {uid!r}", f"Board.boot_id = {boot_id!r}", "board = Board()", ""]
-    return "\n".join(text)
+    for name in attributes().keys() - parts().keys():
+        value = getattr(board, name)
+        if isinstance(value, bytes | int):
+            text += [f"Board.{name} = {value!r}"]
+        else:  # the firmware's own, which the board only holds
+            kind = type(value)
+            text += [f"from {kind.__module__} import {kind.__name__}", f"Board.{name} = {kind.__name__}()"]
+    return "\n".join([*text, "board = Board()", ""])
 
 
 _HEAD = """
@@ -129,9 +143,9 @@ class Recording(World):
         """See `World`."""
         assert not self.entries, "one boot only"
         recorded: Any = Recorded(self.board, "", self.entries)
-        for name in port.Board.__annotations__:
+        for name in attributes():
             part = getattr(self.board, name)
-            setattr(recorded, name, part if isinstance(part, bytes) else Recorded(part, name, self.entries))
+            setattr(recorded, name, Recorded(part, name, self.entries) if name in parts() else part)
         self._application = App(recorded)
         return self
 
@@ -155,5 +169,4 @@ class RecordedDevice(InProcess):
         """The recording and the board that replays it, as `recording.bin` and `replay_board.py`."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "recording.bin").write_bytes(self.world.entries.tobytes())
-        board = self.world.board
-        (folder / "replay_board.py").write_text(source(board.uid, board.boot_id))
+        (folder / "replay_board.py").write_text(source(self.world.board))

@@ -35,13 +35,14 @@ LISTED = 7
 ALL = ("LISTED",)
 AT = -SIZE
 DEBUG = False
+UNUSED = (SIZE, "a page of words")
 LIST = [SIZE]
 
 
 def area(n):
     if DEBUG:
         n = two.DEEP
-    return n * SIZE + GONE + two.WORDS + AT - two.ROWS[0]
+    return n * SIZE + GONE + two.WORDS + AT - two.ROWS[0] + LIST[0] + len(ALL)
 """
 TWO = """
 from pack.one import KEPT
@@ -58,13 +59,14 @@ LISTED = 7
 ALL = ("LISTED",)
 
 
+
 LIST = [12]
 
 
 def area(n):
     if False:
         n = 19
-    return n * 12 + 1 + 3 + (-12) - two.ROWS[0]
+    return n * 12 + 1 + 3 + (-12) - two.ROWS[0] + LIST[0] + len(ALL)
 """
 
 
