@@ -5,7 +5,7 @@ Ids, enumerations and field tables (see `codec`).
 
 MAJOR = 1
 MINOR = 2
-SCHEMA_HASH = b'\xf8\x91\x1f\x07'
+SCHEMA_HASH = b'\x1az\x92R'
 
 STATE_IDLE = 0
 STATE_PREPARED = 1
