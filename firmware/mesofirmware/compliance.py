@@ -66,5 +66,5 @@ class Measurement:
         if fall < limits.FLAT_PA // 2:
             return 0
         area = self._area - rest * (tick.diff(self._at, self._began) // 1000)
-        # Pa.ms / Pa = ms, a hundredth of them kept; Pa / (ul/s) is the resistance
-        return max(0, area * 100 // fall) * 10 * (flow_nl_per_s // 1000) // fall * _KINETIC // 11
+        # Pa.ms / Pa = ms, a tenth of them kept; Pa / (ul/s) is the resistance
+        return max(0, area * 10 // fall) * 100 * (flow_nl_per_s // 1000) // fall * _KINETIC // 11

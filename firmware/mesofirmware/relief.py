@@ -4,22 +4,20 @@ In parts, each by three quarters of what the pressure still says is stored: what
 not known before. Never further back than was pushed, nor by more than may be stored, whatever the sensor says.
 """
 
-from mesofirmware import motion
-from mesofirmware.volume import REVERSAL_UM
+from mesofirmware import motion, volume
 from mesoprotocol import limits, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mesofirmware.boards.port import Board
-    from mesofirmware.volume import Volume
 
 
 class Relief:
     """Goes on while `step` says so; the needle is out, and the permit stands."""
 
-    def __init__(self, board: "Board", volume: "Volume") -> None:
+    def __init__(self, board: "Board", amounts: volume.Volume) -> None:
         self._board = board
-        self._volume = volume
+        self._volume = amounts
         self._table = motion.Table(1)
         self._left = 0
 
@@ -29,9 +27,9 @@ class Relief:
 
     def begin(self, profile: tuple) -> None:
         """The needle leaves an occlusion: see how far the plunger may go back."""
-        volume = self._volume
-        hidden = 2 * REVERSAL_UM * profile[limits.PROFILE_PL_PER_COUNT] // 1000
-        nl = min(volume.exit_nl + volume.exit_nl // 4 + hidden, max(0, volume.swept_nl()))
+        amounts = self._volume
+        hidden = 2 * volume.REVERSAL_UM * profile[limits.PROFILE_PL_PER_COUNT] // 1000
+        nl = min(amounts.exit_nl + amounts.exit_nl // 4 + hidden, max(0, amounts.swept_nl()))
         self._left = motion.plunger_steps(nl, profile)
 
     def step(self, profile: tuple, interval: int) -> bool:

@@ -1,8 +1,8 @@
 """What has left the needle: the plunger's way counted twice, less what is still stored in the syringe's compliance.
 
 All are needed: with a blocked needle the plunger moves and nothing leaves. One count is the encoder's, by the profile's
-volume a count; the other is the steps', by bore and lead. Where they disagree nobody knows which is right: then the
-bounds hold both. Volumes in nl.
+volume a count; the other is the steps', by bore and lead. Where they disagree nobody knows which is right, or whether
+the plunger binds: then the bounds hold both, and nothing. Volumes in nl.
 """
 
 from mesoprotocol import limits
@@ -71,7 +71,7 @@ class Volume:
         stepped_nm = self.made() * 625 // 2
         self._counted = self._board.encoder()
         counted_nm = (self._counted - self._encoder_at_start) * 500
-        allowed_nm = limits.ENCODER_TOLERANCE_UM * 1000 + abs(stepped_nm) * limits.ENCODER_SCALE_PERMILLE // 1000
+        allowed_nm = max(limits.ENCODER_TOLERANCE_UM * 1000, abs(stepped_nm) // 1000 * limits.ENCODER_SCALE_PERMILLE)
         return abs(stepped_nm - counted_nm) <= allowed_nm
 
     def swept_nl(self) -> int:
@@ -158,8 +158,9 @@ class Volume:
             if not self._flows:
                 self.upper_nl = max(self.upper_nl, swept)
         if not agrees:
+            # a plunger that binds bends the rod: both counts go on, and nothing may have left
             stepped = self._stepped_nl(made)
-            self.lower_nl = max(0, min(self.lower_nl, self.lower_nl + stepped - swept))
+            self.lower_nl = 0
             self.upper_nl = max(self.upper_nl, stepped + self._tolerance(stepped))
         if self.steps == 0 and swept <= 0 and not hidden:
             self.delivered_nl = self.lower_nl = self.upper_nl = 0

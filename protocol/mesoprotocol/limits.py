@@ -93,7 +93,7 @@ SETTLE_MAX_MS = 5000
 FLAT_PA = 2500
 # choice: 64 microsteps; lost steps come in blocks of 4 full steps = 20 um
 ENCODER_TOLERANCE_UM = 20
-# choice: twice the scale error of a linear encoder, on top of ENCODER_TOLERANCE_UM
+# choice: twice the scale error of a linear encoder, where that is more than ENCODER_TOLERANCE_UM
 ENCODER_SCALE_PERMILLE = 2
 # choice: less than half of the profile's is another syringe, or a pressure sensor that lies
 COMPLIANCE_MIN_PERCENT = 50

@@ -5,7 +5,7 @@ Ids, enumerations and field tables (see `codec`).
 
 MAJOR = 1
 MINOR = 2
-SCHEMA_HASH = b'B\xa4\x10\xd4'
+SCHEMA_HASH = b'\xc3\xf2J\x87'
 
 STATE_IDLE = 0
 STATE_PREPARED = 1
