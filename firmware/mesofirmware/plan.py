@@ -15,6 +15,8 @@ class Plan:
         self._seed = crc.seed(b"PLAN")
         self._bound = bytearray(64)
         self._request_n = 0
+        self._end = 0
+        self._again = [0] * 11
         self.dose_id = bytearray(8)
         self.n = 0
         self._kind = 0
@@ -68,6 +70,21 @@ class Plan:
         a = self.args
         repeat = self._kind == wire.PREPARE_SERIES and a[wire.PREPARE_SERIES_STROKE_NL]
         return repeat or a[wire.PREPARE_VOLUME_NL]
+
+    def is_whole(self) -> bool:
+        """Whether request and plan are still what their CRC was made of (SR-15)."""
+        fields = wire.PREPARE_FIELDS
+        if self._kind != wire.PREPARE:
+            fields = wire.PREPARE_RUN_FIELDS if self.is_run else wire.PREPARE_SERIES_FIELDS
+        if not crc.matches(self._bound, self._end, self._seed):
+            return False
+        codec.read(fields, self._bound, 0, self._again)
+        i = 1  # behind the id, of which a list has the place only
+        while i < len(fields):
+            if self._again[i] != self.args[i]:
+                return False
+            i += 1
+        return True
 
     def fill_intent(self, intent: list) -> None:
         """Write the request into the ledger's `intent`."""
@@ -123,6 +140,7 @@ class Plan:
         end = codec.write(fields, self.values, self._bound, n) - 4
         crc.put(self._bound, end, self._seed)
         bulk.copy(self._bound, end, self.crc, 0, 4)
+        self._end = end
 
 
 def strokes(args: list) -> int:

@@ -100,7 +100,7 @@ class Transaction:
             return wire.S_EXPIRED
         if self.state != wire.STATE_PREPARED:
             return wire.S_OK
-        same_plan = bulk.same(body, args[wire.COMMIT_PLAN_CRC], mine.crc, 0, 4)
+        same_plan = mine.is_whole() and bulk.same(body, args[wire.COMMIT_PLAN_CRC], mine.crc, 0, 4)
         if not same_plan or not bulk.same(body, args[wire.COMMIT_BOOT_ID], self._board.boot_id, 0, 4):
             return wire.S_PLAN_MISMATCH
         late = tick.diff(now, args[wire.COMMIT_NOT_AFTER]) > 0

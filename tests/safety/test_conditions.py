@@ -225,3 +225,19 @@ def test_an_empty_cell_refuses_and_a_low_one_is_said(permille: int, status: int,
     host.rest(6_000_000)
     host.ask(request._replace(dose_id=b"athird!!"))
     assert host.alarms().standing == 0
+
+
+@pytest.mark.requirement("SR-15")
+@pytest.mark.parametrize("field", [wire.PREPARE_VOLUME_NL, wire.PREPARE_DEPTH_UM, wire.PREPARE_ZONE])
+def test_a_plan_that_was_altered_in_memory_is_not_armed(field: int) -> None:
+    host = Watch().primed()
+    request = DOSE._replace(dose_id=b"another!", n=host.next_n)
+    plan = host.do(request)
+    assert host.hello
+    now = host.do(messages.Sync()).time & 0x3FFFFFFF
+    commit = messages.Commit(request.dose_id, plan.plan_crc, host.hello.boot_id, now + 1_000_000)
+    args = host.app._transaction.plan.args
+    args[field] ^= 1
+    assert host.ask(commit).status == wire.S_PLAN_MISMATCH
+    args[field] ^= 1
+    assert host.ask(commit).status == wire.S_OK
