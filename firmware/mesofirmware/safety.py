@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from mesofirmware.alarms import Alarms
     from mesofirmware.boards.port import Board
 
-_OFF, _PULSES, _LOAD, _ARMED, _DOSE, _RUN = range(6)
+_OFF, _ASKED, _BIND, _PULSES, _LOAD, _ARMED, _DOSE, _RUN = range(8)
 
 _MOST, _LEAST, _RATE, _SLACK, _DEEPEST, _OUT_US, _AWAY = range(7)
 """Bounds: most and least counts of the carriage, counts a second, counts it may be ahead of that, deepest needle in um,
@@ -49,6 +49,7 @@ class Safety:
         self._looked_at = 0
         self._home_at = 0
         self._is_run = False
+        self._args: list = []
         self._pulses = motion.Table(1)
         self._plunger_at = 0
         self._encoder_at = 0
@@ -65,24 +66,12 @@ class Safety:
 
     # --- What the control path asks for ---------------------------------------------------------------
 
-    def arm(self, now: int, args: list, is_run: bool) -> None:
+    def arm(self, args: list, is_run: bool) -> None:
         """What was committed becomes the bounds; permit and motor power are tried, and then it is `ready`."""
         self.reason = wire.REASON_COMPLETE
         self._is_run = is_run
-        if is_run:
-            self._bound_run(args)
-        else:
-            self._bound_dose(args)
-        self._since = now
-        if is_run:
-            self._load(now)
-            return
-        # pulses without permit and without motor power: if any is made, the permit's circuit does not hold them
-        axis = self._board.plunger
-        self._plunger_at = axis.position()
-        motion.straight(self._pulses, _PULSES_MADE, _PULSE_TICKS)
-        axis.feed(self._pulses.words, self._pulses.n, 1, False)
-        self._phase = _PULSES
+        self._args = args
+        self._phase = _ASKED
 
     def ready(self) -> bool:
         """Whether permit and power were tried; `reason` says whether in vain."""
@@ -138,6 +127,11 @@ class Safety:
         phase = self._phase
         if phase == _OFF or phase == _ARMED:
             return clock.FOREVER
+        if phase == _ASKED:
+            self._phase = _BIND  # by itself: the wake that takes COMMIT is long enough
+            return 0
+        if phase == _BIND:
+            return self._bind(now)
         if phase == _PULSES:
             return self._check_permit(now)
         if phase == _LOAD:
@@ -200,6 +194,22 @@ class Safety:
         self.bounds.put(_AWAY, 0)
 
     # --- Looks ----------------------------------------------------------------------------------------
+
+    def _bind(self, now: int) -> int:
+        if self._is_run:
+            self._bound_run(self._args)
+        else:
+            self._bound_dose(self._args)
+        self._since = now
+        if self._is_run:
+            return self._load(now)
+        # pulses without permit and without motor power: if any is made, the permit's circuit does not hold them
+        axis = self._board.plunger
+        self._plunger_at = axis.position()
+        motion.straight(self._pulses, _PULSES_MADE, _PULSE_TICKS)
+        axis.feed(self._pulses.words, self._pulses.n, 1, False)
+        self._phase = _PULSES
+        return _PULSES_US
 
     def _check_permit(self, now: int) -> int:
         left = _PULSES_US - ((now - self._since) & tick.MASK)

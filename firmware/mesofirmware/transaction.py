@@ -122,7 +122,7 @@ class Transaction:
         self._heard_at = now
         self._finishing = False
         self._gate.arm(now, self._board.inputs(), mine.is_prime, not mine.is_run)
-        self._safety.arm(now, mine.args, mine.is_run)
+        self._safety.arm(mine.args, mine.is_run)
         self._to(wire.STATE_ARMED)
         return wire.S_OK
 
