@@ -65,7 +65,7 @@ class Access:
         self._role = wire.ROLE_OBSERVER
         self._failures = 0
         self._failed_ms = 0
-        self._backing_off = False
+        self.backing_off = False
         self.waits = False
         h: list = [0] * len(wire.HELLO_REPLY_FIELDS)
         h[wire.HELLO_REPLY_NONCE] = self._nonce
@@ -152,7 +152,7 @@ class Access:
                 self._admit()
             else:
                 self._greet(self._command, self._role)
-        if self._backing_off:
+        if self.backing_off:
             self._look_again()
 
     def _greet(self, who: "Peer", role: int) -> None:
@@ -171,7 +171,7 @@ class Access:
 
     def _answer_hello(self, seq: int) -> None:
         h = self._hello
-        capabilities = wire.CAPABILITY_METERED | wire.CAPABILITY_FRACTIONAL
+        capabilities = wire.CAPABILITY_METERED | wire.CAPABILITY_FRACTIONAL | wire.CAPABILITY_SERIES
         h[wire.HELLO_REPLY_CAPABILITIES] = capabilities | (wire.CAPABILITY_KEYED if self._keys.any() else 0)
         h[wire.HELLO_REPLY_SESSION] = self._greeted
         h[wire.HELLO_REPLY_NEXT_N] = self._ledger.next_n
@@ -194,15 +194,15 @@ class Access:
             return wire.S_WRONG_STATE
         if not self._keys.has(role):
             return wire.S_NO_KEY
-        if self._backing_off:
+        if self.backing_off:
             self._look_again()
-        if self._backing_off:
+        if self.backing_off:
             return wire.S_AUTH_BACKOFF
         self._keys.lend(role, self._mac)
         if not mac.equal(self._code(_HOST, role), 0, self._link.body, args[wire.AUTH_PROOF], _PROOF):
             self._failures += 1
             self._failed_ms = self._clock.ms
-            self._backing_off = self._failures >= limits.AUTH_FAILURES
+            self.backing_off = self._failures >= limits.AUTH_FAILURES
             return wire.S_AUTH_FAILED
         self._failures = 0
         code = self._code(_DEVICE, role)
@@ -245,7 +245,7 @@ class Access:
         """Wrong proofs are looked at again: a second after the fifth in a row, twice as long after each further."""
         doublings = min(self._failures - limits.AUTH_FAILURES, 10)
         away_ms = min(1 << doublings, limits.AUTH_BACKOFF_S) * 1000
-        self._backing_off = tick.diff(self._clock.ms, self._failed_ms) < away_ms
+        self.backing_off = tick.diff(self._clock.ms, self._failed_ms) < away_ms
 
     # --- Keys -----------------------------------------------------------------------------------------
 

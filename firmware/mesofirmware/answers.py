@@ -4,17 +4,21 @@ Every answer is made in lists that exist from the start. Nothing here changes an
 """
 
 from mesofirmware import ledger, strokes
-from mesoprotocol import bulk, frame, wire
+from mesoprotocol import bulk, codec, frame, limits, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mesofirmware.alarms import Alarms
     from mesofirmware.boards.port import Board
     from mesofirmware.clock import Clock
     from mesofirmware.events import Events
     from mesofirmware.latches import Latches
     from mesofirmware.ledger import Ledger
     from mesofirmware.link import Link
+    from mesofirmware.log import Log
+    from mesofirmware.selftest import SelfTest
     from mesofirmware.settings import Settings
+    from mesofirmware.slots import Slots
     from mesofirmware.transaction import Transaction
 
 _STROKES_MAX = (frame.PAYLOAD_MAX - 6) // strokes.RECORD
@@ -33,6 +37,11 @@ class Answers:
         transaction: "Transaction",
         events: "Events",
         settings: "Settings",
+        log: "Log",
+        alarms: "Alarms",
+        selftest: "SelfTest",
+        slots: "Slots",
+        is_safe: bool,
     ) -> None:
         self._board = board
         self._link = link
@@ -41,6 +50,12 @@ class Answers:
         self._transaction = transaction
         self._events = events
         self._settings = settings
+        self._log = log
+        self._alarms = alarms
+        self._selftest = selftest
+        self._slots = slots
+        self._is_safe = is_safe
+        self._update: list = [0, 0, 0, 0]
         self._no_id = bytes(8)
         self._status: list = [0] * len(wire.STATUS_REPLY_FIELDS)
         self._status[wire.STATUS_REPLY_TIME] = clock.pair
@@ -48,8 +63,12 @@ class Answers:
         self._asked_id = bytearray(8)
         self._records = bytearray(_STROKES_MAX * strokes.RECORD)
         self._strokes: list = [0, 0, [self._records, 0, 0]]
+        self._standing: list = [0] * len(wire.ALARMS_REPLY_FIELDS)
         self._time: list = [clock.pair]
         self._event: list = [0, 0, 0, [self._records, 0, 0]]
+        self._entry: list = [0] * len(wire.LOG_REPLY_FIELDS)
+        self._entry[wire.LOG_REPLY_CHAIN] = bytearray(8)
+        self._mounted: list = [0] * len(wire.CARTRIDGE_REPLY_FIELDS)
         self.fields: tuple = ()
         self.values: list = []
 
@@ -63,8 +82,20 @@ class Answers:
             self._tell_entry(args[wire.LEDGER_N])
         elif msg_id == wire.STROKES:
             self._tell_strokes(args[wire.STROKES_FIRST])
+        elif msg_id == wire.CARTRIDGE:
+            mounted = self._transaction.cartridge
+            mounted.tell(mounted.judge(limits.NEEDLES_MAX), self._mounted)
+            self._are(wire.CARTRIDGE_REPLY_FIELDS, self._mounted)
+        elif msg_id == wire.UPDATE:
+            self._slots.tell(self._is_safe, self._update)
+            self._are(wire.UPDATE_REPLY_FIELDS, self._update)
+        elif msg_id == wire.LOG:
+            self._log.read(args[wire.LOG_N], self._entry)
+            self._are(wire.LOG_REPLY_FIELDS, self._entry)
         elif msg_id == wire.SETTINGS:
             self._are(wire.SETTINGS_REPLY_FIELDS, self._settings.told())
+        elif msg_id == wire.ALARMS:
+            self._tell_alarms()
         elif msg_id == wire.SYNC:
             self._are(wire.SYNC_REPLY_FIELDS, self._time)
         else:
@@ -93,6 +124,14 @@ class Answers:
         s[wire.STATUS_REPLY_RX_BAD] = self._link.bad
         s[wire.STATUS_REPLY_TX_DROPPED] = min(self._link.dropped, 0xFFFF)
         self._are(wire.STATUS_REPLY_FIELDS, s)
+
+    def _tell_alarms(self) -> None:
+        s = self._standing
+        s[wire.ALARMS_REPLY_STANDING] = self._alarms.standing
+        s[wire.ALARMS_REPLY_FAILED_CHECKS] = self._selftest.failed
+        s[wire.ALARMS_REPLY_SELF_TESTS] = self._selftest.count
+        s[wire.ALARMS_REPLY_OVERRUNS] = self._alarms.overruns
+        self._are(wire.ALARMS_REPLY_FIELDS, s)
 
     def _tell_dose(self, body: bytearray, at: int, n: int) -> None:
         """What became of an id. The number it was given decides what can be proven."""
@@ -166,6 +205,13 @@ class Answers:
         o[wire.OUTCOME_TOTAL_NL] = end[ledger.O_TOTAL]
         o[wire.OUTCOME_BOOT_ID] = intent[ledger.I_BOOT]
         self._are(wire.OUTCOME_FIELDS, o)
+
+    def put_outcome(self, n: int, buf: bytearray, at: int) -> int:
+        """Write the outcome of ledger entry n into buf[at:], as QUERY tells it; its end. Nothing if it has none."""
+        if self._ledger.load(n) != ledger.CLOSED:
+            return at
+        self.fill_outcome()
+        return codec.write(wire.OUTCOME_FIELDS, self._outcome, buf, at)
 
     def _tell_strokes(self, asked: int) -> None:
         ring = self._transaction.fractional.strokes

@@ -6,6 +6,7 @@ batch of an axis has ended, or the index was seen. Nothing moves because an App 
 
 from mesofirmware import (
     access,
+    alarms,
     answers,
     clock,
     events,
@@ -13,9 +14,12 @@ from mesofirmware import (
     latches,
     ledger,
     link,
+    log,
     safety,
+    selftest,
     session,
     settings,
+    slots,
     strokes,
     transaction,
 )
@@ -29,30 +33,49 @@ if TYPE_CHECKING:
 _TELEMETRY_DOSE_US = 20_000
 _TELEMETRY_RUN_US = 500_000
 _STROKES_A_FRAME = 8
+_LATE_US = limits.LOOP_LATE_MS * 1000
 
 
 class App:
     """The whole device above its Board."""
 
-    def __init__(self, board: "Board") -> None:
+    def __init__(self, board: "Board", is_safe: bool = False) -> None:
+        """`is_safe`: this is the safe application, which answers and gives nothing."""
         self._board = board
         now = board.now()
-        self._safety = safety.Safety(board)
         self._clock = clock.Clock(now)
         self._latches = latches.Latches()
+        self._alarms = alarms.Alarms(board, self._latches, self._clock.pair)
+        self._safety = safety.Safety(board, self._alarms)
+        self._selftest = selftest.SelfTest(board, self._safety.bounds, self._alarms)
         self._ledger = ledger.Ledger(board.store, board.boot_id)
         self._settings = settings.Settings(board.files)
         self._settings.calibrate(board.readings)
+        self._slots = slots.Slots(board.files)
+        self._log = log.Log(board.store, self._clock)
         self._link = link.Link(board)
-        self._transaction = transaction.Transaction(board, self._safety, self._ledger, self._latches)
+        self._transaction = transaction.Transaction(board, self._safety, self._ledger, self._latches, self._alarms)
         self._events = events.Events(self._link)
         doors = keys.Keys(board.store)
         self._access = access.Access(
             board, self._clock, self._link, self._ledger, self._latches, self._transaction, doors
         )
         self._answers = answers.Answers(
-            board, self._clock, self._link, self._ledger, self._latches, self._transaction, self._events, self._settings
+            board,
+            self._clock,
+            self._link,
+            self._ledger,
+            self._latches,
+            self._transaction,
+            self._events,
+            self._settings,
+            self._log,
+            self._alarms,
+            self._selftest,
+            self._slots,
+            is_safe,
         )
+        self._log.put_outcome = self._answers.put_outcome
         self._session = session.Session(
             board,
             self._link,
@@ -62,6 +85,8 @@ class App:
             self._access,
             self._answers,
             self._settings,
+            self._log,
+            self._slots,
         )
         self._transaction.on_change = self._tell_phase
         self._transaction.on_outcome = self._tell_outcome
@@ -73,13 +98,36 @@ class App:
         self._records[2] = [self._record_bytes, 0, 0]
         self._stream = bytearray(codec.size(wire.EVENT_TELEMETRY_FIELDS))
         self._strokes_sent = 0
-        self._latches.bits = self._ledger.latches
-        if self._ledger.interrupted_n:
-            self._latches.up(wire.LATCH_INTERRUPTED)
-        if self._ledger.corrupt:
-            self._latches.up(wire.LATCH_LEDGER_CORRUPT)
+        self._seen = 0
+        """Latches as the log has them."""
+        if is_safe:
+            self._latches.up(wire.LATCH_SAFE_APPLICATION)
+        self._look_at_stores()
+        self._selftest.run(self._clock.ms)
+        self._alarms.on_alarm = self._tell_alarm
+        self._kept = self._latches.bits
+        self._due_at = now
+
+    def _look_at_stores(self) -> None:
+        """What stands after this boot, and why nothing may be given; said in the log."""
+        book = self._ledger
+        up = self._latches.up
+        is_new = not book.session and book.next_n == 1 and not book.corrupt
+        self._settings.expect(self._log.recover(is_new, not book.corrupt))
+        self._latches.bits |= book.latches
+        if book.interrupted_n:
+            self._alarms.up(wire.ALARM_INTERRUPTED, 0)
+        if book.corrupt:
+            self._alarms.up(wire.ALARM_LEDGER_CORRUPT, 0)
         if self._settings.damaged:
-            self._latches.up(wire.LATCH_SETTINGS_DAMAGED)
+            up(wire.LATCH_SETTINGS_DAMAGED)
+        if self._log.damaged:
+            up(wire.LATCH_LOG_DAMAGED)
+        self._seen = self._latches.bits
+        self._log.add(wire.LOG_BOOT, self._board.reset_reason, self._seen)
+        last = book.next_n - 1
+        if last > self._log.ended_n and book.load(last) == ledger.CLOSED:
+            self._log.add(wire.LOG_ENDED, book.outcome[ledger.O_REASON], last)
 
     def step(self, now: int) -> int:
         """Do what is due; return microseconds until the next call, at most `clock.FOREVER`."""
@@ -90,18 +138,57 @@ class App:
                 self._session.stop(now)
             else:
                 self._session.handle(now)
+        late = (now - self._due_at) & tick.MASK
+        if _LATE_US < late < tick.HALF and self._transaction.state >= wire.STATE_ARMED:
+            self._alarms.late(late)
+        look = self._safety.step(now)
         wait = self._transaction.step(now, self._clock.ms)
-        self._access.step()
-        if self._latches.lasting() != self._ledger.latches:
+        if self._access.waits or self._access.backing_off:
+            self._access.step()
+        if self._latches.bits != self._kept:
             self._keep_latches()
+        if self._latches.bits != self._seen or self._log.damaged:
+            self._log_latches()
+        tested_ms = (self._clock.ms - self._selftest.ran_ms) & tick.MASK
+        if tested_ms >= limits.SELF_TEST_MS and self._transaction.state == wire.STATE_IDLE:
+            self._selftest.run(self._clock.ms)
+        if self._transaction.state == wire.STATE_IDLE and self._log.chain():
+            self._due_at = now
+            return 0
         report = self._report(now)
-        return report if report < wait else wait
+        if report < wait:
+            wait = report
+        if look < wait:
+            wait = look
+        self._due_at = (now + wait) & tick.MASK
+        return wait
+
+    def _log_latches(self) -> None:
+        """What was raised or cleared since the last look."""
+        if self._log.damaged and not self._latches.bits & wire.LATCH_LOG_DAMAGED:
+            self._latches.up(wire.LATCH_LOG_DAMAGED)
+        bits = self._latches.bits
+        raised = bits & ~self._seen
+        cleared = self._seen & ~bits
+        self._seen = bits
+        if raised & wire.LATCH_STOPPED:
+            self._log.add(wire.LOG_STOP, self._latches.stop_count, bits)
+        if raised & ~wire.LATCH_STOPPED:
+            self._log.add(wire.LOG_LATCHED, raised & ~wire.LATCH_STOPPED, bits)
+        if cleared:
+            self._log.add(wire.LOG_CLEARED, cleared, bits)
 
     def _keep_latches(self) -> None:
+        """Latches have changed: keep those that must last, and let go of alarms that were cleared."""
+        self._alarms.cleared()
+        if self._kept & ~self._latches.bits & wire.LATCH_SELF_TEST:
+            self._selftest.run(self._clock.ms)
         try:
-            self._ledger.keep_latches(self._latches.lasting())
+            if self._latches.lasting() != self._ledger.latches:
+                self._ledger.keep_latches(self._latches.lasting())
+            self._kept = self._latches.bits
         except StoreFailed:
-            self._latches.up(wire.LATCH_LEDGER_CORRUPT)
+            self._alarms.up(wire.ALARM_LEDGER_CORRUPT, 0)
 
     def _report(self, now: int) -> int:
         """Telemetry and stroke records, while something runs and somebody may be listening."""
@@ -135,13 +222,21 @@ class App:
         return period
 
     def _tell_phase(self) -> None:
+        plan = self._transaction.plan
+        if self._transaction.state == wire.STATE_ARMED:
+            mode = wire.MODE_FRACTIONAL if plan.is_run else plan.args[wire.PREPARE_MODE]
+            self._log.add(wire.LOG_ARMED, mode, plan.n)
         p = self._phase
         p[wire.EVENT_PHASE_STATE] = self._transaction.state
         p[wire.EVENT_PHASE_LATCHES] = self._latches.bits
         self._events.tell(wire.EVENT_PHASE, self._access.listener(), wire.EVENT_PHASE_FIELDS, p)
 
+    def _tell_alarm(self) -> None:
+        self._events.tell(wire.EVENT_ALARM, self._access.listener(), wire.EVENT_ALARM_FIELDS, self._alarms.values)
+
     def _tell_outcome(self) -> None:
         self._answers.fill_outcome()
+        self._log.add(wire.LOG_ENDED, self._ledger.outcome[ledger.O_REASON], self._ledger.outcome[ledger.O_N])
         self._events.tell(wire.EVENT_OUTCOME, self._access.listener(), wire.OUTCOME_FIELDS, self._answers.values)
 
     def _tell_strokes(self, n: int) -> None:

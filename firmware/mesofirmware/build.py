@@ -7,12 +7,15 @@ names functions. Raises `BuildFailed` with the compiler's words.
 
 import argparse
 import ast
+import hashlib
 import importlib.util
 import subprocess
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
 from types import SimpleNamespace
+
+from mesofirmware.start import manifest
 
 PACKAGES = ("mesoprotocol", "mesofirmware")
 NOT_GIVEN = {
@@ -81,6 +84,17 @@ def compiled(folder: Path, arch: str = ARCH, extra: "tuple" = ()) -> int:
             raise BuildFailed("mpy-cross refused %s: %s" % (name, done.stderr or done.stdout))
         total += out.stat().st_size
     return total
+
+
+def seal(folder: Path) -> None:
+    """Write the manifest of a folder, which `start.manifest` holds it against."""
+    lines = []
+    for file in sorted(each for each in folder.rglob("*") if each.is_file() and each.name != manifest.MANIFEST):
+        data = file.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        lines.append("%s %d %s\n" % (digest, len(data), file.relative_to(folder).as_posix()))
+    text = "".join(lines)
+    (folder / manifest.MANIFEST).write_text(text + hashlib.sha256(text.encode()).hexdigest() + "\n")
 
 
 def _module(name: str) -> str:
@@ -206,7 +220,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--arch", default=ARCH, help="what viper becomes, in mpy-cross's terms (default %(default)s)")
     asked = parser.parse_args()
-    print("%d bytes of .mpy" % compiled(asked.folder, asked.arch))
+    total = compiled(asked.folder, asked.arch)
+    seal(asked.folder)
+    print("%d bytes of .mpy" % total)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ CHUNK_STROKES of them reserved in the ledger, so that cadence is the hardware's 
 any moment. The remainder of a cycle's ticks is carried from batch to batch: the mean is exact.
 """
 
-from mesofirmware import clock, motion
+from mesofirmware import clock, ledger, motion
 from mesofirmware.strokes import Strokes
 from mesoprotocol import limits, tick, wire
 
@@ -13,7 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mesofirmware.boards.port import Board
     from mesofirmware.depth import DepthStop
-    from mesofirmware.ledger import Ledger
     from mesofirmware.plan import Plan
     from mesofirmware.safety import Safety
 
@@ -26,11 +25,11 @@ _BATCH = limits.CHUNK_STROKES // 2
 class Fractional:
     """One run at a time. After `phase` is FINISHED, the counts stand in `strokes`."""
 
-    def __init__(self, board: "Board", safety: "Safety", ledger: "Ledger", stop: "DepthStop") -> None:
+    def __init__(self, board: "Board", safety: "Safety", book: ledger.Ledger, stop: "DepthStop") -> None:
         self._board = board
         self._safety = safety
         self._stop = stop
-        self._ledger = ledger
+        self._ledger = book
         self._tables = (motion.Table(40), motion.Table(40))
         self._table_at = 0
         self.strokes = Strokes()
@@ -159,6 +158,16 @@ class Fractional:
             self._board.drive.park()
             self._stop.stop()
             self._enter(PARKING, now)
+
+    def fill(self, o: list) -> None:
+        """Write what has come of it into the ledger's `outcome`."""
+        s = self.strokes
+        o[ledger.O_STROKES] = max(s.count, self.turns)
+        if s.count != self.turns:
+            o[ledger.O_FLAGS] &= ~wire.FLAG_EXACT
+        o[ledger.O_BAD] = s.bad
+        o[ledger.O_INTERVAL] = min(s.worst_interval_us, 0xFFFF)
+        o[ledger.O_DEPTH] = min(s.worst_depth_um, 0xFFFF)
 
     def _enter(self, phase: int, now: int) -> None:
         self.phase = phase

@@ -2,7 +2,8 @@
 
 from mesoprotocol import wire
 
-_FOUND_AT_BOOT = wire.LATCH_INTERRUPTED | wire.LATCH_LEDGER_CORRUPT | wire.LATCH_SETTINGS_DAMAGED
+_DAMAGE = wire.LATCH_LEDGER_CORRUPT | wire.LATCH_SETTINGS_DAMAGED | wire.LATCH_LOG_DAMAGED
+_FOUND_AT_BOOT = wire.LATCH_INTERRUPTED | wire.LATCH_SAFE_APPLICATION | _DAMAGE
 
 
 class Latches:
@@ -29,10 +30,14 @@ class Latches:
 
     def status(self) -> int:
         """Why therapy is refused: OK if nothing stands."""
+        if self.bits & wire.LATCH_SAFE_APPLICATION:
+            return wire.S_SAFE_APPLICATION
         if self.bits & wire.LATCH_SETTINGS_DAMAGED:
             return wire.S_SETTINGS_DAMAGED
+        if self.bits & wire.LATCH_LOG_DAMAGED:
+            return wire.S_LOG_DAMAGED
         return wire.S_LATCHED if self.bits else wire.S_OK
 
     def lasting(self) -> int:
         """Those that must be kept in memory; the others are found again at boot."""
-        return self.bits & ~_FOUND_AT_BOOT
+        return self.bits & ~(_FOUND_AT_BOOT | wire.LATCH_SELF_TEST)

@@ -6,6 +6,8 @@ Layout of the non-volatile memory (all records end with a CRC-32 of their own):
     64    progress, two copies written in turn: how far the dose in hand may have got
     128   257 slots of 104 bytes, dose n in slot n mod 257: INTENT | START | OUTCOME | ACK, each written once
     26880 keys, two copies (see `keys`)
+    27136 cartridges (see `cartridge`)
+    28672 log (see `log`)
 
 A record is read back before anything depends on it; `records.StoreFailed` is raised if it differs. What
 cannot be read is never reformatted: the ledger is `corrupt` then, and stays so. Reservation comes before
@@ -33,8 +35,8 @@ UNREADABLE, OPEN, CLOSED = range(3)
 _U8, _U16, _U24, _U30 = (0, 1, 0, 255), (0, 2, 0, 0xFFFF), (0, 3, 0, 0xFFFFFF), (0, 4, 0, 0x3FFFFFFF)
 _ID, _BOOT = (2, 8, 0, 0), (2, 4, 0, 0)
 
-# generation, session, treatment, latches
-_HEADER = (_U30, _U16, _U16, _U16)
+# generation, session, treatment, latches, occasion, day
+_HEADER = (_U30, _U16, _U16, _U16, _U24, _U16)
 # generation, n, lower_nl, upper_nl, lower_strokes, upper_strokes
 _PROGRESS = (_U30, _U24, _U24, _U24, _U16, _U16)
 INTENT = (_ID, _U24, _U8, _U8, _U8, _U16, _U16, _U24, _U16, _U16, _U16, _BOOT)
@@ -63,7 +65,11 @@ class Ledger:
         self.total_nl = 0
         self.delivered_nl = 0
         self.counted_nl = 0
-        self._header: list = [0, 0, 0, 0]
+        self.occasion = 0
+        """Treatments so far, this one included."""
+        self.day = 0
+        """The latest that a host has told, days since 2000-01-01; 0: none."""
+        self._header: list = [0, 0, 0, 0, 0, 0]
         self._progress: list = [0, 0, 0, 0, 0, 0]
         self._mark: list = [0]
         self.intent: list = [bytearray(8), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, bytearray(4)]
@@ -103,13 +109,21 @@ class Ledger:
             return
         former = self.treatment
         self.treatment = treatment
+        self.occasion += 1
         try:
             self._write_header()
         except records.StoreFailed:
             self.treatment = former
+            self.occasion -= 1
             raise
         self.delivered_nl = 0
         self.counted_nl = 0
+
+    def set_day(self, day: int) -> None:
+        """Keep the day that a host has told."""
+        if day != self.day:
+            self.day = day
+            self._write_header()
 
     def keep_latches(self, bits: int) -> None:
         """Make latches outlive a restart. A corrupt ledger is not written: it is a latch itself."""
@@ -169,6 +183,8 @@ class Ledger:
         h[1] = self.session
         h[2] = self.treatment
         h[3] = self.latches
+        h[4] = self.occasion
+        h[5] = self.day
         self._records.write_newer(_HEADER_AT, _COPY, _HEADER, h)
 
     # --- Recovery at boot -----------------------------------------------------------------------------
@@ -182,6 +198,8 @@ class Ledger:
         self.session = self._header[1]
         self.treatment = self._header[2]
         self.latches = self._header[3]
+        self.occasion = self._header[4]
+        self.day = self._header[5]
         progress = self._records.read_newer(_PROGRESS_AT, _COPY, _PROGRESS, self._progress)
         last = self._last_entry()
         self.next_n = last + 1

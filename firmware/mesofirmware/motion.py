@@ -41,9 +41,9 @@ def plunger_steps(volume_nl: int, profile: tuple) -> int:
     return (volume_nl * 1000 + per // 2) // per
 
 
-def plunger_interval(profile: tuple) -> int:
-    """Ticks between plunger steps at the profile's flow."""
-    return profile[limits.PROFILE_PL_PER_STEP] * 1000 * TICKS_PER_US // profile[limits.PROFILE_FLOW_NL_PER_S]
+def plunger_interval(profile: tuple, flow_nl_per_s: int) -> int:
+    """Ticks between plunger steps at a flow."""
+    return profile[limits.PROFILE_PL_PER_STEP] * 1000 * TICKS_PER_US // flow_nl_per_s
 
 
 def isqrt(n: int) -> int:

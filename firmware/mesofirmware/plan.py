@@ -17,13 +17,22 @@ class Plan:
         self._request_n = 0
         self.dose_id = bytearray(8)
         self.n = 0
+        self._kind = 0
         self.is_run = False
+        """A fractional run."""
+        self.is_held = False
+        """The released trigger holds it, and does not end it."""
         self.is_prime = False
-        self.args = [0] * 9
+        self.args = [0] * 11
         self.profile = limits.PROFILES[0]
         """What is mounted, as the last dose named it."""
         self.deepest_um = 0
         """How deep the zone allows a run to go."""
+        self.stroke_steps = 0
+        """Plunger steps each time that the needle is in: all of a single dose."""
+        self.flow_nl_per_s = 0
+        self.period_us = 0
+        """From stroke to stroke, at least."""
         self.crc = bytearray(4)
         self.values: list = [0, 0, 0, self.crc]
 
@@ -31,12 +40,12 @@ class Plan:
         """Whether body[at:] begins with the id in hand."""
         return bulk.same(body, at, self.dose_id, 0, 8)
 
-    def repeats(self, body: bytearray, at: int, n: int, is_run: bool) -> bool:
-        """Whether body[at:at+n] is the request in hand once more."""
-        return n == self._request_n and is_run == self.is_run and bulk.same(body, at, self._bound, 0, n)
+    def repeats(self, body: bytearray, at: int, n: int, kind: int) -> bool:
+        """Whether body[at:at+n], a message `kind`, is the request in hand once more."""
+        return n == self._request_n and kind == self._kind and bulk.same(body, at, self._bound, 0, n)
 
-    def take(self, body: bytearray, at: int, n: int, args: list, is_run: bool) -> None:
-        """Take the request body[at:at+n], which `rules` allow, and plan it."""
+    def take(self, body: bytearray, at: int, n: int, args: list, kind: int) -> None:
+        """Take the request body[at:at+n], a message `kind` that `rules` allow, and plan it."""
         bulk.copy(body, at, self._bound, 0, n)
         self._request_n = n
         bulk.copy(body, at, self.dose_id, 0, 8)
@@ -45,12 +54,20 @@ class Plan:
             self.args[i] = args[i]
             i += 1
         self.n = args[wire.PREPARE_N]
-        self.is_run = is_run
-        self.is_prime = not is_run and args[wire.PREPARE_MODE] == wire.MODE_PRIME
-        if is_run:
+        self._kind = kind
+        self.is_run = kind == wire.PREPARE_RUN
+        self.is_held = kind != wire.PREPARE
+        self.is_prime = kind == wire.PREPARE and args[wire.PREPARE_MODE] == wire.MODE_PRIME
+        if self.is_run:
             self._plan_run(n)
         else:
             self._plan_dose(n)
+
+    def asked_nl(self) -> int:
+        """Volume each time that the needle is in, nl."""
+        a = self.args
+        repeat = self._kind == wire.PREPARE_SERIES and a[wire.PREPARE_SERIES_STROKE_NL]
+        return repeat or a[wire.PREPARE_VOLUME_NL]
 
     def fill_intent(self, intent: list) -> None:
         """Write the request into the ledger's `intent`."""
@@ -65,6 +82,9 @@ class Plan:
         intent[ledger.I_VOLUME] = 0 if run else a[wire.PREPARE_VOLUME_NL]
         intent[ledger.I_STROKES] = a[wire.PREPARE_RUN_STROKES] if run else 0
         intent[ledger.I_RATE] = a[wire.PREPARE_RUN_RATE_PER_MIN] if run else 0
+        if self._kind == wire.PREPARE_SERIES:
+            intent[ledger.I_STROKES] = strokes(a)
+            intent[ledger.I_RATE] = a[wire.PREPARE_SERIES_RATE_PER_MIN] or a[wire.PREPARE_SERIES_FLOW_NL_PER_S]
 
     def _plan_run(self, n: int) -> None:
         zone = rules.zone(self.args[wire.PREPARE_RUN_ZONE])
@@ -83,7 +103,18 @@ class Plan:
         self.profile = profile
         steps = motion.plunger_steps(self.args[wire.PREPARE_VOLUME_NL], profile)
         self.values[0] = steps
-        self.values[1] = steps * (motion.plunger_interval(profile) // motion.TICKS_PER_US) // 1000
+        self.stroke_steps = steps
+        self.flow_nl_per_s = profile[limits.PROFILE_FLOW_NL_PER_S]
+        self.period_us = 0
+        if self._kind == wire.PREPARE_SERIES:
+            if self.args[wire.PREPARE_MODE] == wire.MODE_REPEAT:
+                many = strokes(self.args)
+                self.stroke_steps = (steps + many - 1) // many
+                self.period_us = 60_000_000 // self.args[wire.PREPARE_SERIES_RATE_PER_MIN]
+            else:
+                self.flow_nl_per_s = self.args[wire.PREPARE_SERIES_FLOW_NL_PER_S]
+        interval_us = motion.plunger_interval(profile, self.flow_nl_per_s) // motion.TICKS_PER_US
+        self.values[1] = steps * interval_us // 1000
         self._bind(n, self.args[wire.PREPARE_DEPTH_UM], wire.PREPARE_REPLY_FIELDS)
 
     def _bind(self, n: int, depth_um: int, fields: tuple) -> None:
@@ -94,9 +125,19 @@ class Plan:
         bulk.copy(self._bound, end, self.crc, 0, 4)
 
 
-def is_recorded(intent: list, args: list, is_run: bool) -> bool:
-    """Whether a request asks for what the ledger's `intent` says, ids apart."""
-    if is_run:
+def strokes(args: list) -> int:
+    """Strokes of a repeat, all alike and none above what is asked for; a perfusion has none."""
+    stroke_nl = args[wire.PREPARE_SERIES_STROKE_NL]
+    return (args[wire.PREPARE_VOLUME_NL] + stroke_nl - 1) // stroke_nl if stroke_nl else 0
+
+
+def is_recorded(intent: list, args: list, kind: int) -> bool:
+    """Whether a request, a message `kind`, asks for what the ledger's `intent` says, ids apart."""
+    if kind == wire.PREPARE_SERIES:
+        rate = args[wire.PREPARE_SERIES_RATE_PER_MIN] or args[wire.PREPARE_SERIES_FLOW_NL_PER_S]
+        if intent[ledger.I_STROKES] != strokes(args) or intent[ledger.I_RATE] != rate:
+            return False
+    if kind == wire.PREPARE_RUN:
         return (
             intent[ledger.I_MODE] == wire.MODE_FRACTIONAL
             and intent[ledger.I_STROKES] == args[wire.PREPARE_RUN_STROKES]

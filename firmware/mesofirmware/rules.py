@@ -7,7 +7,11 @@ from mesoprotocol import limits, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mesofirmware.cartridge import Cartridge
     from mesofirmware.ledger import Ledger
+
+_IN_AND_OUT_US = 100_000
+"""Twice `motion.half_stroke`."""
 
 
 def zone(zone_id: int) -> "tuple | None":
@@ -27,17 +31,11 @@ def profile(profile_id: int) -> "tuple | None":
 
 
 def dose(args: list, inputs: int, ledger: "Ledger", primed: bool, primed_nl: int, swept: int) -> int:
-    """A single dose or a prime. `primed_nl`: primed so far; `swept`: steps made with this syringe."""
-    if not ledger.treatment:
-        return wire.S_NO_TREATMENT
-    row = profile(args[wire.PREPARE_PROFILE])
-    if row is None:
-        return wire.S_RANGE
+    """A single or test dose, or a prime. `primed_nl`: primed so far; `swept`: steps made with this syringe."""
+    mode = args[wire.PREPARE_MODE]
     volume = args[wire.PREPARE_VOLUME_NL]
     depth = args[wire.PREPARE_DEPTH_UM]
-    if swept * row[limits.PROFILE_PL_PER_STEP] // 1000 + volume > row[limits.PROFILE_CAPACITY_NL]:
-        return wire.S_SYRINGE_EMPTY
-    if args[wire.PREPARE_MODE] == wire.MODE_PRIME:
+    if mode == wire.MODE_PRIME:
         if depth != 0 or args[wire.PREPARE_ZONE] != 0:
             return wire.S_RANGE
         if primed_nl + volume > limits.PRIME_MAX_NL:
@@ -45,25 +43,89 @@ def dose(args: list, inputs: int, ledger: "Ledger", primed: bool, primed_nl: int
         if inputs & wire.INPUT_CONTACT:
             return wire.S_SKIN_CONTACT
     else:
-        if volume < limits.DOSE_MIN_NL or volume > limits.DOSE_MAX_NL:
+        least = limits.TEST_MIN_NL if mode == wire.MODE_TEST else limits.DOSE_MIN_NL
+        most = limits.TEST_MAX_NL if mode == wire.MODE_TEST else limits.DOSE_MAX_NL
+        if mode == wire.MODE_FRACTIONAL or volume < least or volume > most:
             return wire.S_RANGE
-        if depth < limits.METERED_DEPTH_MIN_UM or depth > limits.METERED_DEPTH_MAX_UM:
-            return wire.S_RANGE
-        area = zone(args[wire.PREPARE_ZONE])
-        if area is None or depth > area[2] or volume > area[4]:
-            return wire.S_ZONE_LIMIT
-    # the upper bound of a dose may exceed what is asked by the profile's tolerance
-    most = volume + volume * row[limits.PROFILE_TOLERANCE_PERMILLE] // 1000
-    if ledger.counted_nl + most > limits.TREATMENT_MAX_NL:
-        return wire.S_TREATMENT_LIMIT
-    status = interlock(inputs, wire.INPUT_SYRINGE)
-    if status == wire.S_OK and not primed and args[wire.PREPARE_MODE] == wire.MODE_SINGLE:
+        status = _place(args, volume)
+        if status != wire.S_OK:
+            return status
+    status = _syringe(args, inputs, ledger, swept)
+    if status == wire.S_OK and not primed and mode != wire.MODE_PRIME:
         return wire.S_NOT_PRIMED
     return status
 
 
-def run(args: list, inputs: int, ledger: "Ledger") -> int:
-    """A fractional run."""
+def series(args: list, inputs: int, ledger: "Ledger", primed: bool, swept: int) -> int:
+    """A repeat or a perfusion. `swept`: steps made with this syringe."""
+    volume = args[wire.PREPARE_VOLUME_NL]
+    stroke = args[wire.PREPARE_SERIES_STROKE_NL]
+    rate = args[wire.PREPARE_SERIES_RATE_PER_MIN]
+    flow = args[wire.PREPARE_SERIES_FLOW_NL_PER_S]
+    row = profile(args[wire.PREPARE_PROFILE])
+    if row is None:
+        return wire.S_RANGE
+    if args[wire.PREPARE_MODE] == wire.MODE_REPEAT:
+        if stroke < limits.STROKE_MIN_NL or stroke > volume or rate < limits.REPEAT_RATE_MIN_PER_MIN or flow:
+            return wire.S_RANGE
+        status = _place(args, stroke)
+        # way in and out, dispensing, three time constants for what the compliance stores (A-21)
+        tau_us = row[limits.PROFILE_RESISTANCE_PA_S_PER_UL] * row[limits.PROFILE_COMPLIANCE_NL_PER_KPA]
+        in_skin_us = stroke * 1000 // row[limits.PROFILE_FLOW_NL_PER_S] * 1000 + 3 * tau_us + _IN_AND_OUT_US
+        if status == wire.S_OK and in_skin_us > 60_000_000 // rate:
+            return wire.S_FLOW
+    else:
+        if stroke or rate or flow < limits.FLOW_MIN_NL_PER_S or volume < limits.DOSE_MIN_NL:
+            return wire.S_RANGE
+        status = _place(args, volume)
+        # what is stored when an occlusion is found must lie below the profile's pressure limit (A-23)
+        stored_pa = limits.OCCLUSION_NL * 1000 // row[limits.PROFILE_COMPLIANCE_NL_PER_KPA]
+        in_flow_pa = row[limits.PROFILE_RESISTANCE_PA_S_PER_UL] * flow // 1000
+        if status == wire.S_OK and in_flow_pa + stored_pa > row[limits.PROFILE_PRESSURE_MAX_KPA] * 1000:
+            return wire.S_FLOW
+    if status == wire.S_OK:
+        status = _syringe(args, inputs, ledger, swept)
+    if status == wire.S_OK and not primed:
+        return wire.S_NOT_PRIMED
+    return status
+
+
+def _place(args: list, volume: int) -> int:
+    """Depth, and volume at one point, in their zone."""
+    depth = args[wire.PREPARE_DEPTH_UM]
+    if depth < limits.METERED_DEPTH_MIN_UM or depth > limits.METERED_DEPTH_MAX_UM:
+        return wire.S_RANGE
+    area = zone(args[wire.PREPARE_ZONE])
+    if area is None or depth > area[2] or volume > area[4]:
+        return wire.S_ZONE_LIMIT
+    return wire.S_OK
+
+
+def _syringe(args: list, inputs: int, ledger: "Ledger", swept: int) -> int:
+    """What holds for all that leaves the syringe."""
+    if not ledger.treatment:
+        return wire.S_NO_TREATMENT
+    row = profile(args[wire.PREPARE_PROFILE])
+    if row is None:
+        return wire.S_RANGE
+    volume = args[wire.PREPARE_VOLUME_NL]
+    if swept * row[limits.PROFILE_PL_PER_STEP] // 1000 + volume > row[limits.PROFILE_CAPACITY_NL]:
+        return wire.S_SYRINGE_EMPTY
+    # the upper bound of a dose may exceed what is asked by the profile's tolerance
+    most = volume + volume * row[limits.PROFILE_TOLERANCE_PERMILLE] // 1000
+    if ledger.counted_nl + most > limits.TREATMENT_MAX_NL:
+        return wire.S_TREATMENT_LIMIT
+    return interlock(inputs, wire.INPUT_SYRINGE)
+
+
+def nears_empty(asked_nl: int, row: tuple, swept: int) -> bool:
+    """SR-08: whether less than two such doses, or 5 %, is left behind `swept` steps in a syringe of profile `row`."""
+    left = row[limits.PROFILE_CAPACITY_NL] - swept * row[limits.PROFILE_PL_PER_STEP] // 1000
+    return left < 2 * asked_nl or left < row[limits.PROFILE_CAPACITY_NL] // 20
+
+
+def run(args: list, inputs: int, ledger: "Ledger", mounted: "Cartridge") -> int:
+    """A fractional run with the cartridge that is mounted."""
     if not ledger.treatment:
         return wire.S_NO_TREATMENT
     depth = args[wire.PREPARE_RUN_DEPTH_UM]
@@ -88,7 +150,8 @@ def run(args: list, inputs: int, ledger: "Ledger") -> int:
         return wire.S_RANGE
     if strokes * 60 > args[wire.PREPARE_RUN_DURATION_S] * rate:
         return wire.S_RUN_TIME
-    return interlock(inputs, wire.INPUT_CARTRIDGE)
+    status = interlock(inputs, wire.INPUT_CARTRIDGE)
+    return mounted.judge(needles) if status == wire.S_OK else status
 
 
 def interlock(inputs: int, present: int) -> int:

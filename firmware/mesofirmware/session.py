@@ -16,13 +16,15 @@ if TYPE_CHECKING:
     from mesofirmware.latches import Latches
     from mesofirmware.ledger import Ledger
     from mesofirmware.link import Link
+    from mesofirmware.log import Log
     from mesofirmware.peer import Peer
     from mesofirmware.settings import Settings
+    from mesofirmware.slots import Slots
     from mesofirmware.transaction import Transaction
 
 _NO_FIELDS = ()
 _NO_VALUES: list = []
-_TRANSACTIONAL = (wire.PREPARE, wire.PREPARE_RUN, wire.COMMIT)
+_TRANSACTIONAL = (wire.PREPARE, wire.PREPARE_RUN, wire.PREPARE_SERIES, wire.COMMIT)
 """Looked up by id before anything else, their state included."""
 _HEARTBEAT_SIZE = codec.size(wire.HEARTBEAT_FIELDS)
 _UNKNOWN = (None, 0, wire.ROLE_OBSERVER)
@@ -41,6 +43,8 @@ class Session:
         access: "Access",
         answers: "Answers",
         lasting: "Settings",
+        log: "Log",
+        slots: "Slots",
     ) -> None:
         self._board = board
         self._link = link
@@ -50,7 +54,9 @@ class Session:
         self._access = access
         self._answers = answers
         self._settings = lasting
-        self._args = [0] * 9
+        self._log = log
+        self._slots = slots
+        self._args = [0] * 11
         self._one = [0]
         self._two = [0, 0]
 
@@ -129,8 +135,8 @@ class Session:
 
     def _execute(self, now: int, peer: "Peer") -> None:
         msg_id = self._link.msg_id
-        if msg_id == wire.PREPARE or msg_id == wire.PREPARE_RUN:
-            self._prepare(now, peer, msg_id == wire.PREPARE_RUN)
+        if msg_id == wire.PREPARE or msg_id == wire.PREPARE_RUN or msg_id == wire.PREPARE_SERIES:
+            self._prepare(now, peer, msg_id)
         elif msg_id == wire.COMMIT:
             self._commit(now, peer)
         elif msg_id == wire.START_TREATMENT:
@@ -145,6 +151,10 @@ class Session:
                 self._refuse(peer, status)
         elif msg_id == wire.PROVISION:
             self._provision(peer)
+        elif msg_id == wire.SET_DATE:
+            self._set_date(peer)
+        elif msg_id == wire.CONFIRM:
+            self._confirm(peer)
         elif msg_id == wire.CALIBRATE:
             self._calibrate(peer)
         else:
@@ -157,20 +167,22 @@ class Session:
     def _accept(self, peer: "Peer", fields: tuple, values: list) -> None:
         self._link.reply(peer, wire.S_OK, self._transaction.state, fields, values)
 
-    def _prepare(self, now: int, peer: "Peer", is_run: bool) -> None:
+    def _prepare(self, now: int, peer: "Peer", kind: int) -> None:
         link = self._link
         transaction = self._transaction
-        status = transaction.prepare(now, link.body, frame.HEADER, link.length, self._args, is_run)
+        status = transaction.prepare(now, link.body, frame.HEADER, link.length, self._args, kind)
         if status != wire.S_OK:
+            self._log.refuse(status, self._args[wire.PREPARE_N])
             self._refuse(peer, status)
         else:
-            fields = wire.PREPARE_RUN_REPLY_FIELDS if is_run else wire.PREPARE_REPLY_FIELDS
+            fields = wire.PREPARE_RUN_REPLY_FIELDS if kind == wire.PREPARE_RUN else wire.PREPARE_REPLY_FIELDS
             self._accept(peer, fields, transaction.plan.values)
 
     def _commit(self, now: int, peer: "Peer") -> None:
         transaction = self._transaction
         status = transaction.commit(now, self._link.body, self._args)
         if status != wire.S_OK:
+            self._log.refuse(status, transaction.plan.n)
             self._refuse(peer, status)
             return
         self._one[0] = transaction.dose_state()
@@ -187,8 +199,24 @@ class Session:
                 self._refuse(peer, wire.S_STORE_FAILED)
                 return
             self._transaction.new_treatment()
+            self._log.add(wire.LOG_TREATMENT, treatment, 0)
         self._one[0] = book.treatment
         self._accept(peer, wire.START_TREATMENT_REPLY_FIELDS, self._one)
+
+    def _set_date(self, peer: "Peer") -> None:
+        book = self._ledger
+        day = self._args[wire.SET_DATE_DAY]
+        if day < book.day and peer.role < wire.ROLE_SERVICE:
+            self._refuse(peer, wire.S_DATE_BACKWARDS)
+            return
+        try:
+            book.set_day(day)
+        except StoreFailed:
+            self._latches.up(wire.LATCH_FAULT)
+            self._refuse(peer, wire.S_STORE_FAILED)
+            return
+        self._one[0] = book.day
+        self._accept(peer, wire.SET_DATE_REPLY_FIELDS, self._one)
 
     def _clear(self, peer: "Peer") -> None:
         inputs = self._board.inputs()
@@ -231,9 +259,8 @@ class Session:
         board = self._board
         at = a[wire.CALIBRATE_NAME]
         name = bytes(self._link.body[at : at + settings.NAME])
-        at_rest = not (board.drive.busy() or board.plunger.busy() or board.depth.busy())
-        status = self._settings.save(
-            at_rest,
+        status = self._settings.change(
+            self._is_at_rest(),
             name,
             a[wire.CALIBRATE_CARRIER_ZERO_UM],
             a[wire.CALIBRATE_PRESSURE_ZERO_PA],
@@ -243,5 +270,19 @@ class Session:
             self._refuse(peer, status)
             return
         self._settings.calibrate(board.readings)
+        self._log.add(wire.LOG_SETTINGS, 0, self._settings.generation)
         self._one[0] = self._settings.generation
         self._accept(peer, wire.CALIBRATE_REPLY_FIELDS, self._one)
+
+    def _confirm(self, peer: "Peer") -> None:
+        status = self._slots.confirm() if self._is_at_rest() else wire.S_WRONG_STATE
+        if status != wire.S_OK:
+            self._refuse(peer, status)
+            return
+        self._one[0] = wire.UPDATE_CONFIRMED
+        self._accept(peer, wire.CONFIRM_REPLY_FIELDS, self._one)
+
+    def _is_at_rest(self) -> bool:
+        """Whether flash may be written: that stops everything else."""
+        board = self._board
+        return not (board.drive.busy() or board.plunger.busy() or board.depth.busy())

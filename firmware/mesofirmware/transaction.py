@@ -5,27 +5,18 @@ START before the first step, OUTCOME once everything rests, at every end. What s
 contact, the emergency stop, STOP, a silent host, a new session, a fault; each ends with the needle at home.
 """
 
-from mesofirmware import clock, depth, fractional, gate, ledger, metered, plan, rules, signals
+from mesofirmware import battery, cartridge, clock, depth, fractional, gate, ledger, metered, plan, rules, signals
 from mesofirmware.records import StoreFailed
 from mesoprotocol import bulk, limits, tick, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mesofirmware.alarms import Alarms
     from mesofirmware.boards.port import Board
     from mesofirmware.latches import Latches
     from mesofirmware.safety import Safety
 
 _BOTH = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B
-_FAULTS = (
-    wire.REASON_OCCLUSION,
-    wire.REASON_DEPTH,
-    wire.REASON_STROKES,
-    wire.REASON_ENCODER,
-    wire.REASON_DRIVE_FAULT,
-    wire.REASON_NEEDLE_NOT_HOME,
-    wire.REASON_PERMIT,
-    wire.REASON_STORE,
-)
 
 
 class Transaction:
@@ -35,11 +26,15 @@ class Transaction:
     `outcome`.
     """
 
-    def __init__(self, board: "Board", safety: "Safety", book: ledger.Ledger, latches: "Latches") -> None:
+    def __init__(
+        self, board: "Board", safety: "Safety", book: ledger.Ledger, latches: "Latches", alarms: "Alarms"
+    ) -> None:
         self._board = board
         self._safety = safety
         self._ledger = book
         self._latches = latches
+        self._alarms = alarms
+        self.cartridge = cartridge.Cartridge(board, book)
         self._gate = gate.Gate()
         stop = depth.DepthStop(board)
         self.metered = metered.Metered(board, safety, book, stop)
@@ -53,6 +48,7 @@ class Transaction:
         self._started_ms = 0
         self._heard_at = 0
         self._finishing = False
+        self._told = wire.REASON_COMPLETE
         self._contact_lost_at = -1
         self._syringe_at = board.plunger.position()
         self.primed = False
@@ -62,19 +58,19 @@ class Transaction:
 
     # --- Requests -------------------------------------------------------------------------------------
 
-    def prepare(self, now: int, body: bytearray, at: int, n: int, args: list, is_run: bool) -> int:
-        """PREPARE or PREPARE_RUN, its payload at body[at:at+n]; the answer is left in `plan.values`."""
+    def prepare(self, now: int, body: bytearray, at: int, n: int, args: list, kind: int) -> int:
+        """A PREPARE of any `kind`, its payload at body[at:at+n]; the answer is left in `plan.values`."""
         mine = self.plan
         book = self._ledger
         number = args[wire.PREPARE_N]
         if self.state != wire.STATE_IDLE and mine.names(body, at):
-            if mine.repeats(body, at, n, is_run):
+            if mine.repeats(body, at, n, kind):
                 return wire.S_OK if self.state == wire.STATE_PREPARED else wire.S_KNOWN_ID
             return wire.S_ID_CONFLICT
         if book.remembers(number):
             book.load(number)
             if bulk.same(body, at, book.intent[ledger.I_ID], 0, 8):
-                return wire.S_KNOWN_ID if plan.is_recorded(book.intent, args, is_run) else wire.S_ID_CONFLICT
+                return wire.S_KNOWN_ID if plan.is_recorded(book.intent, args, kind) else wire.S_ID_CONFLICT
         if number != book.next_n:
             return wire.S_STALE_VIEW
         if self.state != wire.STATE_IDLE:
@@ -82,14 +78,17 @@ class Transaction:
         if self._latches.bits:
             return self._latches.status()
         inputs = self._board.inputs()
-        if is_run:
-            status = rules.run(args, inputs, book)
+        if kind == wire.PREPARE_RUN:
+            status = rules.run(args, inputs, book, self.cartridge)
+        elif kind == wire.PREPARE_SERIES:
+            status = rules.series(args, inputs, book, self.primed, self._swept())
         else:
-            swept = self._board.plunger.position() - self._syringe_at
-            status = rules.dose(args, inputs, book, self.primed, self._primed_nl, swept)
+            status = rules.dose(args, inputs, book, self.primed, self._primed_nl, self._swept())
         if status != wire.S_OK:
             return status
-        mine.take(body, at, n, args, is_run)
+        if not battery.allows(self._board.battery_mv(), self._alarms):
+            return wire.S_BATTERY
+        mine.take(body, at, n, args, kind)
         self._prepared_at = now
         self._to(wire.STATE_PREPARED)
         return wire.S_OK
@@ -111,15 +110,19 @@ class Transaction:
             return self._latches.status()
         mine.fill_intent(self._ledger.intent)
         try:
+            status = self.cartridge.use() if mine.is_run else wire.S_OK
+            if status != wire.S_OK:
+                return status
             self._ledger.write_intent()
         except StoreFailed:
-            self._latches.up(wire.LATCH_FAULT)
+            self._alarms.up(wire.ALARM_STORE, 0)
             self._to(wire.STATE_IDLE)
             return wire.S_STORE_FAILED
         self._armed_at = now
         self._heard_at = now
         self._finishing = False
         self._gate.arm(now, self._board.inputs(), mine.is_prime, not mine.is_run)
+        self._safety.arm(now, mine.args, mine.is_run)
         self._to(wire.STATE_ARMED)
         return wire.S_OK
 
@@ -151,7 +154,8 @@ class Transaction:
         self._now_ms = now_ms
         board = self._board
         inputs = board.inputs()
-        self._gate.look(inputs)
+        if not inputs & wire.INPUT_CONTACT:
+            self._gate.look(inputs)
         if not inputs & wire.INPUT_SYRINGE:
             # what is mounted next is another syringe: full, with slack, and not primed
             self.primed = False
@@ -171,12 +175,11 @@ class Transaction:
         if self.state == wire.STATE_ARMED:
             wait = min(wait, self._step_armed(now, inputs))
         elif self.state in (wire.STATE_RUNNING, wire.STATE_HELD):
-            self._safety.alive()
             try:
-                wait = min(wait, _DEADMAN_FEED_US, self._step_running(now, inputs))
+                wait = min(wait, self._step_running(now, inputs))
             except StoreFailed:
-                self._latches.up(wire.LATCH_FAULT)
                 self.abort(now, wire.REASON_STORE)
+                self._alarms.up(wire.ALARM_STORE, 0)
                 return 0
         return wait if self.state != wire.STATE_IDLE else 0
 
@@ -187,25 +190,30 @@ class Transaction:
             return left
         if self._finishing:
             return clock.FOREVER
-        self._latches.up(wire.LATCH_LINK_LOST)
-        if self.plan.is_run or self.metered.remaining_ms() > limits.LINK_LOST_FINISH_MS:
+        late = self.plan.is_held or self.metered.remaining_ms() > limits.LINK_LOST_FINISH_MS
+        if late and self.state != wire.STATE_ARMED:
             self.abort(now, wire.REASON_LINK_LOST)
-        elif self.state == wire.STATE_ARMED:
+        self._alarms.up(wire.ALARM_LINK_LOST, 0)
+        if self.state == wire.STATE_ARMED:
             self.abort(now, wire.REASON_LINK_LOST)
-            return clock.FOREVER
         self._finishing = True
         return clock.FOREVER
 
     def _step_armed(self, now: int, inputs: int) -> int:
         seen = self._gate.step(now, inputs)
-        if seen == gate.DISAGREE:
-            self.abort(now, wire.REASON_TRIGGER_DISAGREE)
+        if self.plan.is_run and not inputs & wire.INPUT_CARTRIDGE:
+            self.abort(now, wire.REASON_SYRINGE)  # another one that is mounted now was not judged
+            return clock.FOREVER
+        if self._safety.reason != wire.REASON_COMPLETE or seen == gate.DISAGREE:
+            self.abort(now, self._safety.reason or wire.REASON_TRIGGER_DISAGREE)
             return clock.FOREVER
         if seen == gate.WAIT:
             left = limits.ARMED_MS * 1000 - tick.diff(now, self._armed_at)
             if left > 0:
                 return min(left, self._gate.wait_us)
             self.abort(now, wire.REASON_ARM_TIMEOUT)
+            return clock.FOREVER
+        if not self._safety.ready():
             return clock.FOREVER
         present = wire.INPUT_CARTRIDGE if self.plan.is_run else wire.INPUT_SYRINGE
         if rules.interlock(inputs, present) != wire.S_OK:
@@ -218,10 +226,9 @@ class Transaction:
             self._ledger.reserve(self.plan.n, 0, 0, 0, 0)
             self._ledger.write_start(self.plan.n)
         except StoreFailed:
-            self._latches.up(wire.LATCH_FAULT)
             self.abort(now, wire.REASON_STORE)
             return clock.FOREVER
-        self._safety.alive()
+        self._told = wire.REASON_COMPLETE
         self._to(wire.STATE_RUNNING)
         self._contact_lost_at = -1
         try:
@@ -230,7 +237,6 @@ class Transaction:
             else:
                 self.metered.begin(now, self.plan)
         except StoreFailed:
-            self._latches.up(wire.LATCH_FAULT)
             self.abort(now, wire.REASON_STORE)
         return 0
 
@@ -238,12 +244,22 @@ class Transaction:
         reason = self._stop_reason(inputs)
         if self.plan.is_run:
             return self._step_run(now, inputs, reason)
-        if reason != wire.REASON_COMPLETE:
+        if self.plan.is_held and (reason == wire.REASON_TRIGGER or reason == wire.REASON_CONTACT):
+            self.metered.hold(now)
+        elif reason != wire.REASON_COMPLETE:
             self.metered.abort(now, reason)
         wait = self.metered.step(now)
+        if self.metered.reason != self._told:
+            self._tell(self.metered.reason)
+        if self.metered.phase == metered.HELD:
+            wait = self._hold(now, inputs)
         if self.metered.phase >= metered.REST and not self.metered.home:
-            self._not_home()
+            self._alarms.up(wire.ALARM_NEEDLE_NOT_HOME, 0)
         if self.metered.phase == metered.FINISHED:
+            missing = self._safety.missing()
+            if self.metered.reason == wire.REASON_COMPLETE and missing:
+                self.metered.reason = wire.REASON_UNDER_DELIVERY
+                self._alarms.up(wire.ALARM_UNDER_DELIVERY, missing)
             self._close(self.metered.reason, True)
         return wait
 
@@ -260,12 +276,10 @@ class Transaction:
         if reason != wire.REASON_CONTACT:
             self._contact_lost_at = -1
         wait = run.step(now)
-        if run.phase == fractional.HELD and self.state == wire.STATE_RUNNING:
-            self._held_at = now
-            self._gate.arm(now, inputs, False, False)
-            self._to(wire.STATE_HELD)
-        if self.state == wire.STATE_HELD and run.phase == fractional.HELD:
-            wait = self._step_held(now, inputs)
+        if run.reason != self._told:
+            self._tell(run.reason)
+        if run.phase == fractional.HELD:
+            wait = self._hold(now, inputs)
         if run.phase == fractional.FINISHED:
             self._close(run.reason, True)
         return wait
@@ -276,25 +290,34 @@ class Transaction:
             self._contact_lost_at = now
         return tick.diff(now, self._contact_lost_at) >= 2 * self.fractional.period_us()
 
-    def _not_home(self) -> None:
-        if not self._latches.bits & wire.LATCH_NEEDLE_NOT_HOME:
-            self._latches.up(wire.LATCH_NEEDLE_NOT_HOME)
+    def _tell(self, reason: int) -> None:
+        """Raise the alarm that a reason is once it is found; its OUTCOME is still to come."""
+        self._told = reason
+        self._alarms.of(reason, 0)
 
-    def _step_held(self, now: int, inputs: int) -> int:
+    def _hold(self, now: int, inputs: int) -> int:
+        """What is held waits for the trigger to be pressed again."""
+        if self.state == wire.STATE_RUNNING:
+            self._held_at = now
+            self._gate.arm(now, inputs, False, False)
+            self._to(wire.STATE_HELD)
+        engine = self.fractional if self.plan.is_run else self.metered
         seen = self._gate.step(now, inputs)
         if seen == gate.GO:
             self._to(wire.STATE_RUNNING)
-            self.fractional.resume(now)
+            engine.resume(now)
             return 0
         left = limits.HELD_MS * 1000 - tick.diff(now, self._held_at)
         if seen == gate.DISAGREE:
-            self.fractional.abort(now, wire.REASON_TRIGGER_DISAGREE)
+            engine.abort(now, wire.REASON_TRIGGER_DISAGREE)
         elif left <= 0:
-            self.fractional.abort(now, wire.REASON_HELD_TIMEOUT)
+            engine.abort(now, wire.REASON_HELD_TIMEOUT)
         return min(self._gate.wait_us, max(0, left))
 
     def _stop_reason(self, inputs: int) -> int:
         """What the inputs say against going on; COMPLETE if nothing."""
+        if self._safety.reason != wire.REASON_COMPLETE:
+            return self._safety.reason
         if self.state == wire.STATE_HELD:
             inputs |= _BOTH | wire.INPUT_CONTACT
         if inputs & wire.INPUT_ESTOP:
@@ -307,7 +330,7 @@ class Transaction:
             return wire.REASON_TRIGGER
         if bool(inputs & wire.INPUT_CONTACT) == self.plan.is_prime:
             return wire.REASON_CONTACT
-        if not self.plan.is_run and self.metered.phase and not inputs & wire.INPUT_PERMIT_PLUNGER:
+        if not self.plan.is_run and self.metered.is_permitted() and not inputs & wire.INPUT_PERMIT_PLUNGER:
             return wire.REASON_PERMIT
         return wire.REASON_COMPLETE
 
@@ -325,49 +348,39 @@ class Transaction:
         o[ledger.O_FLAGS] = wire.FLAG_EXACT | wire.FLAG_NEEDLE_HOME
         if moved:
             o[ledger.O_DURATION] = tick.diff(self._now_ms, self._started_ms)
-            home = self._take_run(o) if self.plan.is_run else self._take_dose(o)
+            engine = self.fractional if self.plan.is_run else self.metered
+            engine.fill(o)
+            if not self.plan.is_run:
+                self._see_syringe(o)
+            home = engine.home
             if not home:
                 o[ledger.O_FLAGS] &= ~wire.FLAG_NEEDLE_HOME
-                self._not_home()
-        if reason in _FAULTS:
-            self._latches.up(wire.LATCH_FAULT)
+                self._alarms.up(wire.ALARM_NEEDLE_NOT_HOME, 0)
+        self._alarms.of(reason, 0)
         try:
             book.write_outcome(self.plan.n)
         except StoreFailed:
             # the entry stays without an end: no therapy before the next boot has made it INTERRUPTED
-            self._latches.up(wire.LATCH_LEDGER_CORRUPT)
+            self._alarms.up(wire.ALARM_LEDGER_CORRUPT, 0)
             self._to(wire.STATE_IDLE)
             return
         self.on_outcome()
         self._to(wire.STATE_IDLE)
 
-    def _take_dose(self, o: list) -> bool:
+    def _swept(self) -> int:
+        """Steps made with the syringe that is mounted."""
+        return self._board.plunger.position() - self._syringe_at
+
+    def _see_syringe(self, o: list) -> None:
+        """What a dose or prime that has ended means for the next one."""
         m = self.metered
-        o[ledger.O_DELIVERED] = m.delivered_nl
-        o[ledger.O_LOWER] = m.lower_nl
-        o[ledger.O_UPPER] = m.upper_nl
-        o[ledger.O_STEPS] = m.steps
-        o[ledger.O_DEPTH] = m.worst_depth_um
-        if not m.exact:
-            o[ledger.O_FLAGS] &= ~wire.FLAG_EXACT
-        if m.drip:
-            o[ledger.O_FLAGS] |= wire.FLAG_DRIP
+        if rules.nears_empty(self.plan.asked_nl(), self.plan.profile, self._swept()):
+            o[ledger.O_FLAGS] |= wire.FLAG_NEAR_EMPTY
         if m.reason == wire.REASON_OCCLUSION:
             self.primed = False  # relief has left slack behind the plunger
         if self.plan.is_prime:
-            self._primed_nl += m.upper_nl
+            self._primed_nl += m.volume.upper_nl
             self.primed = m.reason == wire.REASON_COMPLETE
-        return m.home
-
-    def _take_run(self, o: list) -> bool:
-        s = self.fractional.strokes
-        o[ledger.O_STROKES] = max(s.count, self.fractional.turns)
-        if s.count != self.fractional.turns:
-            o[ledger.O_FLAGS] &= ~wire.FLAG_EXACT
-        o[ledger.O_BAD] = s.bad
-        o[ledger.O_INTERVAL] = min(s.worst_interval_us, 0xFFFF)
-        o[ledger.O_DEPTH] = min(s.worst_depth_um, 0xFFFF)
-        return self.fractional.home
 
     def new_treatment(self) -> None:
         """Another patient: what was primed counts anew, and must be primed anew."""
@@ -376,22 +389,13 @@ class Transaction:
 
     def _to(self, state: int) -> None:
         self.state = state
-        light = signals.LIGHT_IDLE + state
-        if state == wire.STATE_ARMED:
-            light = signals.LIGHT_ARMED_CARTRIDGE if self.plan.is_run else signals.LIGHT_ARMED_SKIN
-            if self.plan.is_prime:
-                light = signals.LIGHT_ARMED_AWAY
-        elif state > wire.STATE_ARMED:
-            light += 1
-        elif state == wire.STATE_IDLE and self._latches.bits:
-            light = signals.LIGHT_LATCHED
-        self._board.light(light)
+        latched = self._latches.bits != 0
+        self._board.light(signals.of_state(state, self.plan.is_run, self.plan.is_prime, latched))
         self.on_change()
 
 
 _PREPARED_US = limits.PREPARED_MS * 1000
 _HEARD_US = limits.HEARTBEAT_TIMEOUT_MS * 1000
-_DEADMAN_FEED_US = limits.DEADMAN_MS * 500
 _REFRESH_US = 1_000_000  # an output that was lost stays so for no longer while nothing is in hand
 
 

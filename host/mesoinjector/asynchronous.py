@@ -110,6 +110,40 @@ class AsyncInjector:
         """As `Injector.prime`."""
         return await self._give(partial(self.injector.prime, volume_ml, profile))
 
+    async def test_dose(
+        self, volume_ml: float, depth_mm: float, zone: str, profile: str = "1ml-30G4-aqueous"
+    ) -> results.Result:
+        """As `Injector.test_dose`."""
+        return await self._give(partial(self.injector.test_dose, volume_ml, depth_mm, zone, profile))
+
+    async def repeat(
+        self,
+        volume_ml: float,
+        stroke_ml: float,
+        rate_per_min: int,
+        depth_mm: float,
+        zone: str,
+        point: int = 0,
+        profile: str = "1ml-30G4-aqueous",
+    ) -> results.Result:
+        """As `Injector.repeat`."""
+        how = volume_ml, stroke_ml, rate_per_min, depth_mm, zone, point, profile
+        return await self._give(partial(self.injector.repeat, *how))
+
+    async def perfusion(
+        self,
+        volume_ml: float,
+        flow_ul_per_s: float,
+        depth_mm: float,
+        zone: str,
+        point: int = 0,
+        profile: str = "1ml-30G4-aqueous",
+    ) -> results.Result:
+        """As `Injector.perfusion`."""
+        return await self._give(
+            partial(self.injector.perfusion, volume_ml, flow_ul_per_s, depth_mm, zone, point, profile)
+        )
+
     async def dose(
         self, volume_ml: float, depth_mm: float, zone: str, point: int = 0, profile: str = "1ml-30G4-aqueous"
     ) -> results.Result:
@@ -141,6 +175,10 @@ class AsyncInjector:
     async def strokes(self, first: int) -> messages.StrokesReply:
         """As `Injector.strokes`."""
         return await self._ask(self.injector.strokes, first)
+
+    async def alarms(self) -> messages.AlarmsReply:
+        """As `Injector.alarms`."""
+        return await self._ask(self.injector.alarms)
 
     async def ledger(self, n: int) -> messages.OutcomeReply:
         """As `Injector.ledger`."""

@@ -205,7 +205,7 @@ class Connection:
             else:
                 self.dropped += 1
         else:
-            if isinstance(message, (messages.Telemetry, messages.PhaseEvent)):
+            if isinstance(message, (messages.Telemetry, messages.PhaseEvent, messages.AlarmEvent)):
                 self._see(message.time & 0x3FFFFFFF, now_us)
             if self._is_new(received.seq, received.kind == frame.EVENT):
                 self.add_event(message)

@@ -20,6 +20,7 @@ MesoError
 |   +-- DeviceBusy            a dose is under way
 +-- DoseUncertain             a dose before this one is unknown; nothing more is given before it is resolved
 |   +-- UnaccountedDose       the ledger has grown by something that this journal does not know
++-- LogAltered                the device's log is not what it was
 +-- RecordingError            a recording cannot be made or read, or is not what this host does
 +-- PlanError                 a plan, or an argument, is outside what is allowed
 """
@@ -127,6 +128,13 @@ class JournalError(MesoError):
     """The journal cannot be opened or written."""
 
 
+class LogAltered(MesoError):
+    """The device's log is not what it was: somebody has altered its memory."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(f"{said} Next: do not use it; service.")
+
+
 def refusal(status: int, request: str) -> MesoError:
     """The exception for a refused request."""
     if status == wire.S_NO_SESSION:
@@ -148,9 +156,18 @@ def refusal(status: int, request: str) -> MesoError:
 
 
 def latched(latches: int, request: str) -> MesoError:
-    """The exception for what latches forbid: damaged settings have a reason of their own."""
-    return refusal(wire.S_SETTINGS_DAMAGED if latches & wire.LATCH_SETTINGS_DAMAGED else wire.S_LATCHED, request)
+    """The exception for what latches forbid: some have a reason of their own."""
+    for latch, status in _OF_THEIR_OWN:
+        if latches & latch:
+            return refusal(status, request)
+    return refusal(wire.S_LATCHED, request)
 
+
+_OF_THEIR_OWN = (
+    (wire.LATCH_SAFE_APPLICATION, wire.S_SAFE_APPLICATION),
+    (wire.LATCH_SETTINGS_DAMAGED, wire.S_SETTINGS_DAMAGED),
+    (wire.LATCH_LOG_DAMAGED, wire.S_LOG_DAMAGED),
+)
 
 _ABOUT_KEYS = frozenset(
     (wire.S_ROLE, wire.S_AUTH_FAILED, wire.S_AUTH_BACKOFF, wire.S_BAD_TAG, wire.S_NO_KEY, wire.S_KEYS_DAMAGED)

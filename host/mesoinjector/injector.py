@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from mesoinjector import errors, opening, planning, results
-from mesoinjector.arguments import micrometres, nanolitres, whole
+from mesoinjector import cartridges, errors, opening, requests, results
 from mesoinjector.clock import Estimate
 from mesoinjector.connection import STOP_BYTES, Losses
+from mesoinjector.giving import Giving
 from mesoinjector.journal import Intended, Journal
 from mesoinjector.keys import Key
 from mesoinjector.links import Link, open_link
@@ -25,7 +25,7 @@ from mesoinjector.transaction import Action, Ask, Ended, Request, SendStop, Tran
 from mesoprotocol import limits, messages, wire
 
 
-class Injector:
+class Injector(Giving):
     """One open device. Use `Injector.open`; safe to use from many threads."""
 
     def __init__(self, link: Link, journal: Journal, key: Key | None = None) -> None:
@@ -105,71 +105,10 @@ class Injector:
     def begin_treatment(self, plan: str = "") -> int:
         """Start a new treatment: one patient, one session; totals begin at zero. Returns its number."""
         number = self.journal.start_treatment(self.uid, plan)
+        self._pump.request(messages.SetDate(cartridges.day_of(self.link.today())))
         self._pump.request(messages.StartTreatment(number))
         self._treatment = number
         return number
-
-    def prime(self, volume_ml: float, profile: str = "1ml-30G4-aqueous") -> results.Result:
-        """Push at most `volume_ml` (to 0.5 ml a treatment) away from the skin, until fluid is seen to flow."""
-        volume_nl = nanolitres(volume_ml, "volume_ml", 1, limits.PRIME_MAX_NL)
-        row = planning.profile_row(profile)
-        request = messages.Prepare(self._new_id(), self._next_n, volume_nl, 0, wire.MODE_PRIME, row[0], 0, 0)
-        return self._give(request, "prime", "")
-
-    def dose(
-        self, volume_ml: float, depth_mm: float, zone: str, point: int = 0, profile: str = "1ml-30G4-aqueous"
-    ) -> results.Result:
-        """Give one dose, when the operator sets the handpiece to the skin and presses the trigger.
-
-        volume_ml: 0.02 .. 0.2 and within the zone; depth_mm: 0.5 .. 4.0 and within the zone; point: 0 .. 65535.
-        Raises `PlanError`, `DeviceError`, `LinkError`, `DoseUncertain`: then nothing was committed.
-        """
-        area = planning.zone_row(zone)
-        volume_nl = nanolitres(volume_ml, "volume_ml", limits.DOSE_MIN_NL, min(limits.DOSE_MAX_NL, area[4]), zone)
-        depth_um = micrometres(depth_mm, limits.METERED_DEPTH_MIN_UM, min(limits.METERED_DEPTH_MAX_UM, area[2]), zone)
-        whole("point", point, 0, 0xFFFF)
-        row = planning.profile_row(profile)
-        request = messages.Prepare(
-            self._new_id(), self._next_n, volume_nl, depth_um, wire.MODE_SINGLE, row[0], area[0], point
-        )
-        return self._give(request, "dose", zone)
-
-    def fractional(
-        self,
-        strokes: int,
-        depth_mm: float,
-        zone: str,
-        area_cm2: int,
-        rate_per_min: int = 900,
-        needles: int = 16,
-        duration_s: int | None = None,
-    ) -> results.Result:
-        """Puncture an area; the trigger held drives, released holds, pressed again within 10 s goes on.
-
-        strokes: 1 .. 27000; depth_mm: 0.4 .. 4.0 and within the zone; rate_per_min: 60 .. 1800; needles: 12 .. 20;
-        area_cm2: whole, 1 .. 1500, of which at most 20 % may be punctured;
-        duration_s: at most 1800, by default twice the time of the strokes and 30 s. Raises as `dose` does.
-        """
-        area = planning.zone_row(zone)
-        deepest = min(limits.FRACTIONAL_DEPTH_MAX_UM, area[3])
-        depth_um = micrometres(depth_mm, limits.FRACTIONAL_DEPTH_MIN_UM, deepest, zone)
-        whole("strokes", strokes, 1, limits.STROKES_MAX)
-        whole("rate_per_min", rate_per_min, limits.RATE_MIN_PER_MIN, limits.RATE_MAX_PER_MIN)
-        whole("needles", needles, limits.NEEDLES_MIN, limits.NEEDLES_MAX)
-        whole("area_cm2", area_cm2, limits.AREA_MIN_CM2, limits.AREA_MAX_CM2)
-        covered = strokes * needles * limits.NEEDLE_AREA_X1000_MM2 / (area_cm2 * 100_000)
-        if covered * 100 > limits.COVERAGE_MAX_PERCENT:
-            raise errors.PlanError(
-                f"{strokes} strokes of {needles} needles puncture {covered:.1%} of {area_cm2} cm2; at most "
-                f"{limits.COVERAGE_MAX_PERCENT} % is allowed. Fewer strokes, or a larger area."
-            )
-        least_s = -(-strokes * 60 // rate_per_min)
-        seconds = min(2 * least_s + 30, limits.RUN_MAX_S) if duration_s is None else duration_s
-        whole("duration_s", seconds, least_s, limits.RUN_MAX_S)
-        request = messages.PrepareRun(
-            self._new_id(), self._next_n, strokes, depth_um, rate_per_min, area[0], needles, area_cm2, seconds
-        )
-        return self._give(request, "fractional", zone)
 
     def stop(self) -> messages.StatusReply:
         """Stop whatever moves; returns once the device has said so in a numbered answer.
@@ -198,6 +137,11 @@ class Injector:
         reply: messages.StrokesReply = self._ask(messages.Strokes(first))
         return reply
 
+    def alarms(self) -> messages.AlarmsReply:
+        """Which alarms stand, which checks of the last self-test failed, how often the device's loop came late."""
+        reply: messages.AlarmsReply = self._ask(messages.Alarms())
+        return reply
+
     def ledger(self, n: int) -> messages.OutcomeReply:
         """The device's ledger entry number n."""
         reply: messages.OutcomeReply = self._ask(messages.Ledger(n))
@@ -206,8 +150,7 @@ class Injector:
     def clear(self) -> int:
         """Clear the latches that stand, after somebody has looked at the handpiece; those that remain, as bits."""
         status = self.status()
-        reply: messages.ClearReply = self._pump.request(messages.Clear(status.latches, status.latch_count))
-        return reply.latches
+        return int(self._pump.request(messages.Clear(status.latches, status.latch_count)).latches)
 
     def acknowledge(self, dose_id: str, operator: str) -> results.Result:
         """Take note of an interrupted dose: it becomes Delivered, inexact, within its bounds."""
@@ -217,8 +160,7 @@ class Injector:
         if not 1 <= len(operator.encode()) <= 12:
             raise errors.PlanError(f"operator = {operator!r}: must be 1 to 12 letters.")
         self._pump.request(messages.Ack(dose.n, operator))
-        outcome: messages.OutcomeReply = self._pump.request(messages.Query(bytes.fromhex(dose_id), dose.n))
-        result = results.measured(outcome)
+        result = results.measured(self._pump.request(messages.Query(bytes.fromhex(dose_id), dose.n)))
         self.journal.close_dose(self.uid, result)
         return result
 
@@ -247,27 +189,20 @@ class Injector:
 
     # --- The transaction --------------------------------------------------------------------------------
 
+    def _numbered(self) -> tuple[bytes, int]:
+        return self._new_id(), self._next_n
+
+    def _now_us(self) -> int:
+        return self.link.now_us()
+
     def _give(self, request: Request, kind: str, zone: str) -> results.Result:
         self._refuse_while_unknown()
         status = self.status()
         if status.latches:
             raise errors.latched(status.latches, kind)
-        if isinstance(request, messages.Prepare):
-            asked_nl, strokes, rate, point = request.volume_nl, 0, 0, request.point
-        else:
-            asked_nl, strokes, rate, point = 0, request.strokes, request.rate_per_min, 0
-        dose = Intended(
-            request.dose_id.hex(),
-            request.n,
-            kind,
-            self._treatment,
-            zone,
-            point,
-            asked_nl,
-            request.depth_um,
-            strokes,
-            rate,
-        )
+        if isinstance(request, messages.PrepareRun):
+            cartridges.admit(self._ask, self.journal, self.uid)
+        dose = requests.intended(request, kind, self._treatment, zone)
         transaction = self._under_way = Transaction(self.journal, self.uid, dose)
         action = self._perform(transaction, transaction.begin(request, self.hello.boot_id))
         if not isinstance(action, Ended):
@@ -337,8 +272,7 @@ class Injector:
             self._under_way.hurry()
 
     def _refuse_while_unknown(self) -> None:
-        open_doses = self.journal.open_doses(self.uid)
-        if open_doses:
+        if open_doses := self.journal.open_doses(self.uid):
             raise errors.DoseUncertain(
                 f"dose {open_doses[0].dose_id} is not resolved: nobody knows yet what it delivered. Next: open the "
                 "device again (it asks by the id), acknowledge it if it was interrupted, or settle it in the journal "

@@ -44,7 +44,7 @@ class Intended:
     dose_id: str
     n: int
     kind: str
-    """`dose`, `prime` or `fractional`."""
+    """`dose`, `prime`, `test`, `repeat`, `perfusion` or `fractional`."""
     treatment: int
     zone: str
     point: int
@@ -139,6 +139,19 @@ class Journal:
     def note_foreign(self, device: str, outcome: dict[str, Any]) -> None:
         """An entry of the device's ledger that this journal did not ask for."""
         self._append("foreign", device, outcome["dose_id"], outcome)
+
+    def note_cartridge(self, device: str, chip: str, treatment: int) -> None:
+        """A cartridge is used, in a treatment of a device."""
+        self._append("cartridge", device, None, {"chip": chip, "treatment": treatment})
+
+    def cartridge(self, chip: str) -> tuple[str, int] | None:
+        """In which device and treatment a cartridge was used first."""
+        row = self._db.execute(
+            "SELECT device, json_extract(data, '$.treatment') FROM entry "
+            "WHERE kind = 'cartridge' AND json_extract(data, '$.chip') = ? ORDER BY id LIMIT 1",
+            (chip,),
+        ).fetchone()
+        return (row[0], row[1]) if row else None
 
     def _append(self, kind: str, device: str, dose_id: str | None, data: dict[str, Any]) -> int:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")

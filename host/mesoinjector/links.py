@@ -16,6 +16,7 @@ import os
 import secrets
 import select
 import time
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import parse_qs, urlsplit
@@ -33,6 +34,8 @@ WRITE_TIMEOUT_S = 1.0
 READ_SLICE_S = 0.05
 """Longest wait inside one read call of a port: a STOP from another thread waits no longer."""
 READ_SIZE = 4096
+VIRTUAL_DAY = date(2026, 1, 1)
+"""The date in virtual time."""
 GONE = (OSError, ValueError, TypeError, AttributeError)
 """What pyserial raises once a port is gone: the last two when it is closed under a call."""
 
@@ -49,6 +52,9 @@ class Link(Protocol):
 
     def token(self, n: int) -> bytes:
         """n random bytes, for nonces and dose ids; from the seed in virtual time."""
+
+    def today(self) -> date:
+        """The date in UTC; always the same one in virtual time, and throughout a recording."""
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
@@ -94,6 +100,10 @@ class SerialLink:
     def token(self, n: int) -> bytes:
         """See `Link`."""
         return secrets.token_bytes(n)
+
+    def today(self) -> date:
+        """See `Link`."""
+        return datetime.now(UTC).date()
 
     def write(self, data: bytes) -> None:
         """See `Link`."""
@@ -169,6 +179,10 @@ class SimulatedLink:
     def token(self, n: int) -> bytes:
         """See `Link`."""
         return self._random.randbytes(n)
+
+    def today(self) -> date:
+        """See `Link`."""
+        return VIRTUAL_DAY
 
     def write(self, data: bytes) -> None:
         """See `Link`."""

@@ -44,8 +44,10 @@ def steps_for(volume_nl: int, bore_um: int) -> float:
     return volume_nl / 1000 / area_mm2 / (STEP_UM / 1000)
 
 
-def check_dose(request: messages.Prepare, plan: messages.PrepareReply) -> None:
-    """Compare the device's plan of a dose with this side's. Raises `PlanError`; nothing was committed."""
+def check_dose(
+    request: messages.Prepare | messages.PrepareSeries, plan: messages.PrepareReply | messages.PrepareSeriesReply
+) -> None:
+    """Compare the device's plan of a dose or a series with this side's. Raises `PlanError`; nothing was committed."""
     bore_um = next(row[limits.PROFILE_BORE_UM] for row in limits.PROFILES if row[0] == request.profile)
     steps = steps_for(request.volume_nl, int(bore_um))
     # the device's picolitres a step are rounded to one in 5,608
@@ -68,7 +70,9 @@ def check_run(request: messages.PrepareRun, plan: messages.PrepareRunReply) -> N
     _check_crc(request, reply, plan.plan_crc)
 
 
-def _check_crc(request: messages.Prepare | messages.PrepareRun, reply: bytes, plan_crc: bytes) -> None:
+def _check_crc(
+    request: messages.Prepare | messages.PrepareSeries | messages.PrepareRun, reply: bytes, plan_crc: bytes
+) -> None:
     payload = bytearray(64)
     fields = wire.REQUESTS[messages.REQUESTS[type(request)][0]][0]
     n = codec.write(fields, typed.raw_values(fields, request), payload, 0)

@@ -7,9 +7,11 @@
     prime_ml = 0.06                         points = 8
     points = 8
 
-A fractional plan has `mode = "fractional"`, `rate_per_min`, `needles` and `strokes` in [plan], and `depth_mm`,
-`strokes` and `area_cm2` in each zone. Ranges are those of the device (`mesoprotocol.limits`). `points` or `strokes`
-in [plan] is the sum over the zones: a file that lost its end is found out by it.
+`mode = "test"` is the same with one point: the allergy test. `mode = "repeat"` (nappage) has `rate_per_min` and
+`stroke_ml` in [plan] as well, `mode = "perfusion"` has `flow_ul_per_s`; each of their points is held by the trigger
+until its `volume_ml` is given. A fractional plan has `mode = "fractional"`, `rate_per_min`, `needles` and `strokes` in
+[plan], and `depth_mm`, `strokes` and `area_cm2` in each zone. Ranges are those of the device (`mesoprotocol.limits`).
+`points` or `strokes` in [plan] is the sum over the zones: a file that lost its end is found out by it.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
 
@@ -56,10 +58,35 @@ class FractionalZone(_Table):
 
 class _MeteredHead(_Table):
     name: Name
-    mode: Literal["metered"]
+    mode: Literal["metered", "test"]
     points: Count
     profile: Name
     prime_ml: Number
+    stroke_ml: ClassVar[float] = 0.0
+    rate_per_min: ClassVar[int] = 0
+    flow_ul_per_s: ClassVar[float] = 0.0
+
+
+class _RepeatHead(_Table):
+    name: Name
+    mode: Literal["repeat"]
+    points: Count
+    profile: Name
+    prime_ml: Number
+    stroke_ml: Number
+    rate_per_min: Count
+    flow_ul_per_s: ClassVar[float] = 0.0
+
+
+class _PerfusionHead(_Table):
+    name: Name
+    mode: Literal["perfusion"]
+    points: Count
+    profile: Name
+    prime_ml: Number
+    flow_ul_per_s: Number
+    stroke_ml: ClassVar[float] = 0.0
+    rate_per_min: ClassVar[int] = 0
 
 
 class _FractionalHead(_Table):
@@ -75,6 +102,16 @@ class _MeteredFile(_Table):
     zone: Annotated[list[MeteredZone], pydantic.Field(min_length=1)]
 
 
+class _RepeatFile(_Table):
+    plan: _RepeatHead
+    zone: Annotated[list[MeteredZone], pydantic.Field(min_length=1)]
+
+
+class _PerfusionFile(_Table):
+    plan: _PerfusionHead
+    zone: Annotated[list[MeteredZone], pydantic.Field(min_length=1)]
+
+
 class _FractionalFile(_Table):
     plan: _FractionalHead
     zone: Annotated[list[FractionalZone], pydantic.Field(min_length=1)]
@@ -82,13 +119,18 @@ class _FractionalFile(_Table):
 
 @dataclass(frozen=True, slots=True)
 class MeteredPlan:
-    """Doses point by point. Volumes in ml, depths in mm, as written."""
+    """Doses, or runs of strokes or flow, point by point. Volumes in ml, depths in mm, as written."""
 
     name: str
     text: str
     profile: str
     prime_ml: float
     zones: tuple[MeteredZone, ...]
+    mode: str = "metered"
+    """`metered`, `test`, `repeat` or `perfusion`; what follows is 0 where it does not belong to it."""
+    stroke_ml: float = 0.0
+    rate_per_min: int = 0
+    flow_ul_per_s: float = 0.0
 
     @property
     def points(self) -> int:
@@ -134,16 +176,25 @@ def parse(text: str, origin: str) -> Plan:
         raise PlanError(f"{origin}: not a whole TOML file: {error}. Next: mend or fetch it again.") from None
     mode = data.get("plan", {}).get("mode") if isinstance(data.get("plan"), dict) else None
     try:
-        file = _FractionalFile.model_validate(data) if mode == "fractional" else _MeteredFile.model_validate(data)
+        file = _FILES.get(mode if isinstance(mode, str) else "", _MeteredFile).model_validate(data)
     except pydantic.ValidationError as error:
         raise _refused(origin, [_sentence(item) for item in error.errors(include_url=False)]) from None
-    faults = _metered_faults(file) if isinstance(file, _MeteredFile) else _fractional_faults(file)
+    faults = _fractional_faults(file) if isinstance(file, _FractionalFile) else _metered_faults(file)
     if faults:
         raise _refused(origin, faults)
     head = file.plan
     if isinstance(file, _FractionalFile):
         return FractionalPlan(head.name, text, file.plan.rate_per_min, file.plan.needles, tuple(file.zone))
-    return MeteredPlan(head.name, text, file.plan.profile, file.plan.prime_ml, tuple(file.zone))
+    how = file.plan.stroke_ml, file.plan.rate_per_min, file.plan.flow_ul_per_s
+    return MeteredPlan(head.name, text, file.plan.profile, file.plan.prime_ml, tuple(file.zone), file.plan.mode, *how)
+
+
+_FILES: dict[str, type[_MeteredFile | _RepeatFile | _PerfusionFile | _FractionalFile]] = {
+    "repeat": _RepeatFile,
+    "perfusion": _PerfusionFile,
+    "fractional": _FractionalFile,
+}
+"""By mode; what is no mode is told of as a metered plan's fault."""
 
 
 def _refused(origin: str, faults: list[str]) -> PlanError:
@@ -153,13 +204,23 @@ def _refused(origin: str, faults: list[str]) -> PlanError:
     )
 
 
-def _metered_faults(file: _MeteredFile) -> list[str]:
+def _metered_faults(file: _MeteredFile | _RepeatFile | _PerfusionFile) -> list[str]:
     head = file.plan
     faults = []
     profile = next((row for row in limits.PROFILES if row[1] == head.profile), None)
     if profile is None:
         faults.append(_unknown("plan.profile", head.profile, [str(row[1]) for row in limits.PROFILES]))
     faults += _range("plan.prime_ml", head.prime_ml, 0.001, limits.PRIME_MAX_NL / 1e6, "ml")
+    if head.mode == "repeat":
+        strokes = limits.STROKE_MIN_NL / 1e6, limits.STROKE_MAX_NL / 1e6
+        faults += _range("plan.stroke_ml", head.stroke_ml, *strokes, "ml")
+        rates = limits.REPEAT_RATE_MIN_PER_MIN, limits.REPEAT_RATE_MAX_PER_MIN
+        faults += _range("plan.rate_per_min", head.rate_per_min, *rates, "a minute")
+    if head.mode == "perfusion":
+        flows = limits.FLOW_MIN_NL_PER_S / 1e3, limits.FLOW_MAX_NL_PER_S / 1e3
+        faults += _range("plan.flow_ul_per_s", head.flow_ul_per_s, *flows, "ul/s")
+    if head.mode == "test":
+        faults += _range("plan.points", head.points, 1, 1, "in a test")
     for i, zone in enumerate(file.zone):
         key = f"zone[{i}]"
         row = next((row for row in limits.ZONES if row[1] == zone.name), None)
@@ -167,12 +228,15 @@ def _metered_faults(file: _MeteredFile) -> list[str]:
         if row is None:
             faults.append(_unknown(f"{key}.name", zone.name, [row[1] for row in limits.ZONES]))
             continue
-        deepest, most = min(row[2], limits.METERED_DEPTH_MAX_UM), min(row[4], limits.DOSE_MAX_NL)
+        deepest = min(row[2], limits.METERED_DEPTH_MAX_UM)
+        least, most = _volumes_nl(head.mode, round(head.stroke_ml * 1e6), row[4])
         where = f"in zone {zone.name}"
         faults += _range(
             f"{key}.depth_mm", zone.depth_mm, limits.METERED_DEPTH_MIN_UM / 1e3, deepest / 1e3, "mm", where
         )
-        faults += _range(f"{key}.volume_ml", zone.volume_ml, limits.DOSE_MIN_NL / 1e6, most / 1e6, "ml", where)
+        faults += _range(f"{key}.volume_ml", zone.volume_ml, least / 1e6, most / 1e6, "ml", where)
+        if head.mode == "repeat" and head.stroke_ml * 1e6 > row[4]:
+            faults += _range("plan.stroke_ml", head.stroke_ml, limits.STROKE_MIN_NL / 1e6, row[4] / 1e6, "ml", where)
     faults += _sum("plan.points", head.points, sum(zone.points for zone in file.zone))
     if faults:
         return faults
@@ -188,6 +252,15 @@ def _metered_faults(file: _MeteredFile) -> list[str]:
     if total_nl > limits.TREATMENT_MAX_NL:
         faults.append(f"zone[].volume_ml: {total:g} ml in all: must be at most {limits.TREATMENT_MAX_NL / 1e6:g} ml")
     return faults
+
+
+def _volumes_nl(mode: str, stroke_nl: int, zone_nl: int) -> tuple[int, int]:
+    """Least and most at one point: of a repeat the zone limits each stroke, not their sum."""
+    if mode == "test":
+        return limits.TEST_MIN_NL, min(zone_nl, limits.TEST_MAX_NL)
+    if mode == "repeat":
+        return stroke_nl, limits.REPEAT_MAX_NL
+    return limits.DOSE_MIN_NL, min(zone_nl, limits.REPEAT_MAX_NL if mode == "perfusion" else limits.DOSE_MAX_NL)
 
 
 def _fractional_faults(file: _FractionalFile) -> list[str]:
@@ -249,6 +322,6 @@ def _sentence(item: Any) -> str:
     if kind == "missing":
         return f"{key}: missing"
     if kind == "literal_error":
-        return f"{key} = {item['input']!r}: must be 'metered' or 'fractional'"
+        return f"{key} = {item['input']!r}: must be 'metered', 'test', 'repeat', 'perfusion' or 'fractional'"
     message = item["msg"].removeprefix("Input should be ")
     return f"{key} = {item['input']!r}: must be {message}"

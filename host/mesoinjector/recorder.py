@@ -11,7 +11,7 @@ import contextlib
 import json
 import threading
 import warnings
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,10 @@ class RecordingLink:
         self._clock: list[int] = []
         self._path = path
         self._failure = ""
+        now = datetime.now(UTC)
+        self._today = link.today() if link.virtual else now.date()
         header = {
-            **{"format": FORMAT, "version": VERSION, "url": link.url, "utc": datetime.now(UTC).isoformat()},
+            **{"format": FORMAT, "version": VERSION, "url": link.url, "utc": now.isoformat()},
             **{"t_us": link.now_us(), "virtual": link.virtual, "major": wire.MAJOR, "minor": wire.MINOR},
             "schema_hash": wire.SCHEMA_HASH.hex(),
         }
@@ -67,6 +69,10 @@ class RecordingLink:
         data = self._link.token(n)
         self._note({"token": data.hex()})
         return data
+
+    def today(self) -> date:
+        """See `Link`."""
+        return self._today
 
     def write(self, data: bytes) -> None:
         """See `Link`."""

@@ -7,11 +7,13 @@ is a `RecordingError`. Random bytes and the clock are the recording's.
 from __future__ import annotations
 
 from collections import deque
+from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
 
 from mesoinjector import errors, recording
 from mesoinjector.decoding import Decoder, Message
+from mesoinjector.links import VIRTUAL_DAY
 from mesoinjector.recording import Broken, Clock, Closed, Item, Token, Transfer
 
 
@@ -29,6 +31,7 @@ class ReplayLink:
         self._todo: deque[Item] = deque(recorded.items)
         self._line = 1
         self._paced = not recorded.virtual
+        self._today = VIRTUAL_DAY if recorded.virtual else recorded.start.date()
 
     def now_us(self) -> int:
         """See `Link`."""
@@ -43,6 +46,10 @@ class ReplayLink:
             raise self._differs(f"draws {n} random bytes")
         self._take()
         return item.data
+
+    def today(self) -> date:
+        """See `Link`."""
+        return self._today
 
     def write(self, data: bytes) -> None:
         """See `Link`. Raises `RecordingError` at the first byte that is not the recording's."""

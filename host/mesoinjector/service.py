@@ -1,8 +1,8 @@
-"""What service does with an open device: settings and calibration. Nothing here moves anything."""
+"""What service does with an open device: settings, calibration, the log. Nothing here moves anything."""
 
 from __future__ import annotations
 
-from mesoinjector import errors
+from mesoinjector import device_log, errors
 from mesoinjector.arguments import whole
 from mesoinjector.injector import Injector
 from mesoprotocol import messages
@@ -47,3 +47,28 @@ class Service:
         whole("encoder_gain_ppm", wanted.encoder_gain_ppm, 900_000, 1_100_000)
         self._ask(wanted)
         return self.settings()
+
+    def entry(self, n: int) -> messages.LogReply:
+        """Entry n of the device's log, from 1; kind NONE if it is not kept."""
+        whole("n", n, 1, 0xFFFFFF)
+        reply: messages.LogReply = self._ask(messages.Log(n))
+        return reply
+
+    def log(self) -> device_log.DeviceLog:
+        """The device's log, the last 143 entries, verified. Any role may read it."""
+        return device_log.read(self._ask)
+
+    def cartridge(self) -> messages.CartridgeReply:
+        """What is mounted, and why a run would be refused (`judged`). Raises `DeviceBusy` while a dose is in hand."""
+        reply: messages.CartridgeReply = self._ask(messages.Cartridge())
+        return reply
+
+    def update(self) -> messages.UpdateReply:
+        """Which application runs, and whether it is on trial."""
+        reply: messages.UpdateReply = self._ask(messages.Update())
+        return reply
+
+    def confirm(self) -> messages.UpdateReply:
+        """Keep the application that is on trial, which works. Raises `DeviceError`, `AuthError`."""
+        self._ask(messages.Confirm())
+        return self.update()

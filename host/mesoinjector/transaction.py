@@ -20,10 +20,14 @@ NOT_AFTER_US = 2_000_000
 GIVING_UP_US = 15_000_000
 """Wait for the end after STOP: dispensing, settling (5 s) and coming to rest (5 s)."""
 
+HELD = ("fractional", "repeat", "perfusion")
+"""Kinds that the released trigger holds: they take as long as somebody holds them up, at most this long."""
+
 NEW, PREPARING, COMMITTING, WAITING, ASKING, RESUMING, ENDED = range(7)
 
-Request = messages.Prepare | messages.PrepareRun
-Answer = messages.PrepareReply | messages.PrepareRunReply | messages.CommitReply | messages.OutcomeReply
+Request = messages.Prepare | messages.PrepareSeries | messages.PrepareRun
+Plan = messages.PrepareReply | messages.PrepareSeriesReply | messages.PrepareRunReply
+Answer = Plan | messages.CommitReply | messages.OutcomeReply
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,7 @@ class Transaction:
 
     def answered(self, answer: Answer, now_us: int, device_tick: int) -> Action:
         """The request was answered; `device_tick` is the device's time now."""
-        if isinstance(answer, (messages.PrepareReply, messages.PrepareRunReply)):
+        if isinstance(answer, Plan):
             return self._prepared(answer, device_tick)
         if isinstance(answer, messages.OutcomeReply):
             return self.heard(answer, now_us)
@@ -149,13 +153,14 @@ class Transaction:
     def _query(self) -> Action:
         return Ask(messages.Query(bytes.fromhex(self.dose.dose_id), self.dose.n))
 
-    def _prepared(self, plan: messages.PrepareReply | messages.PrepareRunReply, device_tick: int) -> Action:
+    def _prepared(self, plan: Plan, device_tick: int) -> Action:
         request = self.request
         try:
-            if isinstance(request, messages.Prepare) and isinstance(plan, messages.PrepareReply):
+            if isinstance(plan, messages.PrepareRunReply):
+                if isinstance(request, messages.PrepareRun):
+                    planning.check_run(request, plan)
+            elif isinstance(request, messages.Prepare | messages.PrepareSeries):
                 planning.check_dose(request, plan)
-            elif isinstance(request, messages.PrepareRun) and isinstance(plan, messages.PrepareRunReply):
-                planning.check_run(request, plan)
         except errors.PlanError as error:
             return self._refused(error)
         not_after = (device_tick + NOT_AFTER_US) & 0x3FFFFFFF
@@ -166,7 +171,7 @@ class Transaction:
 
     def _committed(self, now_us: int) -> Action:
         longest_ms = limits.ARMED_MS + limits.SETTLE_MAX_MS * 2 + 15_000
-        longest_ms += limits.RUN_MAX_S * 1000 if self.dose.strokes else 30_000
+        longest_ms += limits.RUN_MAX_S * 1000 if self.dose.kind in HELD else 30_000
         self.deadline_us = now_us + longest_ms * 1000
         self.query_at_us = now_us + QUERY_US
         return self._wait(now_us)

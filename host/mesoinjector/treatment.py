@@ -85,11 +85,21 @@ class Treatment:
                 point += 1
                 self._tell(f"{zone.name}, point {i + 1} of {zone.points}: set to the skin and press")
                 self._under_way = partial(self._add_dose, "dose", zone, point)
-                result = self._injector.dose(zone.volume_ml, zone.depth_mm, zone.name, point, plan.profile)
+                result = self._give(plan, zone, point)
                 self._under_way(result)
                 if not _as_asked(result):
                     return False
         return True
+
+    def _give(self, plan: MeteredPlan, zone: MeteredZone, point: int) -> Result:
+        injector, where = self._injector, (zone.depth_mm, zone.name, point, plan.profile)
+        if plan.mode == "repeat":
+            return injector.repeat(zone.volume_ml, plan.stroke_ml, plan.rate_per_min, *where)
+        if plan.mode == "perfusion":
+            return injector.perfusion(zone.volume_ml, plan.flow_ul_per_s, *where)
+        if plan.mode == "test":
+            return injector.test_dose(zone.volume_ml, zone.depth_mm, zone.name, plan.profile)
+        return injector.dose(zone.volume_ml, *where)
 
     def _add_dose(self, kind: str, zone: MeteredZone, point: int, result: Result) -> None:
         self._done += 1

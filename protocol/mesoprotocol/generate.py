@@ -25,7 +25,7 @@ ROOT = PACKAGE.parent.parent
 
 PROFILE_KEYS = (
     *("id", "name", "bore_um", "capacity_nl", "pl_per_step", "pl_per_count", "compliance_nl_per_kpa"),
-    *("resistance_pa_s_per_ul", "flow_nl_per_s", "tolerance_permille"),
+    *("resistance_pa_s_per_ul", "flow_nl_per_s", "tolerance_permille", "pressure_max_kpa"),
 )
 WIDTH = 110
 TUPLE_METHODS = ("count", "index")
@@ -95,12 +95,16 @@ def wire(schema: Table) -> str:
         ("reason", "REASON_"),
         ("reset", "RESET_"),
         ("log", "LOG_"),
+        ("cartridge", "CARTRIDGE_"),
+        ("alarm", "ALARM_"),
+        ("priority", "PRIORITY_"),
+        ("update", "UPDATE_"),
     ):
         lines += [f"{prefix}{row['name']} = {row['id']}" for row in schema[table]]
     lines += [f"S_{row['name']} = {row['code']}" for row in schema["status"]]
-    for table in ("latch", "capability", "flag", "input"):
+    for table in ("latch", "capability", "check", "flag", "input"):
         lines += [f"{table.upper()}_{row['name']} = {1 << row['bit']}" for row in schema[table]]
-    lines += ["", *_fields("OUTCOME", schema["group"][0]["fields"], schema)]
+    lines += ["", *_alarms(schema), "", *_fields("OUTCOME", schema["group"][0]["fields"], schema)]
     for message in schema["message"]:
         lines += ["", f"{message['name']} = {message['id']:#06x}"]
         lines += _fields(message["name"], message["fields"], schema)
@@ -121,6 +125,21 @@ def wire(schema: Table) -> str:
         lines.append(f"    {message['name']}: ({message['name']}_FIELDS, {mask:#x}, ROLE_{message['role'].upper()}),")
     lines += ["}", ""]
     return "\n".join(lines)
+
+
+def _alarms(schema: Table) -> Iterator[str]:
+    """Each alarm's priority and latch, by its id, and the alarm of each reason that is one."""
+    latches = {"": 0, **{row["name"]: 1 << row["bit"] for row in schema["latch"]}}
+    priorities = {row["name"]: row["id"] for row in schema["priority"]}
+    alarms = {row["name"]: row for row in schema["alarm"]}
+    yield "# id: priority, latch"
+    yield "ALARM_TABLE = ("
+    by_id = {row["id"]: (priorities[row["priority"]], latches[row["latch"]]) for row in alarms.values()}
+    yield from (f"    {by_id.get(i, (0, 0))}," for i in range(max(by_id) + 1))
+    yield ")"
+    reasons = {row["id"]: alarms[row["name"]]["id"] for row in schema["reason"] if row["name"] in alarms}
+    yield "# The alarm that a reason is, 0 for none"
+    yield f"ALARM_OF_REASON = ({', '.join(str(reasons.get(i, 0)) for i in range(max(reasons) + 1))})"
 
 
 def limits(schema: Table) -> str:
@@ -227,7 +246,20 @@ def messages(schema: Table) -> str:
         "",
     ]
     lines += ["ROLES = {", *(f"    wire.{m['name']}: wire.ROLE_{m['role'].upper()}," for m in schema["message"]), "}"]
-    for table in ("state", "dose_state", "role", "reason", "reset", "log", "status"):
+    names = (
+        "state",
+        "dose_state",
+        "role",
+        "reason",
+        "reset",
+        "log",
+        "cartridge",
+        "update",
+        "alarm",
+        "priority",
+        "status",
+    )
+    for table in names:
         key = "code" if table == "status" else "id"
         lines += [
             f"{table.upper()}_NAMES = {{",
@@ -235,7 +267,7 @@ def messages(schema: Table) -> str:
             "}",
         ]
     lines += ["REASON_ABOUT = {", *(f'    {r["id"]}: "{r["about"]}",' for r in schema["reason"]), "}"]
-    for table in ("latch", "input", "flag", "capability"):
+    for table in ("latch", "input", "flag", "capability", "check"):
         lines += [
             f"{table.upper()}_BITS = {{",
             *(f'    {1 << r["bit"]}: "{r["name"]}",' for r in schema[table]),

@@ -16,9 +16,15 @@ from mesoprotocol.generate_vectors import TESTS, recorded
 BASELINE = TESTS / "vectors" / "schema.json"
 
 NUMBERED = {
-    **dict.fromkeys(("state", "dose_state", "role", "mode", "reason", "reset", "log", "zone", "profile"), "id"),
+    **dict.fromkeys(
+        (
+            *("state", "dose_state", "role", "mode", "reason", "reset", "log", "cartridge", "update"),
+            *("alarm", "priority", "zone", "profile"),
+        ),
+        "id",
+    ),
     "status": "code",
-    **dict.fromkeys(("latch", "capability", "flag", "input"), "bit"),
+    **dict.fromkeys(("latch", "capability", "check", "flag", "input"), "bit"),
 }
 """Tables whose rows are numbers on the wire, and what the number is called."""
 ATTRIBUTES = ("id", "class", "role", "states")

@@ -224,7 +224,7 @@ DissectorTable.get("wtap_encap"):add(wtap.USER0, meso)
 def dissector(schema: Table) -> str:
     """The whole script."""
     words = vocabulary(schema)
-    tables = ("status", "state", "dose_state", "reason", "log")
+    tables = ("status", "state", "dose_state", "reason", "log", "cartridge", "update", "alarm", "priority")
     lines = ["local WORDS = {"]
     lines += [f"    {name} = {{{', '.join(_word(word))}}}," for name, word in words.items()]
     lines += ["}", "local NAMES = {"]

@@ -105,6 +105,12 @@ frame's seq, can be read again with READ_EVENT as long as the device keeps it. S
 `NOT_FOUND` in answer to a QUERY means never seen; `FORGOTTEN` older than the ledger's memory: count it as delivered.
 A dose id never moves again after its OUTCOME or a reset. Limits count upper bounds.
 
+## Log
+
+Entries are numbered from 1. `chain` is the first 8 bytes of SHA-256 over the chain of the entry before (zero before entry 1),
+the entry (n u24, kind u8, boot u16, at_ms u32, a u16, b u32, little-endian), and, if its kind is ENDED, the fields of event
+OUTCOME as QUERY tells them of ledger number b. The oldest entry that is kept is where a reader begins.
+
 ## Stroke records
 
 `count` records of 7 bytes: interval_us u32 (since the index pulse before; 0 for the first stroke), depth_um u16 (protrusion at
@@ -183,7 +189,13 @@ def _fields(fields: list[Table]) -> Iterator[str]:
 
 
 def _enumerations(schema: Table) -> Iterator[str]:
-    for title, table in (("Device states", "state"), ("Dose states", "dose_state"), ("Modes", "mode")):
+    for title, table in (
+        ("Device states", "state"),
+        ("Dose states", "dose_state"),
+        ("Modes", "mode"),
+        ("Cartridges", "cartridge"),
+        ("Updates", "update"),
+    ):
         yield f"## {title}\n\n| id | name | meaning |\n|---|---|---|"
         yield from (f"| {r['id']} | {r['name']} | {r['about']} |" for r in schema[table])
         yield ""
@@ -191,13 +203,17 @@ def _enumerations(schema: Table) -> Iterator[str]:
     yield from (f"| {r['id']} | {r['name']} | {r['about']} |" for r in schema["reason"])
     yield "\n## Reasons of a reset\n\n| id | name | meaning |\n|---|---|---|"
     yield from (f"| {r['id']} | {r['name']} | {r['about']} |" for r in schema["reset"])
-    yield "\n## Log\n\n| id | name | a | b |\n|---|---|---|---|"
+    yield "\n## Log entries\n\n| id | name | a | b |\n|---|---|---|---|"
     yield from (f"| {r['id']} | {r['name']} | {r['a']} | {r['b']} |" for r in schema["log"])
-    for title, table in (("Latches", "latch"), ("Capabilities", "capability"), ("Flags", "flag")):
+    for title, table in (("Latches", "latch"), ("Capabilities", "capability"), ("Checks", "check"), ("Flags", "flag")):
         yield f"\n## {title}\n\n| bit | name | meaning |\n|---|---|---|"
         yield from (f"| {r['bit']} | {r['name']} | {r['about']} |" for r in schema[table])
     yield "\n## Inputs\n\n| bit | name |\n|---|---|"
     yield from (f"| {r['bit']} | {r['name']} |" for r in schema["input"])
+    yield "\n## Alarms\n\n| id | name | priority | within, ms | action | latch | reset by | value | meaning |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    keys = ("id", "name", "priority", "within_ms", "action", "latch", "reset", "unit", "about")
+    yield from (f"| {' | '.join(str(r[key]) for key in keys)} |" for r in schema["alarm"])
     yield "\n## Status\n\n| code | name | family | cause | what to do next |\n|---|---|---|---|---|"
     for r in schema["status"]:
         yield f"| {r['code']} | {r['name']} | {r['family']} | {r['cause']} | {r['next']} |"

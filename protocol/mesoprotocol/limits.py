@@ -9,6 +9,26 @@ import binascii
 DOSE_MIN_NL = 20000
 # SR-01; reference handpiece: 0.02-0.2 ml a single dose
 DOSE_MAX_NL = 200000
+# reference handpiece: a test dose of 0.01-0.02 ml; choice
+TEST_MIN_NL = 10000
+# reference handpiece: a test dose of 0.01-0.02 ml; choice
+TEST_MAX_NL = 20000
+# choice: an immediate reaction to a test dose shows within 20 minutes; enforced by the host
+TEST_WAIT_S = 1200
+# reference handpiece: repeat, 0.005-0.05 ml a stroke; choice
+STROKE_MIN_NL = 5000
+# reference handpiece: repeat, 0.005-0.05 ml a stroke; choice
+STROKE_MAX_NL = 50000
+# choice: a stroke every 10 s, the time that a held run waits
+REPEAT_RATE_MIN_PER_MIN = 6
+# reference handpiece: repeat, up to 300 a minute; the profile's time constant allows less
+REPEAT_RATE_MAX_PER_MIN = 300
+# choice: half of the reference syringe in one run
+REPEAT_MAX_NL = 500000
+# choice: the plunger still glides, and 0.2 ml take 200 s
+FLOW_MIN_NL_PER_S = 1000
+# choice: 1 ml in 20 s; needle and pressure limit of the profile allow less
+FLOW_MAX_NL_PER_S = 50000
 # reference handpiece: 0.5 ml priming in all; choice
 PRIME_MAX_NL = 500000
 # SR-01; 20 ml hard limit of one treatment
@@ -65,14 +85,20 @@ DEADMAN_MS = 250
 CHUNK_PERCENT = 5
 # the reservation ahead is at most 15 strokes
 CHUNK_STROKES = 15
-# SR-07: alarm within 10 ul of undelivered volume, of which 3 ul are stored in normal flow
-OCCLUSION_NL = 6000
+# SR-07: alarm within 10 ul of undelivered volume: 3 ul are stored in normal flow, 2.5 are a look's, a chunk's and the measured compliance's error
+OCCLUSION_NL = 4500
 # the needle waits at most 5 s for the pressure to fall, then DRIP; choice
 SETTLE_MAX_MS = 5000
 # choice: two and a half times the pressure sensor's allowed noise (A-23: 1 kPa)
 FLAT_PA = 2500
 # choice: 64 microsteps; lost steps come in blocks of 4 full steps = 20 um
 ENCODER_TOLERANCE_UM = 20
+# choice: twice the scale error of a linear encoder, on top of ENCODER_TOLERANCE_UM
+ENCODER_SCALE_PERMILLE = 2
+# choice: less than half of the profile's is another syringe, or a pressure sensor that lies
+COMPLIANCE_MIN_PERCENT = 50
+# SR-08, A-31: air is suspected if the compliance measured at prime exceeds 1.5 times the profile's
+COMPLIANCE_MAX_PERCENT = 150
 # SR-31: each stroke's depth within 0.15 mm of set
 DEPTH_TOLERANCE_UM = 150
 # SR-31: a stroke deeper than the zone's limit stops at once; choice: four sigma of the carrier sensor (15 um)
@@ -95,6 +121,38 @@ AUTH_FAILURES = 5
 AUTH_BACKOFF_S = 64
 # the ring holds at least 256 doses; choice
 LEDGER_DOSES = 256
+# choice: beside the mark on their chips, SR-32
+CARTRIDGES_REMEMBERED = 64
+# choice: what a FRAM of 32 KiB has room for beside the ledger
+LOG_ENTRIES = 143
+# choice: hard maximum at the luer, ten times what the profile's flow makes and above the stiffest skin tried (100 kPa)
+PRESSURE_MAX_PA = 150000
+# choice: below this no fluid can be, so the sensor is defective
+PRESSURE_MIN_PA = -95000
+# SR-05, A-31: delivered against commanded
+OVER_PERCENT = 10
+# SR-05, A-31: delivered against commanded, for small doses
+OVER_NL = 2000
+# over-delivery within 100 ms, of which half is for the look
+SAFETY_LOOK_MS = 50
+# load pulse before a dose; choice
+POWER_CHECK_MS = 50
+# choice: 200 mV above where the board restarts
+BATTERY_CUTOFF_MV = 2900
+# 20 % above where the board restarts (2.7 V), under load
+BATTERY_START_MV = 3250
+# choice: some 5 % of a lithium cell's charge are left
+BATTERY_LOW_MV = 3450
+# choice: of the syringe's capacity
+NEAR_EMPTY_PERMILLE = 100
+# SR-27: handling of STOP begins within 5 ms
+LOOP_LATE_MS = 5
+# SR-12, A-31: four times an hour
+SELF_TEST_MS = 900000
+# choice: the board itself does not run on less, so the gauge is defective
+BATTERY_MIN_MV = 2000
+# choice: above the mains adapter's 5 V
+BATTERY_MAX_MV = 6000
 
 # id, name, deepest metered, deepest fractional (um), largest dose (nl)
 ZONES: tuple = (
@@ -112,9 +170,9 @@ ZONES: tuple = (
 )
 
 # id, name, bore_um, capacity_nl, pl_per_step, pl_per_count, compliance_nl_per_kpa, resistance_pa_s_per_ul,
-# flow_nl_per_s, tolerance_permille
+# flow_nl_per_s, tolerance_permille, pressure_max_kpa
 PROFILES: tuple = (
-    (1, "1ml-30G4-aqueous", 4780, 1000000, 5608, 8973, 200, 755, 20000, 20),
+    (1, "1ml-30G4-aqueous", 4780, 1000000, 5608, 8973, 200, 755, 20000, 20, 60),
 )
 
 PROFILE_ID = 0
@@ -127,10 +185,21 @@ PROFILE_COMPLIANCE_NL_PER_KPA = 6
 PROFILE_RESISTANCE_PA_S_PER_UL = 7
 PROFILE_FLOW_NL_PER_S = 8
 PROFILE_TOLERANCE_PERMILLE = 9
+PROFILE_PRESSURE_MAX_KPA = 10
 
 NAMES = (
     "DOSE_MIN_NL",
     "DOSE_MAX_NL",
+    "TEST_MIN_NL",
+    "TEST_MAX_NL",
+    "TEST_WAIT_S",
+    "STROKE_MIN_NL",
+    "STROKE_MAX_NL",
+    "REPEAT_RATE_MIN_PER_MIN",
+    "REPEAT_RATE_MAX_PER_MIN",
+    "REPEAT_MAX_NL",
+    "FLOW_MIN_NL_PER_S",
+    "FLOW_MAX_NL_PER_S",
     "PRIME_MAX_NL",
     "TREATMENT_MAX_NL",
     "METERED_DEPTH_MIN_UM",
@@ -163,6 +232,9 @@ NAMES = (
     "SETTLE_MAX_MS",
     "FLAT_PA",
     "ENCODER_TOLERANCE_UM",
+    "ENCODER_SCALE_PERMILLE",
+    "COMPLIANCE_MIN_PERCENT",
+    "COMPLIANCE_MAX_PERCENT",
     "DEPTH_TOLERANCE_UM",
     "DEPTH_OVER_UM",
     "PRIME_FLUSH_NL",
@@ -174,6 +246,22 @@ NAMES = (
     "AUTH_FAILURES",
     "AUTH_BACKOFF_S",
     "LEDGER_DOSES",
+    "CARTRIDGES_REMEMBERED",
+    "LOG_ENTRIES",
+    "PRESSURE_MAX_PA",
+    "PRESSURE_MIN_PA",
+    "OVER_PERCENT",
+    "OVER_NL",
+    "SAFETY_LOOK_MS",
+    "POWER_CHECK_MS",
+    "BATTERY_CUTOFF_MV",
+    "BATTERY_START_MV",
+    "BATTERY_LOW_MV",
+    "NEAR_EMPTY_PERMILLE",
+    "LOOP_LATE_MS",
+    "SELF_TEST_MS",
+    "BATTERY_MIN_MV",
+    "BATTERY_MAX_MV",
 )
 
 

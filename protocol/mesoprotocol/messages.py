@@ -279,7 +279,7 @@ class Prepare(NamedTuple):
     depth_um: int
     """needle protrusion; 0 when priming [um]"""
     mode: int
-    """SINGLE or PRIME"""
+    """SINGLE, PRIME or TEST"""
     profile: int
     """syringe, needle and fluid"""
     zone: int
@@ -335,6 +335,50 @@ class PrepareRunReply(NamedTuple):
     """ticks of one stroke, rounded down [40 ns]"""
     remainder: int
     """cycle_ticks * rate + remainder = 1,500,000,000"""
+    depth_um: int
+    """depth the stop will be set to [um]"""
+    plan_crc: bytes
+    """CRC-32 of request and plan; COMMIT must bear it"""
+
+
+class PrepareSeries(NamedTuple):
+    """Plans a repeat or a perfusion: given while the trigger is held; released holds, pressed again within 10
+    s goes on. Moves nothing, writes nothing. The first eight fields are PREPARE's.
+    """
+
+    dose_id: bytes
+    """chosen by the host, never reused"""
+    n: int
+    """the ledger's next number as the host sees it"""
+    volume_nl: int
+    """volume in all [nl]"""
+    depth_um: int
+    """needle protrusion [um]"""
+    mode: int
+    """REPEAT or PERFUSION"""
+    profile: int
+    """syringe, needle and fluid"""
+    zone: int
+    """zone of the body"""
+    point: int
+    """number of the point within the treatment"""
+    stroke_nl: int
+    """volume of each stroke; 0 for a perfusion [nl]"""
+    rate_per_min: int
+    """strokes a minute at most; 0 for a perfusion [/min]"""
+    flow_nl_per_s: int
+    """flow of a perfusion; 0 for a repeat, which has the profile's [nl/s]"""
+
+
+class PrepareSeriesReply(NamedTuple):
+    """Answer to PREPARE_SERIES."""
+
+    status: int
+    state: int
+    steps: int
+    """plunger steps planned in all"""
+    dispense_ms: int
+    """time of dispensing [ms]"""
     depth_um: int
     """depth the stop will be set to [um]"""
     plan_crc: bytes
@@ -459,6 +503,130 @@ class CalibrateReply(NamedTuple):
     state: int
     generation: int
     """of these"""
+
+
+class Log(NamedTuple):
+    """An entry of the device's log by number; the last 143 are kept. See Log for what it says and how it is
+    chained.
+    """
+
+    n: int
+    """number of the entry, from 1"""
+
+
+class LogReply(NamedTuple):
+    """Answer to LOG."""
+
+    status: int
+    state: int
+    newest: int
+    """number of the newest entry"""
+    n: int
+    """the request's"""
+    kind: int
+    """what happened; NONE if it is not kept or does not read"""
+    boot: int
+    """in which boot, counted modulo 2^16"""
+    at_ms: int
+    """when, since that boot [ms]"""
+    a: int
+    """first figure"""
+    b: int
+    """second figure"""
+    chain: bytes
+    """over all before it and this; zero while it is not chained yet"""
+
+
+class Cartridge(NamedTuple):
+    """The cartridge that is mounted, and whether a run of 20 needles could be prepared with it now."""
+
+
+class CartridgeReply(NamedTuple):
+    """Answer to CARTRIDGE."""
+
+    status: int
+    state: int
+    judged: int
+    """0, or why a run would be refused"""
+    chip: bytes
+    """what no other chip has; the last one's if none answers"""
+    cartridge: int
+    """its kind; 0 if it does not read"""
+    needles: int
+    """how many"""
+    gauge: int
+    """of the needles"""
+    lot: str
+    """sterile lot"""
+    expiry_day: int
+    """last good day, days since 2000-01-01 [d]"""
+
+
+class SetDate(NamedTuple):
+    """Tells the device the date, which lasts. Only service may set it back."""
+
+    day: int
+    """days since 2000-01-01 [d]"""
+
+
+class SetDateReply(NamedTuple):
+    """Answer to SET_DATE."""
+
+    status: int
+    state: int
+    day: int
+    """in force [d]"""
+
+
+class Alarms(NamedTuple):
+    """What stands against therapy, and how the device tests itself."""
+
+
+class AlarmsReply(NamedTuple):
+    """Answer to ALARMS."""
+
+    status: int
+    state: int
+    standing: int
+    """bit n: the alarm of id n was raised and not cleared"""
+    failed_checks: int
+    """bits of `check`: what the last self-test found wrong"""
+    self_tests: int
+    """self-tests since boot, at most 65,535"""
+    overruns: int
+    """looks of the loop that came late while something was armed, at most 65,535"""
+
+
+class Update(NamedTuple):
+    """Which application runs, and whether it is on trial."""
+
+
+class UpdateReply(NamedTuple):
+    """Answer to UPDATE."""
+
+    status: int
+    state: int
+    slot: int
+    """0: folder A, 1: folder B; that which would be started"""
+    update: int
+    """how it stands"""
+    tries_left: int
+    """starts before a trial is given up"""
+    safe: int
+    """1 if the safe application runs in its place"""
+
+
+class Confirm(NamedTuple):
+    """The application that is on trial works: it is started from now on. Moves nothing."""
+
+
+class ConfirmReply(NamedTuple):
+    """Answer to CONFIRM."""
+
+    status: int
+    state: int
+    update: int
+    """how it stands"""
 
 
 class OutcomeReply(NamedTuple):
@@ -590,6 +758,21 @@ class Telemetry(NamedTuple):
     """bits of `input`"""
 
 
+class AlarmEvent(NamedTuple):
+    """An alarm was raised; what it stops has stopped. Re-readable by ALARMS."""
+
+    time: int
+    """device time [us]"""
+    alarm: int
+    """which"""
+    priority: int
+    """how urgent"""
+    latches: int
+    """bits of `latch`"""
+    value: int
+    """what was found, in the alarm's own unit; 0 if it has none"""
+
+
 REQUESTS: dict[type, tuple[int, tuple[tuple[int, int, int, int], ...]]] = {
     Hello: (wire.HELLO, wire.HELLO_FIELDS),
     Status: (wire.STATUS, wire.STATUS_FIELDS),
@@ -603,6 +786,7 @@ REQUESTS: dict[type, tuple[int, tuple[tuple[int, int, int, int], ...]]] = {
     StartTreatment: (wire.START_TREATMENT, wire.START_TREATMENT_FIELDS),
     Prepare: (wire.PREPARE, wire.PREPARE_FIELDS),
     PrepareRun: (wire.PREPARE_RUN, wire.PREPARE_RUN_FIELDS),
+    PrepareSeries: (wire.PREPARE_SERIES, wire.PREPARE_SERIES_FIELDS),
     Commit: (wire.COMMIT, wire.COMMIT_FIELDS),
     Query: (wire.QUERY, wire.QUERY_FIELDS),
     Ledger: (wire.LEDGER, wire.LEDGER_FIELDS),
@@ -610,6 +794,12 @@ REQUESTS: dict[type, tuple[int, tuple[tuple[int, int, int, int], ...]]] = {
     Strokes: (wire.STROKES, wire.STROKES_FIELDS),
     Settings: (wire.SETTINGS, wire.SETTINGS_FIELDS),
     Calibrate: (wire.CALIBRATE, wire.CALIBRATE_FIELDS),
+    Log: (wire.LOG, wire.LOG_FIELDS),
+    Cartridge: (wire.CARTRIDGE, wire.CARTRIDGE_FIELDS),
+    SetDate: (wire.SET_DATE, wire.SET_DATE_FIELDS),
+    Alarms: (wire.ALARMS, wire.ALARMS_FIELDS),
+    Update: (wire.UPDATE, wire.UPDATE_FIELDS),
+    Confirm: (wire.CONFIRM, wire.CONFIRM_FIELDS),
 }
 REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.HELLO: (HelloReply, wire.HELLO_REPLY_FIELDS),
@@ -624,6 +814,7 @@ REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.START_TREATMENT: (StartTreatmentReply, wire.START_TREATMENT_REPLY_FIELDS),
     wire.PREPARE: (PrepareReply, wire.PREPARE_REPLY_FIELDS),
     wire.PREPARE_RUN: (PrepareRunReply, wire.PREPARE_RUN_REPLY_FIELDS),
+    wire.PREPARE_SERIES: (PrepareSeriesReply, wire.PREPARE_SERIES_REPLY_FIELDS),
     wire.COMMIT: (CommitReply, wire.COMMIT_REPLY_FIELDS),
     wire.QUERY: (OutcomeReply, wire.OUTCOME_FIELDS),
     wire.LEDGER: (OutcomeReply, wire.OUTCOME_FIELDS),
@@ -631,12 +822,19 @@ REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.STROKES: (StrokesReply, wire.STROKES_REPLY_FIELDS),
     wire.SETTINGS: (SettingsReply, wire.SETTINGS_REPLY_FIELDS),
     wire.CALIBRATE: (CalibrateReply, wire.CALIBRATE_REPLY_FIELDS),
+    wire.LOG: (LogReply, wire.LOG_REPLY_FIELDS),
+    wire.CARTRIDGE: (CartridgeReply, wire.CARTRIDGE_REPLY_FIELDS),
+    wire.SET_DATE: (SetDateReply, wire.SET_DATE_REPLY_FIELDS),
+    wire.ALARMS: (AlarmsReply, wire.ALARMS_REPLY_FIELDS),
+    wire.UPDATE: (UpdateReply, wire.UPDATE_REPLY_FIELDS),
+    wire.CONFIRM: (ConfirmReply, wire.CONFIRM_REPLY_FIELDS),
 }
 EVENTS: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.EVENT_OUTCOME: (OutcomeEvent, wire.OUTCOME_FIELDS),
     wire.EVENT_PHASE: (PhaseEvent, wire.EVENT_PHASE_FIELDS),
     wire.EVENT_STROKE_RECORDS: (StrokeRecordsEvent, wire.EVENT_STROKE_RECORDS_FIELDS),
     wire.EVENT_TELEMETRY: (Telemetry, wire.EVENT_TELEMETRY_FIELDS),
+    wire.EVENT_ALARM: (AlarmEvent, wire.EVENT_ALARM_FIELDS),
 }
 
 TIMEOUT_MS = {
@@ -652,6 +850,7 @@ TIMEOUT_MS = {
     wire.START_TREATMENT: 300,
     wire.PREPARE: 300,
     wire.PREPARE_RUN: 300,
+    wire.PREPARE_SERIES: 300,
     wire.COMMIT: 300,
     wire.QUERY: 300,
     wire.LEDGER: 300,
@@ -659,6 +858,12 @@ TIMEOUT_MS = {
     wire.STROKES: 300,
     wire.SETTINGS: 300,
     wire.CALIBRATE: 600,
+    wire.LOG: 300,
+    wire.CARTRIDGE: 600,
+    wire.SET_DATE: 300,
+    wire.ALARMS: 300,
+    wire.UPDATE: 300,
+    wire.CONFIRM: 600,
 }
 
 ROLES = {
@@ -674,6 +879,7 @@ ROLES = {
     wire.START_TREATMENT: wire.ROLE_OPERATOR,
     wire.PREPARE: wire.ROLE_OPERATOR,
     wire.PREPARE_RUN: wire.ROLE_OPERATOR,
+    wire.PREPARE_SERIES: wire.ROLE_OPERATOR,
     wire.COMMIT: wire.ROLE_OPERATOR,
     wire.QUERY: wire.ROLE_OBSERVER,
     wire.LEDGER: wire.ROLE_OBSERVER,
@@ -681,6 +887,12 @@ ROLES = {
     wire.STROKES: wire.ROLE_OBSERVER,
     wire.SETTINGS: wire.ROLE_OBSERVER,
     wire.CALIBRATE: wire.ROLE_SERVICE,
+    wire.LOG: wire.ROLE_OBSERVER,
+    wire.CARTRIDGE: wire.ROLE_OBSERVER,
+    wire.SET_DATE: wire.ROLE_OPERATOR,
+    wire.ALARMS: wire.ROLE_OBSERVER,
+    wire.UPDATE: wire.ROLE_OBSERVER,
+    wire.CONFIRM: wire.ROLE_SERVICE,
 }
 STATE_NAMES = {
     0: "IDLE",
@@ -730,6 +942,14 @@ REASON_NAMES = {
     20: "NO_FLOW",
     21: "STORE",
     22: "EXPIRED",
+    23: "COMPLIANCE",
+    40: "OVER_DELIVERY",
+    41: "UNDER_DELIVERY",
+    42: "IN_SKIN",
+    43: "PRESSURE",
+    44: "SENSOR",
+    45: "BATTERY",
+    46: "SELF_TEST",
 }
 RESET_NAMES = {
     0: "UNKNOWN",
@@ -738,6 +958,7 @@ RESET_NAMES = {
     3: "ASKED",
 }
 LOG_NAMES = {
+    0: "NONE",
     1: "BOOT",
     2: "ARMED",
     3: "ENDED",
@@ -747,6 +968,45 @@ LOG_NAMES = {
     7: "SETTINGS",
     8: "REFUSED",
     9: "TREATMENT",
+}
+CARTRIDGE_NAMES = {
+    1: "PUNCTURE",
+    2: "HOLLOW",
+}
+UPDATE_NAMES = {
+    0: "CONFIRMED",
+    1: "PENDING",
+    2: "ROLLED_BACK",
+    3: "DAMAGED",
+}
+ALARM_NAMES = {
+    1: "NEEDLE_NOT_HOME",
+    2: "OVER_DELIVERY",
+    3: "DEPTH",
+    4: "PERMIT",
+    5: "LEDGER_CORRUPT",
+    6: "SELF_TEST",
+    7: "STORE",
+    8: "IN_SKIN",
+    9: "OCCLUSION",
+    10: "PRESSURE",
+    11: "SENSOR",
+    12: "ENCODER",
+    13: "STROKES",
+    14: "DRIVE_FAULT",
+    15: "SYRINGE",
+    16: "LINK_LOST",
+    17: "INTERRUPTED",
+    18: "UNDER_DELIVERY",
+    19: "BATTERY",
+    20: "BATTERY_LOW",
+    21: "NEAR_EMPTY",
+    22: "LOOP_OVERRUN",
+}
+PRIORITY_NAMES = {
+    1: "LOW",
+    2: "MEDIUM",
+    3: "HIGH",
 }
 STATUS_NAMES = {
     0: "OK",
@@ -776,12 +1036,25 @@ STATUS_NAMES = {
     3005: "SYRINGE_EMPTY",
     3006: "RUN_TIME",
     3007: "PRIME_LIMIT",
+    3009: "FLOW",
     4001: "INTERLOCK",
     4002: "NOT_PRIMED",
     4003: "SKIN_CONTACT",
+    4010: "NO_CHIP",
+    4011: "CHIP_DAMAGED",
+    4012: "CARTRIDGE_USED",
+    4013: "CARTRIDGE_KIND",
+    4014: "CARTRIDGE_EXPIRED",
+    4015: "DATE_UNKNOWN",
+    4016: "CARTRIDGE_CHANGED",
+    3008: "DATE_BACKWARDS",
     6002: "STORE_FAILED",
+    6005: "LOG_DAMAGED",
     6004: "SETTINGS_DAMAGED",
     6003: "KEYS_DAMAGED",
+    4020: "BATTERY",
+    6006: "SAFE_APPLICATION",
+    6007: "NOT_WHOLE",
 }
 REASON_ABOUT = {
     0: "as planned",
@@ -807,6 +1080,14 @@ REASON_ABOUT = {
     20: "the prime volume ended before fluid was seen to flow and the needle was flushed",
     21: "the ledger could not be written",
     22: "no COMMIT came within 5 s of PREPARE",
+    23: "the syringe gives way by more than 1.5 times its profile (air in it), or by less than half: another one is mounted",
+    40: "the plunger ran further or faster than what was armed",
+    41: "the plunger's carriage went less far than the dose needs",
+    42: "the needle was out of the handpiece for longer than what was armed can take",
+    43: "the pressure exceeded its hard maximum",
+    44: "the pressure sensor says what cannot be",
+    45: "the battery cannot finish what was armed",
+    46: "what the safety channel keeps in memory was altered",
 }
 LATCH_BITS = {
     1: "STOPPED",
@@ -817,6 +1098,9 @@ LATCH_BITS = {
     32: "NEEDLE_NOT_HOME",
     64: "FAULT",
     16384: "SETTINGS_DAMAGED",
+    32768: "LOG_DAMAGED",
+    1024: "SELF_TEST",
+    8192: "SAFE_APPLICATION",
 }
 INPUT_BITS = {
     1: "TRIGGER_A",
@@ -833,12 +1117,22 @@ INPUT_BITS = {
 FLAG_BITS = {
     1: "NEEDLE_HOME",
     2: "DRIP",
+    8: "NEAR_EMPTY",
     4: "EXACT",
 }
 CAPABILITY_BITS = {
     1: "METERED",
     2: "FRACTIONAL",
+    32: "SERIES",
     4: "KEYED",
+}
+CHECK_BITS = {
+    1: "PRESSURE",
+    2: "CARRIER",
+    4: "PERMIT",
+    8: "MEMORY",
+    16: "PROGRAM",
+    32: "BATTERY",
 }
 NAMES = {
     wire.HELLO: "HELLO",
@@ -853,6 +1147,7 @@ NAMES = {
     wire.START_TREATMENT: "START_TREATMENT",
     wire.PREPARE: "PREPARE",
     wire.PREPARE_RUN: "PREPARE_RUN",
+    wire.PREPARE_SERIES: "PREPARE_SERIES",
     wire.COMMIT: "COMMIT",
     wire.QUERY: "QUERY",
     wire.LEDGER: "LEDGER",
@@ -860,10 +1155,17 @@ NAMES = {
     wire.STROKES: "STROKES",
     wire.SETTINGS: "SETTINGS",
     wire.CALIBRATE: "CALIBRATE",
+    wire.LOG: "LOG",
+    wire.CARTRIDGE: "CARTRIDGE",
+    wire.SET_DATE: "SET_DATE",
+    wire.ALARMS: "ALARMS",
+    wire.UPDATE: "UPDATE",
+    wire.CONFIRM: "CONFIRM",
     wire.EVENT_OUTCOME: "OUTCOME",
     wire.EVENT_PHASE: "PHASE",
     wire.EVENT_STROKE_RECORDS: "STROKE_RECORDS",
     wire.EVENT_TELEMETRY: "TELEMETRY",
+    wire.EVENT_ALARM: "ALARM",
 }
 UNITS = {
     "time": "us",
@@ -880,6 +1182,8 @@ UNITS = {
     "area_cm2": "cm2",
     "duration_s": "s",
     "cycle_ticks": "40 ns",
+    "stroke_nl": "nl",
+    "flow_nl_per_s": "nl/s",
     "not_after": "us",
     "asked_nl": "nl",
     "lower_nl": "nl",
@@ -891,6 +1195,9 @@ UNITS = {
     "carrier_zero_um": "um",
     "pressure_zero_pa": "Pa",
     "encoder_gain_ppm": "ppm",
+    "at_ms": "ms",
+    "expiry_day": "d",
+    "day": "d",
     "plunger_nl": "nl",
     "needle_um": "um",
 }
@@ -900,12 +1207,19 @@ ENUMS = {
     "role": ROLE_NAMES,
     "dose_state": DOSE_STATE_NAMES,
     "reason": REASON_NAMES,
+    "kind": LOG_NAMES,
+    "judged": STATUS_NAMES,
+    "cartridge": CARTRIDGE_NAMES,
+    "update": UPDATE_NAMES,
+    "alarm": ALARM_NAMES,
+    "priority": PRIORITY_NAMES,
 }
 BITS = {
     "capabilities": CAPABILITY_BITS,
     "latches": LATCH_BITS,
     "inputs": INPUT_BITS,
     "flags": FLAG_BITS,
+    "failed_checks": CHECK_BITS,
 }
 STATUS_CAUSES = {
     0: ("ok", "done", "nothing"),
@@ -935,12 +1249,25 @@ STATUS_CAUSES = {
     3005: ("limit", "what is left in the syringe does not cover the volume", "change the syringe"),
     3006: ("limit", "the strokes need more time than the run allows", "fewer strokes, or a longer time limit"),
     3007: ("limit", "priming would exceed 0.5 ml in all for this treatment", "look for a leak or a loose syringe"),
+    3009: ("limit", "needle, fluid and pressure limit of the profile do not allow this flow, or the rate leaves the needle less than three time constants in skin", "choose less flow or a lower rate, or another needle and its profile"),
     4001: ("actuator", "syringe or cartridge missing, needle not home, emergency stop pressed, or driver fault", "look at the handpiece; STATUS names the inputs"),
     4002: ("actuator", "the syringe was not primed since the device started", "prime away from the skin"),
     4003: ("actuator", "the handpiece touches skin where it must not: before priming", "hold the handpiece away from the skin"),
+    4010: ("actuator", "the cartridge's chip does not answer", "mount the cartridge again, or another one"),
+    4011: ("actuator", "what is written on the cartridge's chip does not read", "mount another cartridge"),
+    4012: ("actuator", "the cartridge was used before, in another treatment or by another device", "throw it away and mount a new one"),
+    4013: ("actuator", "the cartridge is of another kind than the mode wants, or has more needles than were said", "mount the right cartridge, or say how many needles it has"),
+    4014: ("actuator", "the cartridge's sterility has expired", "throw it away and mount a new one"),
+    4015: ("actuator", "no host has ever told the device the date, so that it cannot judge a cartridge's expiry", "SET_DATE, which beginning a treatment does"),
+    4016: ("actuator", "the cartridge is not the one that was mounted when the run was prepared", "prepare again with a new id"),
+    3008: ("limit", "the date is before one that the device was told", "check the computer's clock; service may set the date back"),
     6002: ("storage", "the ledger did not read back what was written", "service: the non-volatile memory is defective"),
+    6005: ("storage", "the device's log does not read, or it or the ledger was altered; nothing can be given", "service: read the log, find out who has opened the device, and replace its non-volatile memory"),
     6004: ("storage", "settings or calibration in the device's files do not read, or are not there any more; nothing can be given", "service: the device must be set up and calibrated anew"),
     6003: ("storage", "the keys in the device's memory do not read: nobody can be let in, and nothing can be given", "service: the non-volatile memory must be replaced and the device provisioned anew"),
+    4020: ("actuator", "the battery cannot finish a dose or run", "charge it, or connect the mains"),
+    6006: ("storage", "the safe application runs, which gives nothing: the others do not read, have failed, or were not wanted", "service: read UPDATE and the log, then install the application again"),
+    6007: ("storage", "a file of the application is missing, or is not as its manifest says", "service: install the application again"),
 }
 FINAL_DOSE_STATES = frozenset(
     (0, 1, 6, 7, 8, 9)

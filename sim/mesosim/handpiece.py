@@ -12,6 +12,7 @@ from __future__ import annotations
 import sys
 import tomllib
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +83,29 @@ def load(override: Path | None = None) -> Handpiece:
             raise HandpieceError(f"{FILE.name}: {name}.{place} = {first['input']!r}: {first['msg']}") from None
         _check(FILE.name, name, symbols[name].nominal, symbols[name])
     if override is not None:
-        for name, value in _leaves(_parse(override), ""):
-            if name not in symbols:
-                raise HandpieceError(f"{override}: {name} = {value!r}: no such symbol; see {FILE.name} for all of them")
-            _check(str(override), name, value, symbols[name])
-            symbols[name] = symbols[name].model_copy(update={"nominal": float(value), "tolerance": 0.0})
+        for name, value in measured(override, symbols).items():
+            symbols[name] = symbols[name].model_copy(update={"nominal": value, "tolerance": 0.0})
     return Handpiece(symbols=symbols)
+
+
+def measured(path: Path, symbols: dict[str, Symbol]) -> dict[str, float]:
+    """The values of such a file. Raises `HandpieceError`, OSError, and ValueError for what is no path."""
+    found = _leaves(_parse(path), "")
+    if not found:
+        raise HandpieceError(f"{path}: has no value in it: must have a table such as [needle]")
+    for name, value in found:
+        if name not in symbols:
+            raise HandpieceError(f"{path}: {name} = {value!r}: {unknown(name, symbols)}")
+        _check(str(path), name, value, symbols[name])
+    return {name: float(value) for name, value in found}
+
+
+def unknown(name: str, known: Iterable[str]) -> str:
+    """What to say of a name that no symbol has: those of its table, or of all tables the names."""
+    table = name.partition(".")[0]
+    near = [each for each in known if each.startswith(f"{table}.")]
+    tables = dict.fromkeys(each.partition(".")[0] for each in known)
+    return f"no such symbol: must be one of {', '.join(near or tables)}{'' if near else ', and what is in it'}"
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -101,7 +119,7 @@ def _leaves(table: dict[str, Any], prefix: str) -> list[tuple[str, Any]]:
     """Dotted names and what stands there: a symbol's own table, or anything that is no table."""
     found = []
     for key, value in table.items():
-        if isinstance(value, dict) and "nominal" not in value:
+        if isinstance(value, dict) and value and "nominal" not in value:
             found += _leaves(value, f"{prefix}{key}.")
         else:
             found.append((prefix + key, value))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from mesosim.lab import scenario
@@ -11,7 +13,7 @@ from mesosim.lab.campaign.draw import Draw
 from mesosim.lab.campaign.results import FILE, Result, lines
 from mesosim.lab.play import play
 from mesosim.lab.scenario import ScenarioError
-from tests.campaign.conftest import Played
+from tests.campaign.conftest import ONE_DOSE, Played
 
 CAMPAIGN = """
 [campaign]
@@ -29,6 +31,18 @@ def test_a_campaign_file_names_what_lies_beside_it(played: Played) -> None:
     assert all(case.job.scenario_of(case.seed).device.drawn for case in plan.cases())
     told = cases.load([str(played.folder / "swarm.toml")], "7", "micropython")
     assert [(case.seed, case.job.runtime) for case in told.cases()] == [(7, "micropython"), (7, "micropython")]
+
+
+def test_a_case_is_another_when_its_device_was_measured_anew(played: Played) -> None:
+    name = played.write("own.toml", ONE_DOSE + '[device]\nparameters = "measured.toml"\n')
+    digests = []
+    for bore_um in (160, 163, 160):
+        played.write("measured.toml", f"[needle]\nbore_um = {bore_um}\n")
+        (case,) = cases.load([name], "1", None).cases()
+        digests.append(case.job.sha256)
+        worker = pickle.loads(pickle.dumps(case.job))  # as on a machine that has none of these files
+        assert worker.scenario_of(1).device.set == {"needle.bore_um": bore_um}
+    assert digests[0] == digests[2] != digests[1]
 
 
 def test_the_seed_draws_values_and_faults(played: Played) -> None:
@@ -70,7 +84,7 @@ def test_a_drawn_case_that_failed_is_replayed_by_its_own_file(played: Played) ->
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[campaign]\nscenarios = []", r"campaign\.scenarios = \[\]: must be"),
+        ("[campaign]\nscenarios = []", r"campaign\.scenarios = \[\]: must have at least 1 item"),
         (
             '[campaign]\nscenarios = ["one-dose.toml"]\nruntime = "java"',
             r"campaign\.runtime = 'java': must be 'cpython' or",
@@ -81,8 +95,10 @@ def test_a_drawn_case_that_failed_is_replayed_by_its_own_file(played: Played) ->
         (CAMPAIGN + "set = {x = [2.0, 1.0]}", r"draw\.set\.x = \[2.0, 1.0\]: must be the lower end first"),
         (
             CAMPAIGN + '[[draw.fault]]\nname = "x"\nprobability = 1.5',
-            r"probability = 1.5: must be less than or equal to 1",
+            r"probability = 1.5: must be 0 to 1",
         ),
+        (CAMPAIGN.replace("= true", '= "yes"'), r"draw\.device = 'yes': must be a valid boolean"),
+        (CAMPAIGN.replace("refused.toml", "a\\u0000.toml"), r"a\\x00.toml': cannot be read: embedded null"),
         (CAMPAIGN.replace("refused.toml", "none.toml"), "none.toml: there is no such file"),
         (CAMPAIGN.replace("refused", "one-dose"), "scenario one-dose is named twice on cpython"),
     ],
@@ -102,6 +118,6 @@ def test_a_wrong_shard_is_refused(text: str) -> None:
 def test_a_draw_may_not_reach_what_no_scenario_may_be(played: Played) -> None:
     text = CAMPAIGN + '[[draw.fault]]\nname = "occlusion"\nprobability = 0.01\nat_s = [0.0, 9000.0]'
     with pytest.raises(
-        ScenarioError, match=r"swarm.toml: \[draw\] on .*one-dose.toml: .*[^$]*fault\[0\].at_s = 9000.0"
+        ScenarioError, match=r"swarm.toml: \[draw\] on .*one-dose.toml: .*[^$]*fault\[1\].at_s = 9000.0"
     ):
         cases.load([played.write("swarm.toml", text)], None, None)

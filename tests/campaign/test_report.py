@@ -57,6 +57,8 @@ def outcome(seed: int, stream: random.Random) -> Outcome:
         alarm="" if alarm_ms is None else "occlusion",
         alarm_ms=alarm_ms,
         hazard_ms=1000 if fault else None,
+        judged=not fault or seed % 2 == 0,
+        standing="open: it is <late>" if fault == "occlusion" else "",
         doses=doses,
         strokes={
             "count": 100,
@@ -149,6 +151,8 @@ def test_the_fault_matrix_follows_from_the_csv(folder: Path) -> None:
         failed = sum(case["passed"] == "False" for case in cases)
         assert (row.runs, row.detected, row.failed) == (len(cases), len(times), failed)
         assert (row.median_ms, row.most_ms, row.hazard_ms) == (plain.median(times), max(times), 1000)
+        assert row.not_judged == sum(case["judged"] == "False" for case in cases)
+        assert {row.standing} == {case["standing"] for case in cases}
         assert row.in_time == sum(time <= 1000 for time in times)
         assert row.bounds[0] < row.detected / row.runs < row.bounds[1]
 

@@ -15,6 +15,21 @@ from mesoinjector import Delivered, Injector, errors
 from mesoinjector.cli import app
 from mesosim.lab import scenario
 
+ONE_DOSE = """
+title = "A prime and a dose"
+
+[[step]]
+do = "prime"
+volume_ml = 0.06
+
+[[step]]
+do = "dose"
+volume_ml = 0.1
+depth_mm = 1.0
+zone = "cheek"
+
+"""
+
 
 def sim(*arguments: str) -> tuple[int, str]:
     """Exit code and stdout of `mesoinjector sim`; errors of the package are raised."""
@@ -44,6 +59,26 @@ def test_a_fault_from_the_command_line_and_json(tmp_path: Path) -> None:
     assert code == 0, outcome["findings"]
     assert (outcome["fault"], outcome["hazard"], outcome["alarm"]) == ("estop", "H-06", "estop")
     assert 0 <= outcome["alarm_ms"] <= outcome["hazard_ms"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "words"),
+    [
+        ("drive_stall@2.0", 1, "FINDING: needle home and nothing pushed never; allowed are 1000 ms"),
+        ("drive_stall@2.0", 1, "known: open: a drive that cannot turn"),
+        ("depth_stop_off@1.2:value=4000", 1, "FINDING: the alarm is none; expected depth"),
+        ("index_dead", 0, "known: harmless: a dose goes by the needle's own position"),
+        ("board.index_count.stuck@2.0", 0, "seed 7, cpython: passed, its alarm not judged"),
+        ("board.index_count.stuck@2.0", 0, "not judged: the catalogue has no entry for it in a dose"),
+        ("estop@1.0:step=4", 0, "not judged: nothing is given in its step"),
+    ],
+)
+def test_a_fault_is_judged_or_said_not_to_be(fault: str, code: int, words: str, tmp_path: Path) -> None:
+    text = ONE_DOSE + '[[step]]\ndo = "wait"\ns = 1.0\n' * 2
+    (tmp_path / "mine.toml").write_text(text)
+    done, out = sim("run", str(tmp_path / "mine.toml"), "--seed", "7", "--fault", fault)
+    assert words in out
+    assert done == code
 
 
 def test_the_same_seed_gives_the_same_trace(tmp_path: Path) -> None:

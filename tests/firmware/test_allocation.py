@@ -126,6 +126,7 @@ class Board:
     def pressure_pa(self): return 0
     def encoder(self): return 0
     def battery_mv(self): return 4000
+    def program_intact(self): return True
     def enable(self, on): pass
     def permit(self, on, away): pass
     def feed_deadman(self): pass
@@ -185,6 +186,11 @@ def requests() -> list[tuple[str, str]]:
             messages.Auth(1, bytes(16)),
             messages.Provision(1, KEY),
             messages.Settings(),
+            messages.Update(),
+            messages.Confirm(),
+            messages.Cartridge(),
+            messages.SetDate(9_600),
+            messages.Log(1),
             messages.Calibrate("me", 0, 0, 10**6),
         ),
     ]

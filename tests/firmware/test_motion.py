@@ -137,6 +137,7 @@ def test_a_volume_is_the_nearest_number_of_steps(volume_nl: int):
 
 
 def test_the_plunger_keeps_to_the_profiles_flow():
-    interval = motion.plunger_interval(tuple(Small(v) if isinstance(v, int) else v for v in REFERENCE))
+    profile = tuple(Small(v) if isinstance(v, int) else v for v in REFERENCE)
+    interval = motion.plunger_interval(profile, profile[limits.PROFILE_FLOW_NL_PER_S])
     a_second = 1000 * TICKS_PER_MS // interval * REFERENCE[limits.PROFILE_PL_PER_STEP] // 1000
     assert abs(a_second - REFERENCE[limits.PROFILE_FLOW_NL_PER_S]) <= 10

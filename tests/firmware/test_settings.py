@@ -16,7 +16,7 @@ def saved(times: int) -> dict[str, bytes]:
     """What is on the flash after so many updates."""
     content: dict[str, bytes] = {}
     for n in range(times):
-        assert settings.Settings(Memory(content)).save(True, b"device", 120, -700 + n, 1_002_000) == wire.S_OK
+        assert settings.Settings(Memory(content)).change(True, b"device", 120, -700 + n, 1_002_000) == wire.S_OK
     return content
 
 
@@ -48,7 +48,7 @@ def test_each_byte_of_each_file(times: int, how: object) -> None:
             before = dict(content)
             kept = settings.Settings(Memory(content))
             assert kept.damaged, (name, at)
-            assert kept.save(True, b"", 0, 0, 1_000_000) == wire.S_SETTINGS_DAMAGED
+            assert kept.change(True, b"", 0, 0, 1_000_000) == wire.S_SETTINGS_DAMAGED
             assert content == before, "what is damaged is not written"
             assert kept.told()[2:] == [0, 0, 1_000_000], "nothing of it is taken"
 
@@ -94,7 +94,7 @@ def test_what_may_not_be_written_is_refused(
     content = saved(1)
     before = dict(content)
     kept = settings.Settings(Memory(content))
-    assert kept.save(at_rest, b"new", carrier_um, pressure_pa, gain_ppm) == status
+    assert kept.change(at_rest, b"new", carrier_um, pressure_pa, gain_ppm) == status
     assert (content == before) == (status != wire.S_OK)
     told = settings.Settings(Memory(content)).told()
     assert told[2:] == ([carrier_um, pressure_pa, gain_ppm] if status == wire.S_OK else [120, -700, 1_002_000])
@@ -107,7 +107,7 @@ def test_a_file_that_does_not_take_what_is_written() -> None:
 
     content = saved(2)
     kept = settings.Settings(Forgetful(content))
-    assert kept.save(True, b"new", 0, 0, 1_000_000) == wire.S_STORE_FAILED
+    assert kept.change(True, b"new", 0, 0, 1_000_000) == wire.S_STORE_FAILED
     assert kept.told()[2:] == [120, -699, 1_002_000]
 
 

@@ -29,7 +29,7 @@ RAW, FRAME, REQUEST, COMMIT, HELLO, BEATS, SILENCE, CONTROL, AGAIN, STOP = range
 
 def seeds() -> list[bytes]:
     """A prime and a dose, a run, and the same cut short by everything that cuts a dose short."""
-    treatment = bytes((HELLO, 1)) + _asked(messages.StartTreatment(1))
+    treatment = bytes((HELLO, 1)) + _asked(messages.SetDate(9_600)) + _asked(messages.StartTreatment(1))
     prime = _asked(messages.Prepare(b"prime...", 1, 30_000, 0, wire.MODE_PRIME, 1, 0, 0)) + bytes((COMMIT,))
     dose = _asked(messages.Prepare(b"dose....", 2, 20_000, 1_000, wire.MODE_SINGLE, 1, 6, 1)) + bytes((COMMIT,))
     run = _asked(messages.PrepareRun(b"run.....", 1, 20, 1_000, 900, 6, 16, 40, 60)) + bytes((COMMIT,))

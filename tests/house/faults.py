@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from mesosim.lab import catalogue
-from mesosim.lab.catalogue import Fault
+from mesosim.lab.catalogue import Fault, Mode
 from mesosim.world import calls, nominal
 from tests.house import rooms
 
@@ -17,9 +17,11 @@ HEAD = """# Faults
 Made from `sim/mesosim/faults.toml` by `python -m tests.house.faults`; do not edit. How to use them: [QA](qa.md).
 
 A fault is called by its name: in a scenario file, from Python, on the command line, or in a device that is served and
-in use. Each is tried by `tests/faults`: what is *met* raises its alarm, needle home and nothing pushed, within the
-time to hazard; what is *open* does not today, and the test fails when it does; what is *unseen* no sensor can see,
-and raises nothing.
+in use. Each is tried by `tests/faults`, a named one in a prime, in a dose and in a run: what is *met* raises its alarm,
+needle home and nothing pushed, within the time to hazard; what is *open* does not today, and the test fails when it
+does; what is *unseen* no sensor can see, and raises nothing; what is *harmless* is to raise nothing, and what is told
+of volumes and strokes stays true. A mode that has no entry is played and not judged, and the command and the report
+say so.
 """
 
 
@@ -37,10 +39,10 @@ def _lines() -> Iterator[str]:
     yield "## By name\n"
     named = list(catalogue.named().values())
     yield from _table(
-        ("name", "what", "target", "kinds", "size", "hazard", "ms", "alarm", "state"), [_row(fault) for fault in named]
+        ("name", "what", "target", "kinds", "size", "hazard", "ms", *catalogue.MODES),
+        [(*_row(fault), *(_cell(fault, mode) for mode in catalogue.MODES)) for fault in named],
     )
-    yield from _notes("### Open", [(fault.name, fault.note) for fault in named if fault.state == "open"])
-    yield from _notes("### Unseen", [(fault.name, fault.why) for fault in named if not fault.detectable])
+    yield from _reasons("###", named)
     yield "\n## Numbers of the plant\n"
     yield (
         "Each number of `sim/mesosim/handpiece.toml` by its own name: kinds step, ramp and intermittent (none sticks: "
@@ -50,10 +52,13 @@ def _lines() -> Iterator[str]:
     numbers = [fault for fault in catalogue.everything().values() if fault.name in {row[0] for row in nominal.SYMBOLS}]
     yield from _table(
         ("name", "tried at", "hazard", "ms", "alarm", "state"),
-        [(f"`{fault.name}`", f"{fault.value:g}", *_row(fault)[5:]) for fault in numbers],
+        [
+            (f"`{fault.name}`", f"{fault.value:g}", *_row(fault)[5:], f"{mode}: {alarm or '-'}", fault.state(mode))
+            for fault in numbers
+            for mode, alarm in fault.alarm.items()
+        ],
     )
-    yield from _notes("### Open numbers", [(fault.name, fault.note) for fault in numbers if fault.state == "open"])
-    yield from _notes("### Unseen numbers", [(fault.name, fault.why) for fault in numbers if not fault.detectable])
+    yield from _reasons("### Numbers:", numbers)
     yield "\n## Board calls\n"
     yield (
         f"`board.<call>.<kind>`: a call of the Board port goes wrong for {catalogue.BOARD_S:g} s, tried in a dose or "
@@ -63,10 +68,9 @@ def _lines() -> Iterator[str]:
     family = {fault.name: fault for fault in catalogue.everything().values() if fault.target.startswith("board.")}
     yield from _table(
         ("call", *(kind.replace("_", " ") for kind in calls.KINDS)),
-        [(call, *(_cell(family.get(f"board.{call}.{kind}")) for kind in calls.KINDS)) for call, _ in calls.CALLS],
+        [(call, *(_only_cell(family.get(f"board.{call}.{kind}")) for kind in calls.KINDS)) for call, _ in calls.CALLS],
     )
-    notes = {(fault.target.removeprefix("board."), fault.note) for fault in family.values() if fault.note}
-    yield from _notes("### Open calls", sorted(notes))
+    yield from _reasons("### Calls:", list(family.values()))
     yield "\n## Frames and host\n"
     kinds = sorted({fault.kinds[0] for fault in catalogue.everything().values() if fault.target.startswith("frame.")})
     yield (
@@ -82,8 +86,6 @@ def _lines() -> Iterator[str]:
 
 def _row(fault: Fault) -> tuple[str, ...]:
     size = "" if fault.value is None else f"{fault.how} {fault.value:g} {fault.unit}".strip()
-    alarm = ", ".join(f"{mode}: {alarm or '-'}" for mode, alarm in fault.alarm.items())
-    state = fault.state if fault.detectable else "unseen"
     return (
         f"`{fault.name}`",
         fault.title,
@@ -92,16 +94,17 @@ def _row(fault: Fault) -> tuple[str, ...]:
         size,
         fault.hazard,
         str(fault.hazard_ms),
-        alarm,
-        state,
     )
 
 
-def _cell(fault: Fault | None) -> str:
-    if fault is None:
-        return ""
-    alarm = next(iter(fault.alarm.values())) or "-"
-    return f"{alarm} *open*" if fault.state == "open" else alarm
+def _cell(fault: Fault, mode: Mode) -> str:
+    state = fault.state(mode)
+    return f"{fault.alarm[mode] or '-'} *{state}*" if state in ("open", "unseen") else fault.alarm[mode] or "-"
+
+
+def _only_cell(fault: Fault | None) -> str:
+    """Of one that is tried in a single mode."""
+    return _cell(fault, next(iter(fault.alarm))) if fault else ""
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
@@ -111,11 +114,18 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[st
         yield f"| {' | '.join(row)} |"
 
 
-def _notes(title: str, notes: Sequence[tuple[str, str]]) -> Iterator[str]:
-    if notes:
-        yield f"\n{title}\n"
-        for name, note in notes:
-            yield f"- `{name}`: {note}"
+def _reasons(title: str, found: Sequence[Fault]) -> Iterator[str]:
+    """Each state that has reasons; those that share one together."""
+    for state in ("open", "unseen", "harmless"):
+        alike: dict[str, list[str]] = {}
+        for fault in found:
+            for mode in fault.alarm:
+                if fault.state(mode) == state:
+                    alike.setdefault(fault.reason(mode), []).append(f"`{fault.name}` in a {mode}")
+        if alike:
+            yield f"\n{title} {state}\n"
+        for reason, names in alike.items():
+            yield f"- {reason}: {', '.join(names)}"
 
 
 def main(arguments: list[str]) -> int:

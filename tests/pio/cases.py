@@ -85,12 +85,12 @@ def vectors() -> Iterator[tuple[str, Case]]:
     """Names and cases, for whoever interprets PIO."""
     yield "stepper", stepper()
     yield "stepper, quickest", stepper([(9, rp2_programs.STEPPER_TICKS, 1)])
-    for clock in range(3, 150, 7):
+    for clock in range(3, 150, 13):
         yield f"stepper, no permit at {clock}", stepper(levels=((0, 1), (clock, 0), (clock + 60, 1)))
     turn, out = ((3, 40, 1), (2, 30, 1)), ((2, 35, 1),)
     yield "drive", drive([(turn, True, False), (turn, True, False)], clocks=400)
     yield "drive, backward", drive([(((4, 50, 0),), True, False)])
-    for clock in range(5, 230, 9):
+    for clock in range(5, 230, 19):
         levels = ((0, PERMIT_DRIVE), (clock, 0))
         yield f"drive, no permit at {clock}", drive([(turn, True, False), (turn, True, False)], levels, 400)
         levels = ((0, PERMIT_DRIVE | PERMIT_PLUNGER), (clock, PERMIT_DRIVE))

@@ -1,7 +1,8 @@
 """One PIO program in rp2040-pio-emulator, clock by clock.
 
-The emulator knows one state machine, and goes by the annotation of what it calls. Its WAIT PIN, IN PINS and MOV from PINS count from pin 0, so inputs begin there;
-an instruction that it does not know ends it in silence, so the end is looked at. FIFOs have no depth in it.
+The emulator knows one state machine, and goes by the annotations of what it calls. Its WAIT PIN, IN PINS and MOV from
+PINS count from pin 0, so inputs begin there; an instruction that it does not know ends it in silence, so the end is
+looked at. FIFOs have no depth in it.
 """
 
 from collections import deque
@@ -10,8 +11,8 @@ from typing import NamedTuple
 
 from pioemu import State, emulate
 
-SIDE, OUT = 8, 9
-"""The pins that programs drive: side-set, and OUT."""
+from tests.pio.player import OUT, SIDE
+
 _DRIVEN = 1 << SIDE | 1 << OUT
 
 

@@ -12,6 +12,7 @@ from tests.schedules.faults import Do, Schedule
 
 DOSE = Do("dose", 20_000)
 RUN = Do("run", 20)
+SERIES = Do("perfusion", 20_000)
 SECONDS = (0, 300, 3_000, 20_000)
 """What may pass before somebody looks after the first dose, ms."""
 
@@ -27,13 +28,21 @@ SCENES: dict[str, tuple[Schedule, Schedule, int]] = {
     "Heartbeat": ([], [DOSE], 15),
     "StartTreatment": ([], [Do("treatment"), Do("prime", 50_000), DOSE], 1),
     "Prepare": ([], [DOSE], 1),
+    "PrepareSeries": ([], [SERIES], 1),
     "PrepareRun": ([], [RUN], 1),
     "Commit": ([], [DOSE], 1),
     "Query": ([], [DOSE], 4),
     "Ledger": ([], [DOSE, Do("ledger", 1)], 2),
     "Ack": ([DOSE, Do("rest", 20_000), Do("connect")], [Do("acknowledge"), Do("clear")], 1),
+    "Cartridge": ([], [RUN, Do("cartridge")], 1),
+    "SetDate": ([], [Do("treatment"), RUN], 1),
+    "Update": ([], [DOSE, Do("update")], 1),
+    "Confirm": ([], [Do("confirm"), DOSE], 1),
+    "Log": ([], [DOSE, Do("log", 2)], 1),
     "Settings": ([], [DOSE, Do("settings")], 1),
     "Calibrate": ([], [DOSE, Do("calibrate", 500), DOSE], 1),
+    "Alarms": ([], [DOSE, Do("alarms")], 1),
+    "AlarmEvent": ([Do("battery", 46)], [DOSE], 1),
     "Strokes": ([RUN], [Do("strokes")], 1),
     "OutcomeEvent": ([], [DOSE], 1),
     "PhaseEvent": ([], [DOSE], 4),

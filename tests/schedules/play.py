@@ -62,7 +62,7 @@ class Flow:
         """One call more."""
         given = after.before["tip_nl"] - dose.before["tip_nl"]
         self.given += given
-        self.asked += dose.asked if dose.what in ("dose", "prime") else 0
+        self.asked += dose.asked if dose.what in ("dose", "prime", "perfusion") else 0
         self.said.append(f"{dose.what} of {dose.asked}: {result}; the plant: {given} nl")
         if isinstance(result, Delivered | Unknown):
             self.lower += result.lower_nl
@@ -123,7 +123,7 @@ class Play:
             self._connect(self.host_type, SERVICE).provision(OPERATOR)
             return
         host = self._connect(self.host_type) if what == "connect" or self.host is None else self.host
-        if what in ("dose", "prime", "run"):
+        if what in ("dose", "prime", "perfusion", "run"):
             self._give(host, what, value)
         elif what == "treatment":
             self._treatments += 1
@@ -139,8 +139,20 @@ class Play:
             host.status()
         elif what == "ledger":
             host.ledger(value)
+        elif what == "alarms":
+            host.alarms()
+        elif what == "battery":
+            self.line.control("set", ("battery.charge_permille", value * 1000))
         elif what == "strokes":
             host.strokes(value)
+        elif what == "cartridge":
+            Service(host).cartridge()
+        elif what == "update":
+            Service(host).update()
+        elif what == "confirm":
+            Service(self._connect(self.host_type, SERVICE)).confirm()
+        elif what == "log":
+            Service(host).entry(value)
         elif what == "settings":
             Service(host).settings()
         elif what == "calibrate":
@@ -174,6 +186,8 @@ class Play:
                 host.dose(value / 1e6, 1.0, "body")
             elif what == "prime":
                 host.prime(value / 1e6)
+            elif what == "perfusion":
+                host.perfusion(value / 1e6, 20.0, 1.0, "body")
             else:
                 host.fractional(value, 1.0, "cheek", 40, 1800)
         finally:

@@ -37,7 +37,7 @@ BAD_PLANS = [
     ("unknown key", GOOD.replace("points = 8", "points = 8\npionts = 9", 1), "zone[0].pionts = 9: unknown key"),
     ("missing key", GOOD.replace("points = 8", "", 1), "zone[0].points: missing"),
     ("type", GOOD.replace("points = 8", 'points = "8"', 1), "zone[0].points = '8': must be a valid integer"),
-    ("mode", GOOD.replace('"metered"', '"both"'), "plan.mode = 'both': must be 'metered' or 'fractional'"),
+    ("mode", GOOD.replace('"metered"', '"both"'), "plan.mode = 'both': must be 'metered', 'test', 'repeat', 'perfusion' or 'fractional'"),
     ("profile", GOOD.replace("1ml-30G4", "9ml-30G4"), "plan.profile = '9ml-30G4-aqueous': must be one of 1ml-30G4-aqueous"),
     ("syringe", GOOD.replace("points = 8", "points = 40").replace("points = 30", "points = 94"), "must be at most 1 ml, the syringe of profile"),
     ("truncated", GOOD[: len(GOOD) // 2], "not a whole TOML file"),

@@ -182,7 +182,7 @@ def test_the_dead_man_parks_the_drive_of_a_hung_firmware(here: Bench) -> None:
 @pytest.mark.requirement("SR-26")
 @pytest.mark.parametrize("compliance_nl_per_kpa", [40, 340, 740])
 def test_an_occluded_dose_in_another_syringe_is_within_its_bounds(compliance_nl_per_kpa: int, here: Bench) -> None:
-    """The compliance is nominal only: what an occluded syringe has stored is bounded, not measured."""
+    """It has changed since the prime: what an occluded syringe has stored is bounded, not measured."""
     injector = here.ready()
     plant = world(here).plant
     plant.set(world(here)._t, "syringe.compliance_nl_per_kpa", compliance_nl_per_kpa)
@@ -194,6 +194,17 @@ def test_an_occluded_dose_in_another_syringe_is_within_its_bounds(compliance_nl_
     if isinstance(result, Delivered):
         assert not result.exact
         assert result.lower_nl <= given <= result.upper_nl
+
+
+@pytest.mark.requirement("SR-26")
+def test_after_a_late_occlusion_and_its_relief_the_bounds_say_what_was_given(here: Bench) -> None:
+    injector = here.ready()
+    before = here.plant()["tip_nl"]
+    injector.listen(after_flow(60_000, lambda: here.device.control("blocked", 1)))
+    result = injector.dose(**BIG)
+    given = here.plant()["tip_nl"] - before
+    assert isinstance(result, Delivered) and result.reason == "occlusion" and not result.exact
+    assert given - 20_000 < result.lower_nl <= given <= result.upper_nl < given + 10_000
 
 
 def test_telemetry_after_ten_idle_minutes(here: Bench) -> None:

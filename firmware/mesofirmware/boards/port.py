@@ -166,5 +166,8 @@ class Board(Protocol):
     def feed_deadman(self) -> None:
         """Keep the dead-man alive for another DEADMAN_MS."""
 
+    def program_intact(self) -> bool:
+        """Whether the installed program has the CRC that it was installed with; True if there is none to compare."""
+
     def light(self, code: int) -> None:
-        """Show a state: one of `mesofirmware.signals`. May be followed by sound."""
+        """Show a state, or over it an alarm (codes from `ALARM_NONE` on): see `mesofirmware.signals`, sounds too."""

@@ -150,6 +150,10 @@ class Depth(Motor):
             return 0 if self._waiting else 1
         return 2 - self._queued
 
+    def is_homing(self) -> bool:
+        """Whether it is on its way to the switch."""
+        return self._homing
+
     def may_step(self) -> bool:
         """See `Motor`."""
         return self.powered

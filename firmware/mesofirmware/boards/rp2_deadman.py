@@ -3,8 +3,6 @@
 DEADMAN is an input of both permits' circuits and of the motor power's: see docs/hardware.md.
 """
 
-import time
-
 from machine import Pin
 from rp2 import StateMachine
 
@@ -30,10 +28,8 @@ class Deadman:
 
     def feed(self) -> None:
         """Feed it; one that has died is started anew."""
-        revived = not self.is_alive()
-        if revived:
+        if not self.is_alive():
             self._machine.restart()
         if self._machine.tx_fifo() == 0:
             self._machine.put(_ROUNDS)
-        if revived:
-            time.sleep_us(1)  # DEADMAN is high when this returns: what is armed next needs it
+        # DEADMAN is high some 100 ns later, before any other call: what is armed next needs it

@@ -17,7 +17,7 @@ class Files:
         try:
             os.mkdir(folder)
         except OSError as error:
-            if error.errno != errno.EEXIST:
+            if error.args[0] != errno.EEXIST:
                 raise
 
     def read(self, name: str, buf: bytearray) -> int:
@@ -25,7 +25,7 @@ class Files:
         try:
             file = open(self._folder + "/" + name, "rb")
         except OSError as error:
-            if error.errno != errno.ENOENT:
+            if error.args[0] != errno.ENOENT:
                 raise
             return -1
         with file:

@@ -17,6 +17,7 @@ import time
 import machine
 from machine import I2C, PWM, UART, Pin
 
+from mesofirmware import readings
 from mesofirmware.boards import (
     pins,
     rp2_axes,
@@ -58,6 +59,7 @@ class Pico:
             raise ValueError("system clock of %d Hz: a multiple of %d is needed" % (machine.freq(), _PIO_HZ))
         self._watchdog = watchdog
         self.reset_reason = watchdog.reason
+        self.readings = readings.Readings()
         self.uid = machine.unique_id()
         self.boot_id = os.urandom(4)
         self._enable = Pin(pins.MOTOR_ENABLE, Pin.OUT, value=0)
@@ -75,7 +77,7 @@ class Pico:
         self._lamp = rp2_lamp.Lamp(self._expander, PWM(Pin(pins.BUZZER), freq=1000, duty_u16=0), _NO_ALARMS)
         self._bridge = rp2_bridge.Bridge(bus)
         self._battery = rp2_battery.Battery(bus)
-        self.chip = rp2_cartridge.Cartridge(rp2_onewire.OneWire(bus), time.sleep_ms)
+        self.chip: "port.Chip" = rp2_cartridge.Cartridge(rp2_onewire.OneWire(bus), time.sleep_ms)
         self.drivers = rp2_tmc2209.Drivers(
             UART(0, _WIRE_BAUD, tx=Pin(pins.TMC_TX), rx=Pin(pins.TMC_RX), timeout=5, timeout_char=1)
         )
@@ -109,6 +111,7 @@ class Pico:
         self._index.irq(self._at_index, Pin.IRQ_FALLING, hard=True)
         self._permit_plunger.irq(self._permit_fell, Pin.IRQ_FALLING, hard=True)
         self._permit_drive.irq(self._drive_forbidden, Pin.IRQ_FALLING, hard=True)
+        Pin(pins.DEPTH_HOME, Pin.IN).irq(self._depth_home, Pin.IRQ_FALLING, hard=True)
 
     # --- The loop --------------------------------------------------------------------------------------
 
@@ -177,19 +180,19 @@ class Pico:
 
     def protrusion_um(self) -> int:
         """See the port."""
-        return self._carrier.bottom_um(self._drive.position())
+        return self.readings.carrier_um(self._carrier.bottom_um(self._drive.position()))
 
     def needle_um(self) -> int:
         """See the port."""
-        return self._carrier.now_um()
+        return self.readings.carrier_um(self._carrier.now_um())
 
     def pressure_pa(self) -> int:
         """See the port."""
-        return self._bridge.pressure_pa()
+        return self.readings.pressure_pa(self._bridge.pressure_pa())
 
     def encoder(self) -> int:
         """See the port."""
-        return self._encoder.count[0]
+        return self.readings.encoder(self._encoder.count[0])
 
     def battery_mv(self) -> int:
         """See the port."""
@@ -242,6 +245,10 @@ class Pico:
 
     def _permit_fell(self, _: Pin) -> None:
         if self._arm_plunger.value():
+            self._woken = True
+
+    def _depth_home(self, _: Pin) -> None:
+        if self._depth.is_homing():
             self._woken = True
 
     def _drive_forbidden(self, _: Pin) -> None:

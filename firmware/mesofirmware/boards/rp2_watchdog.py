@@ -7,11 +7,11 @@ when it begins, and ASKED right before it restarts on purpose: what is found is 
 import machine
 from machine import WDT, mem32
 
+from mesoprotocol import wire
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mesofirmware.boards.rp2_chip import Chip
-
-UNKNOWN, POWER_ON, WATCHDOG, ASKED = range(4)
 
 TIMEOUT_MS = 2000
 _MARK = 0x4D530000
@@ -26,20 +26,20 @@ class Watchdog:
         self._at = chip.watchdog_scratch
         self._dog: "WDT | None" = None
         note = mem32[self._at]
-        self.reason = UNKNOWN
+        self.reason = wire.RESET_UNKNOWN
         self.failures = 0
         if machine.reset_cause() == machine.PWRON_RESET:
-            self.reason = POWER_ON
+            self.reason = wire.RESET_POWER_ON
         elif note & _MASK == _MARK:
             self.reason = note & 0xFF
             self.failures = note >> 8 & _MOST
-        if self.reason == WATCHDOG:
+        if self.reason == wire.RESET_WATCHDOG:
             self.failures = min(self.failures + 1, _MOST)
-        self._note(UNKNOWN)
+        self._note(wire.RESET_UNKNOWN)
 
     def start(self) -> None:
         """From here on the loop must feed it; nothing but a reset ends that."""
-        self._note(WATCHDOG)
+        self._note(wire.RESET_WATCHDOG)
         self._dog = WDT(timeout=TIMEOUT_MS)
 
     def feed(self) -> None:
@@ -48,7 +48,7 @@ class Watchdog:
             self._dog.feed()
 
     def restart(self, reason: int) -> None:
-        """Start anew: WATCHDOG because the application has ended, ASKED because somebody wants it."""
+        """Start anew; `reason`: RESET_WATCHDOG, the application has ended, or RESET_ASKED, somebody wants it."""
         self._note(reason)
         machine.reset()
 

@@ -6,10 +6,15 @@ every pin safe and its traceback in a file, and the board restarts; after three 
 
 import sys
 
-from mesofirmware.boards import rp2_chip, rp2_safe, rp2_start, rp2_watchdog
+from mesofirmware import slots
+from mesofirmware.boards import rp2_chip, rp2_files, rp2_safe, rp2_start, rp2_watchdog
+from mesofirmware.start import manifest
+from mesoprotocol import wire
 
 SAFE_FOLDER = "/lib"
 """The safe application, with what this module has imported."""
+FILES_FOLDER = "/settings"
+"""Where the board's files lie: `rp2_pico`."""
 _FAILURES = 3
 _TRACEBACK = "/failure.txt"
 
@@ -18,7 +23,7 @@ def folder(watchdog: rp2_watchdog.Watchdog, answer: int) -> str:
     """Where the application is loaded from: the one place where that is chosen."""
     if answer == rp2_start.SAFE or watchdog.failures >= _FAILURES:
         return SAFE_FOLDER
-    return "/app"
+    return slots.Slots(rp2_files.Files(FILES_FOLDER)).choose(manifest.is_whole) or SAFE_FOLDER
 
 
 def run(watchdog: rp2_watchdog.Watchdog, path: str) -> None:
@@ -32,7 +37,7 @@ def run(watchdog: rp2_watchdog.Watchdog, path: str) -> None:
     from mesofirmware.boards.rp2_pico import Pico
 
     board = Pico(rp2_chip.this(), watchdog)
-    application = App(board)
+    application = App(board, path == SAFE_FOLDER)
     watchdog.start()
     while True:
         now = board.now()
@@ -52,7 +57,8 @@ def main() -> None:
         with open(_TRACEBACK, "w") as file:
             sys.print_exception(error, file)
     finally:
-        watchdog.restart(rp2_watchdog.WATCHDOG)
+        watchdog.restart(wire.RESET_WATCHDOG)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -210,7 +210,8 @@ def _show(outcome: Outcome) -> None:
     """Findings first, then what was given, by the device and by the plant."""
     for finding in outcome.findings:
         print(f"FINDING: {finding}")
-    print(f"{outcome.scenario}, seed {outcome.seed}, {outcome.runtime}: {'passed' if outcome.passed else 'failed'}")
+    verdict = "failed" if not outcome.passed else "passed" if outcome.judged else "passed, its alarm not judged"
+    print(f"{outcome.scenario}, seed {outcome.seed}, {outcome.runtime}: {verdict}")
     for dose in outcome.doses:
         if dose["kind"] == "run":
             amount = f"{dose['strokes']} strokes, plant {dose['punctures']} punctures"
@@ -225,6 +226,7 @@ def _show(outcome: Outcome) -> None:
         after = "" if outcome.alarm_ms is None else f" after {outcome.alarm_ms} ms"
         alarm = f"alarm {outcome.alarm or 'none'}{after}"
         print(f"  fault {outcome.fault} ({outcome.hazard}, {outcome.hazard_ms} ms): {alarm}")
+        print(f"  {'known' if outcome.judged else 'not judged'}: {outcome.standing}")
     print(f"  {outcome.duration_us / 1e6:.3f} s of device time, {outcome.records} records")
     print(f"  sha256 {outcome.trace_sha256}")
 
@@ -235,11 +237,12 @@ def _list(found: list[Fault]) -> None:
         table.add_column(column, no_wrap=column in ("name", "hazard"))
     for fault in found:
         size = "" if fault.value is None else f"; {fault.how} {fault.value:g} {fault.unit}".rstrip()
-        alarms = ", ".join(f"{mode}: {alarm or 'none'}" for mode, alarm in fault.alarm.items())
-        state = fault.state if fault.detectable else "unseen"
+        alarms = "\n".join(f"{mode}: {alarm or 'none'}" for mode, alarm in fault.alarm.items())
+        state = "\n".join(fault.state(mode) for mode in fault.alarm)
         kinds = ", ".join(fault.kinds) + size
         table.add_row(fault.name, fault.title, kinds, f"{fault.hazard}\n{fault.hazard_ms} ms", alarms, state)
     out = Console()
     out.print(table)
-    if len(found) == 1 and (found[0].note or found[0].why):
-        out.print(found[0].note or found[0].why, highlight=False)
+    for mode in found[0].alarm if len(found) == 1 else ():
+        if found[0].reason(mode):
+            out.print(f"{mode}, {found[0].state(mode)}: {found[0].reason(mode)}", highlight=False)

@@ -1,13 +1,14 @@
-"""`mesoinjector settings` and `calibrate`: what is set for one device. Nothing here moves anything."""
+"""`mesoinjector settings`, `calibrate`, `cartridge` and `log`: what a device knows of itself. Nothing here moves."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from mesoinjector import cartridges, device_log, errors
 from mesoinjector.injector import Injector
 from mesoinjector.service import Service
 from mesoprotocol import messages
@@ -20,7 +21,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `mesoinjector`."""
-    for command in (settings, calibrate):
+    for command in (settings, calibrate, cartridge, log):
         app.command()(command)
 
 
@@ -45,8 +46,54 @@ def calibrate(
         _show(Service(injector).calibrate(name, carrier_zero_um, pressure_zero_pa, encoder_gain_ppm), as_json)
 
 
+def cartridge(device: Device, journal: JournalPath = None, as_json: AsJson = False) -> None:
+    """Say what cartridge is mounted, and whether it may be used."""
+    with Injector.open(device, journal) as injector:
+        found = Service(injector).cartridge()
+        book = injector.journal.cartridge(found.chip.hex())
+    facts = {
+        "chip": found.chip.hex(),
+        "kind": messages.CARTRIDGE_NAMES.get(found.cartridge, "unknown").lower(),
+        "needles": found.needles,
+        "gauge": found.gauge,
+        "lot": found.lot,
+        "expires": cartridges.date_of(found.expiry_day).isoformat(),
+        "device_says": messages.STATUS_NAMES[found.judged].lower(),
+        "journal_says": "new" if book is None else f"used in treatment {book[1]} of {book[0]}",
+    }
+    _print(facts, as_json)
+
+
+def log(
+    device: Device,
+    journal: JournalPath = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="File to append new entries to; what it has must not have changed.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the device's log, verified: each entry's chain holds all before it, and the ledger's doses."""
+    with Injector.open(device, journal) as injector:
+        found = Service(injector).log()
+        uid = injector.uid
+    rows = [device_log.facts(entry) for entry in found.entries]
+    if as_json:
+        print(json.dumps({"uid": uid, "broken_n": found.broken_n, "entries": rows}))
+    else:
+        for row in rows:
+            print(f"{row['n']:>8} boot {row['boot']:<5} {row['at_ms'] / 1000:>10.3f} s  {row['what']:9} {row['said']}")
+    if found.broken_n is not None:
+        raise errors.LogAltered(f"entry {found.broken_n} is not what its chain says, or its dose is not.")
+    if keep is not None:
+        device_log.keep(found, uid, keep)
+
+
 def _show(found: messages.SettingsReply, as_json: bool) -> None:
     facts = {key: value for key, value in found._asdict().items() if key not in ("status", "state")}
+    _print(facts, as_json)
+
+
+def _print(facts: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(facts))
         return

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import tomllib
 from importlib import resources
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 
@@ -19,9 +19,14 @@ from mesosim.world import calls, nominal
 
 Kind = Literal["step", "ramp", "intermittent", "stuck"]
 Mode = Literal["prime", "dose", "run"]
+State = Literal["met", "open", "unseen", "harmless"]
+MODES: tuple[Mode, ...] = ("prime", "dose", "run")
 How = Literal["set", "scale", "add"]
 JOURNAL_STEPS = ("intended", "committed", "outcome")
 """Writes of a dose in the host's journal; the host may die before each and after it."""
+
+
+Reason = Annotated[str, pydantic.Field(min_length=1)]
 
 
 class UnknownFault(ValueError):
@@ -53,6 +58,9 @@ class Fault(_Table):
     value: float | None = None
     unit: str = ""
     range: tuple[float, float] | None = None
+    """Of `value`; None: it takes none."""
+    whole: bool = False
+    """Whether `value` is a whole number."""
     duration_s: float = 0.0
     """0: until it is cleared."""
     at_s: float | None = None
@@ -60,22 +68,39 @@ class Fault(_Table):
     hazard: Annotated[str, pydantic.Field(pattern=r"^H-\d\d$")]
     hazard_ms: Annotated[int, pydantic.Field(gt=0)] = 1
     alarm: Annotated[dict[Mode, str], pydantic.Field(min_length=1)]
-    detectable: bool = True
-    why: str = ""
-    """Of what no sensor can see: the physical reason."""
-    state: Literal["met", "open"] = "met"
-    note: str = ""
-    """Of what is open: what is missing."""
+    open: dict[Mode, Reason] = {}
+    """By mode, what is not met today: what is missing."""
+    unseen: dict[Mode, Reason] = {}
+    """By mode, what no sensor can see: the physical reason."""
+    harmless: dict[Mode, Reason] = {}
+    """By mode, what is not to raise anything: why not."""
 
     @pydantic.model_validator(mode="after")
     def _whole(self) -> Fault:
-        if not self.detectable and not (self.why and not any(self.alarm.values())):
-            raise ValueError(f"{self.name}: what cannot be detected has a reason `why`, and no alarm")
-        if self.state == "open" and not self.note:
-            raise ValueError(f"{self.name}: what is open has a `note` that says what is missing")
+        for mode in (*self.open, *self.unseen, *self.harmless):
+            reasons = (self.open, self.unseen, self.harmless)
+            if sum(mode in reason for reason in reasons) > 1 or mode not in self.alarm:
+                raise ValueError(f"{self.name}, {mode}: has an alarm, and one of open, unseen and harmless")
+            if bool(self.alarm[mode]) != (mode in self.open):
+                raise ValueError(f"{self.name}, {mode}: what is open has an alarm, what is unseen or harmless has none")
         if self.value is not None and self.range and not self.range[0] <= self.value <= self.range[1]:
             raise ValueError(f"{self.name}: value {self.value:g} is outside its range")
         return self
+
+    def state(self, mode: Mode) -> State:
+        """What is known of it in a mode that it has an alarm for; "" raised and nothing untrue said is met, too."""
+        if mode in self.open:
+            return "open"
+        if mode in self.unseen:
+            return "unseen"
+        return "harmless" if mode in self.harmless else "met"
+
+    def reason(self, mode: Mode) -> str:
+        """Why it is open, unseen or harmless in a mode; "" for what is met."""
+        return self.open.get(mode) or self.unseen.get(mode) or self.harmless.get(mode, "")
+
+    def _fits(self, value: float, low: float, high: float) -> bool:
+        return low <= value <= high and not (self.whole and value % 1)
 
     @property
     def on_the_line(self) -> bool:
@@ -88,18 +113,49 @@ class Fault(_Table):
         if chosen not in self.kinds:
             raise UnknownFault(f"fault {self.name}: kind = {chosen!r}: must be one of {', '.join(self.kinds)}")
         size = self.value if value is None else value
-        if value is not None and self.range and not self.range[0] <= value <= self.range[1]:
-            low, high = self.range
+        if value is not None and self.range is None:
+            raise UnknownFault(f"fault {self.name}: value = {value:g}: it takes none")
+        if value is not None and self.range and not self._fits(value, *self.range):
+            (low, high), of = self.range, "a whole number, " if self.whole else ""
             raise UnknownFault(
-                f"fault {self.name}: value = {value:g}: must be {low:g} to {high:g} {self.unit}".rstrip()
+                f"fault {self.name}: value = {value:g}: must be {of}{low:.10g} to {high:.10g} {self.unit}".rstrip()
             )
         return chosen, size
 
 
 BOARD_S = 1.0
 """How long a Board call goes wrong by default; a chip that is gone for good is found out within it."""
-TRIED_AT_S: dict[str, float] = {"prime": 0.6, "dose": 2.0, "run": 3.0}
-"""When a fault is tried, after the step began: before a prime's press, in mid-dose, in mid-run."""
+TRIED_AT_S: dict[str, float] = {"prime": 1.0, "dose": 2.0, "run": 3.0}
+"""When a fault is tried, after the step began: in mid-prime, in mid-dose, in mid-run."""
+
+
+_ANY, _LATE, _BIT = (-(1 << 30), 1 << 30, ""), (0, 60_000_000, "us"), (0, 65_535, "bit")
+_BOARD_FIGURES: dict[tuple[str, int | str], tuple[int, int, str]] = {
+    ("stuck", calls.NUMBER): _ANY,
+    ("stuck", calls.FLAG): (0, 1, ""),
+    ("stuck", "nonce"): (0, 255, ""),
+    ("stuck", "store.read"): (0, 255, ""),
+    ("spike", calls.NUMBER): _ANY,
+    ("flipped_bit", calls.NUMBER): (0, 29, "bit"),
+    ("flipped_bit", "light"): (0, 7, "bit"),
+    **{("flipped_bit", form): _BIT for form in (calls.FEED, calls.TAKE, calls.GIVE)},
+    **{("late", form): _LATE for form in calls.FORMS},
+    ("reset", "store.write"): (0, 4096, "bytes"),
+}
+"""Board calls, by kind and form or name, whose `value` means something; see `mesosim.world.meddling`."""
+_FRAME_FIGURES = {
+    "duplicate": (0, 60_000, "ms"),
+    "delay": (0, 60_000, "ms"),
+    "corrupt": _BIT,
+    "truncate": (0, 65_535, "bytes"),
+    "splice": (0, 65_535, "bytes"),
+}
+"""Faults of frames whose `value` means something; see `mesosim.lab.frames`."""
+
+
+def _figure(limits: tuple[int, int, str] | None) -> dict[str, Any]:
+    """What a fault of a family says of its `value`."""
+    return {} if limits is None else {"range": limits[:2], "unit": limits[2], "whole": True}
 
 
 class _Symbol(_Table):
@@ -118,6 +174,14 @@ class _File(_Table):
     symbol: dict[str, _Symbol]
     board: dict[str, dict[str, str]]
     frame: dict[str, str]
+
+    @pydantic.model_validator(mode="after")
+    def _whole(self) -> _File:
+        for fault in self.fault:
+            for mode in MODES:
+                if not fault.alarm.get(mode) and mode not in fault.unseen and mode not in fault.harmless:
+                    raise ValueError(f"{fault.name}, {mode}: needs an alarm, or a reason why there is none")
+        return self
 
 
 @functools.cache
@@ -181,10 +245,8 @@ def _symbols() -> list[Fault]:
                 hazard=row.hazard,
                 hazard_ms=times[row.hazard].ms,
                 alarm={row.mode: row.alarm},
-                detectable=not row.why,
-                why=row.why,
-                state="open" if row.note else "met",
-                note=row.note,
+                open={row.mode: row.note} if row.note else {},
+                unseen={row.mode: row.why} if row.why else {},
             )
         )
     return found
@@ -193,7 +255,7 @@ def _symbols() -> list[Fault]:
 def _board() -> list[Fault]:
     """Each Board call × each kind that fits it; what is expected of them is in the file's [board] tables."""
     times, found = hazards(), []
-    for call, _ in calls.CALLS:
+    for call, form in calls.CALLS:
         row = _file().board.get(call, {})
         mode = row.get("mode", "dose")
         for kind in calls.KINDS:
@@ -206,12 +268,12 @@ def _board() -> list[Fault]:
                     title=f"Board call {call}: {kind.replace('_', ' ')}",
                     target=f"board.{call}",
                     kinds=(kind,),
+                    **_figure(_BOARD_FIGURES.get((kind, form)) or _BOARD_FIGURES.get((kind, call))),
                     duration_s=BOARD_S,
                     hazard="H-12",
                     hazard_ms=times["H-12"].ms,
                     alarm={mode: alarm},  # type: ignore[dict-item]
-                    state="open" if note else "met",
-                    note=note,
+                    open={mode: note} if note else {},  # type: ignore[dict-item]
                 )
             )
     return found
@@ -228,6 +290,7 @@ def _frames() -> list[Fault]:
                     title=f"One frame {message}: {kind}",
                     target=f"frame.{message}",
                     kinds=(kind,),
+                    **_figure(_FRAME_FIGURES.get(kind)),
                     at_s=0.0,
                     hazard="H-03",
                     hazard_ms=times["H-03"].ms,

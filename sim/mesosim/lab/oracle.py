@@ -59,20 +59,38 @@ def judge(scenario: Scenario, doses: list[dict[str, Any]], alarm: Alarm) -> list
     if expect.alarm is not None and alarm.name != expect.alarm:
         found.append(f"the alarm is {alarm.name or 'none'}; expected {expect.alarm or 'none'}")
     elif expect.alarm and scenario.fault:
-        allowed_ms = scenario.fault[0].entry.hazard_ms if expect.within_ms is None else expect.within_ms
-        found += _in_time(alarm, allowed_ms)
+        hazard_ms = scenario.fault[0].entry.hazard_ms
+        found += _in_time(alarm, hazard_ms if expect.within_ms is None else expect.within_ms, hazard_ms)
     return found
 
 
-def _in_time(alarm: Alarm, allowed_ms: int) -> list[str]:
-    """The alarm, and rest, within the time to hazard, which counts from where the fault can do harm."""
+def judged(scenario: Scenario) -> bool:
+    """Whether an alarm, or none, is expected of its first fault: without that no time of it is judged."""
+    return not scenario.fault or scenario.expect.alarm is not None
+
+
+def standing(scenario: Scenario) -> str:
+    """What is known of the first fault where it strikes; see `Outcome.standing`."""
+    if not scenario.fault:
+        return ""
+    fault, mode = scenario.fault[0].entry, scenario.mode
+    if mode is None:
+        return "nothing is given in its step"
+    if mode not in fault.alarm:
+        return f"the catalogue has no entry for it in a {mode}"
+    state, reason = fault.state(mode), fault.reason(mode)
+    return f"{state}: {reason}" if reason else state
+
+
+def _in_time(alarm: Alarm, allowed_ms: int, hazard_ms: int) -> list[str]:
+    """The alarm within what is allowed, and rest within the time to hazard; both from where the fault can do harm."""
     found: list[str] = []
     if not alarm.exposed:
         return found
     if alarm.after_ms is None or alarm.after_ms > allowed_ms:
         found.append(f"the alarm {alarm.name} came {_after(alarm.after_ms)}; allowed are {allowed_ms} ms")
-    if alarm.safe_ms is None or alarm.safe_ms > allowed_ms:
-        found.append(f"needle home and nothing pushed {_after(alarm.safe_ms)}; allowed are {allowed_ms} ms")
+    if alarm.safe_ms is None or alarm.safe_ms > hazard_ms:
+        found.append(f"needle home and nothing pushed {_after(alarm.safe_ms)}; allowed are {hazard_ms} ms")
     return found
 
 

@@ -28,6 +28,10 @@ class Outcome:
     """From the fault's onset to the alarm, in device time."""
     hazard_ms: int | None
     """Time to hazard that is allowed."""
+    judged: bool = True
+    """Whether anything said which alarm the first fault is to raise, or that it is to raise none."""
+    standing: str = ""
+    """What the catalogue knows of the first fault where it was to strike: `met`, or open, unseen, harmless and why."""
     doses: list[dict[str, Any]] = field(default_factory=list)
     """For each: kind (dose, prime, run), asked_nl, delivered_nl, lower_nl, upper_nl, result, reason, exact, drip,
     depth_um, strokes, upper_strokes, and of the plant: plant_tip_nl, plant_skin_nl, punctures.

@@ -156,6 +156,9 @@ class Play:
             self.strokes.add(event.first, event.records)
         elif isinstance(event, messages.OutcomeEvent) and event.reason != wire.REASON_COMPLETE:
             self._raise(messages.REASON_NAMES[event.reason].lower())
+        elif isinstance(event, messages.AlarmEvent):
+            if event.priority > wire.PRIORITY_LOW:
+                self._raise(messages.ALARM_NAMES[event.alarm].lower())
         elif isinstance(event, messages.PhaseEvent):
             self._running(event.state == wire.STATE_RUNNING)
             if event.state == wire.STATE_HELD:
@@ -253,6 +256,8 @@ def _played(run: Play, runtime: str) -> Outcome:
         alarm=alarm.name,
         alarm_ms=alarm.after_ms,
         hazard_ms=fault.hazard_ms if fault else None,
+        judged=oracle.judged(run.scenario),
+        standing=oracle.standing(run.scenario),
         doses=doses,
         strokes=run.strokes.summary(
             [step.strokes for step in run.scenario.giving if isinstance(step, Fractional)],

@@ -23,16 +23,16 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
+from mesoinjector import errors
 from mesoprotocol import limits, messages, wire
 from mesosim import handpiece
 from mesosim.lab import catalogue
-from mesosim.lab.words import sentence
+from mesosim.lab.words import Between, Flag, Number, Whole, sentence
 from mesosim.world import nominal
 
-Seconds = Annotated[float, pydantic.Field(strict=True, ge=0, le=7200, allow_inf_nan=False)]
-Micros = Annotated[int, pydantic.Field(strict=True, ge=0, le=60_000_000)]
-Number = Annotated[float, pydantic.Field(strict=True, allow_inf_nan=False)]
-Count = Annotated[int, pydantic.Field(strict=True, ge=0, le=1 << 30)]
+Seconds = Annotated[Number, Between(0, 7200, "s")]
+Micros = Annotated[Whole, Between(0, 60_000_000, "us")]
+Count = Annotated[Whole, Between(0, 1 << 30)]
 Text = Annotated[str, pydantic.Field(strict=True, min_length=1, max_length=120)]
 Requirement = Annotated[str, pydantic.Field(strict=True, pattern=r"^SR-\d\d$")]
 
@@ -56,10 +56,24 @@ Profile = Annotated[
 ALARMS = (
     *(name.lower() for name in messages.REASON_NAMES.values()),
     *(name.removeprefix("LATCH_").lower() for name in vars(wire) if name.startswith("LATCH_")),
+    *(name.lower() for name in messages.ALARM_NAMES.values()),
     *(name.lower() for name in messages.STATUS_NAMES.values()),
     "held",
 )
-"""Reasons, latches and refusals of the schema, as a scenario names them; `held`: a run that waits for its trigger."""
+"""Reasons, latches, alarms and refusals of the schema, as a scenario names them; `held`: a run that waits."""
+
+
+RESULTS = (
+    *(name.lower() for name in messages.REASON_NAMES.values()),
+    *(name.lower() for name in messages.STATUS_NAMES.values()),
+    *(name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.MesoError)),
+    "unknown",
+    "never intended",
+)
+"""What a step that gives can come to: reasons and refusals of the schema, errors of the host's driver, or that nobody
+knows, or was asked."""
+STEPS_MAX = 10_000
+"""Steps of one scenario; choice."""
 
 
 class ScenarioError(Exception):
@@ -73,9 +87,9 @@ class _Table(pydantic.BaseModel):
 class DeviceTable(_Table):
     """Which device: nominal, or drawn from its tolerances by the seed; a file of parameters; single values."""
 
-    drawn: bool = False
+    drawn: Flag = False
     parameters: Text | None = None
-    """A file of measured values; see `mesosim.handpiece.load`."""
+    """A file of measured values, beside the scenario's own; once it is loaded they stand in `set`, and this is None."""
     set: dict[str, Number] = {}
 
     def values(self, seed: int) -> list[tuple[str, int]]:
@@ -89,8 +103,8 @@ class DeviceTable(_Table):
 class HandTable(_Table):
     """The operator's hand. Times in microseconds after the press of the trigger; 0: never."""
 
-    present: bool = True
-    one_line: bool = False
+    present: Flag = True
+    one_line: Flag = False
     release_after_us: Micros = 0
     lift_after_us: Micros = 0
     press_again_us: Micros = 0
@@ -124,22 +138,20 @@ class Fractional(_Giving):
     """A fractional run."""
 
     do: Literal["fractional"]
-    strokes: Annotated[int, pydantic.Field(strict=True, ge=1, le=limits.STROKES_MAX)]
+    strokes: Annotated[Whole, Between(1, limits.STROKES_MAX)]
     depth_mm: Number
     zone: Zone
-    area_cm2: Annotated[int, pydantic.Field(strict=True, ge=limits.AREA_MIN_CM2, le=limits.AREA_MAX_CM2)]
-    rate_per_min: Annotated[
-        int, pydantic.Field(strict=True, ge=limits.RATE_MIN_PER_MIN, le=limits.RATE_MAX_PER_MIN)
-    ] = 900
-    needles: Annotated[int, pydantic.Field(strict=True, ge=limits.NEEDLES_MIN, le=limits.NEEDLES_MAX)] = 16
-    duration_s: Annotated[int, pydantic.Field(strict=True, ge=1, le=limits.RUN_MAX_S)] | None = None
+    area_cm2: Annotated[Whole, Between(limits.AREA_MIN_CM2, limits.AREA_MAX_CM2, "cm2")]
+    rate_per_min: Annotated[Whole, Between(limits.RATE_MIN_PER_MIN, limits.RATE_MAX_PER_MIN, "a minute")] = 900
+    needles: Annotated[Whole, Between(limits.NEEDLES_MIN, limits.NEEDLES_MAX)] = 16
+    duration_s: Annotated[Whole, Between(1, limits.RUN_MAX_S, "s")] | None = None
 
 
 class Wait(_Table):
     """The host listens and asks for nothing."""
 
     do: Literal["wait"]
-    s: Annotated[float, pydantic.Field(strict=True, gt=0, le=7200, allow_inf_nan=False)]
+    s: Annotated[Number, Between(1e-6, 7200, "s")]
 
 
 class Act(_Table):
@@ -158,10 +170,10 @@ class FaultTable(_Table):
     """A fault of the catalogue, and when: `at_s` after the device began, or after the `step` (from 1) began."""
 
     name: Text
-    step: Annotated[int, pydantic.Field(strict=True, ge=1)] | None = None
+    step: Annotated[Whole, Between(1, STEPS_MAX)] | None = None
     at_s: Seconds = 0.0
     kind: Text | None = None
-    value: Number | int | bool | None = None
+    value: Number | None = None
     duration_s: Seconds | None = None
 
     @property
@@ -178,8 +190,8 @@ class Expect(_Table):
     alarm: str | None = None
     """What the device raises first; "" for nothing at all."""
     within_ms: Count | None = None
-    """From the fault's onset to the alarm."""
-    volumes: bool = True
+    """From where the fault can do harm to the alarm, in place of the time to hazard, which rest has all the same."""
+    volumes: Flag = True
     """What is told of volumes and strokes holds; `false` where a defect takes away what it is made of, unseen."""
 
 
@@ -191,7 +203,7 @@ class Scenario(_Table):
     requirements: list[Requirement] = []
     device: DeviceTable = DeviceTable()
     hand: HandTable = HandTable()
-    step: Annotated[list[Step], pydantic.Field(min_length=1)]
+    step: Annotated[list[Step], pydantic.Field(min_length=1, max_length=STEPS_MAX)]
     fault: list[FaultTable] = []
     expect: Expect = Expect()
 
@@ -199,6 +211,14 @@ class Scenario(_Table):
     def on_the_line(self) -> bool:
         """Whether a fault lies between host and device."""
         return any(table.entry.on_the_line for table in self.fault)
+
+    @property
+    def mode(self) -> catalogue.Mode | None:
+        """What the first fault's step gives; None if it gives nothing, or the fault names no step."""
+        step = self.step[self.fault[0].step - 1] if self.fault and self.fault[0].step else None
+        if isinstance(step, Prime):
+            return "prime"
+        return "dose" if isinstance(step, Dose) else "run" if isinstance(step, Fractional) else None
 
     @property
     def giving(self) -> list[Giving]:
@@ -218,8 +238,8 @@ def load(path: Path | str) -> Scenario:
         raise ScenarioError(
             f"{path}: there is no such file, and no packaged scenario of that name. Next: one of {', '.join(names())}."
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{path}: cannot be read: {error}. Next: check the file.") from None
+    except (OSError, ValueError) as error:  # no text, or no path
+        raise ScenarioError(f"{str(path)!r}: cannot be read: {error}. Next: check the file.") from None
     return parse(text, str(path))
 
 
@@ -243,14 +263,19 @@ def _checked(data: dict[str, Any], name: str, origin: str) -> Scenario:
         checked = Scenario.model_validate({**data, "name": name})
     except pydantic.ValidationError as error:
         raise _refused(origin, [sentence(item, _DOES) for item in error.errors(include_url=False)]) from None
-    wrong = [*_device(checked), *_steps(checked), *_faults(checked), *_expectations(checked)]
+    wrong = [f"name = {data['name']!r}: unknown key"] if "name" in data else []
+    try:
+        checked = _measured(checked, Path(origin).parent)
+    except (ValueError, OSError) as error:  # no such values, no file, no path
+        wrong.append(f"device.parameters = {checked.device.parameters!r}: {error}")
+    wrong += [*_device(checked), *_steps(checked), *_faults(checked), *_expectations(checked)]
     if wrong:
         raise _refused(origin, wrong)
     return checked
 
 
 def changed(scenario: Scenario, values: list[tuple[str, Any]], faults: list[dict[str, Any]]) -> Scenario:
-    """The same with other values of its device, and other faults; with those, what the catalogue expects of them.
+    """The same with other values of its device, and other faults; with those, what the catalogue expects of the first.
 
     A fault that names no `step` comes in the last one that gives. Raises `ScenarioError`.
     """
@@ -263,15 +288,12 @@ def changed(scenario: Scenario, values: list[tuple[str, Any]], faults: list[dict
     found = _checked(data, scenario.name, "the command line")
     if not faults:
         return found
-    entry = found.fault[0].entry
-    expect = Expect(alarm=entry.alarm.get(_mode(found)), volumes=entry.detectable)
-    return found.model_copy(update={"expect": expect})
+    return found.model_copy(update={"expect": expected(found.fault[0].entry, found.mode)})
 
 
-def _mode(scenario: Scenario) -> catalogue.Mode:
-    """What is under way when the first fault comes."""
-    step = scenario.step[(scenario.fault[0].step or 1) - 1]
-    return "prime" if isinstance(step, Prime) else "run" if isinstance(step, Fractional) else "dose"
+def expected(fault: catalogue.Fault, mode: catalogue.Mode | None) -> Expect:
+    """What the catalogue expects of a fault in a mode; no alarm by name where it has no entry."""
+    return Expect(alarm=None if mode is None else fault.alarm.get(mode), volumes=mode not in fault.unseen)
 
 
 def schema() -> dict[str, Any]:
@@ -281,17 +303,22 @@ def schema() -> dict[str, Any]:
     return found
 
 
+def _measured(scenario: Scenario, folder: Path) -> Scenario:
+    """With the values of its file of parameters in it: what is played needs no other file, and its hash knows them."""
+    device = scenario.device
+    if device.parameters is None:
+        return scenario
+    values = handpiece.measured(folder / device.parameters, handpiece.load().symbols)
+    whole = device.model_copy(update={"parameters": None, "set": {**values, **device.set}})
+    return scenario.model_copy(update={"device": whole})
+
+
 def _device(scenario: Scenario) -> list[str]:
     """Values that the device cannot have; in words."""
-    device = scenario.device
-    try:
-        known = handpiece.load(Path(device.parameters) if device.parameters else None).symbols
-    except (handpiece.HandpieceError, OSError) as error:
-        return [f"device.parameters = {device.parameters!r}: {error}"]
-    found = []
-    for name, value in device.set.items():
+    known, found = handpiece.load().symbols, []
+    for name, value in scenario.device.set.items():
         if name not in known:
-            found.append(f"device.set.{name!r} = {value:g}: no such symbol: must be one of handpiece.toml's")
+            found.append(f"device.set.{name!r} = {value:g}: {handpiece.unknown(name, known)}")
         else:
             (low, high), unit = known[name].range, known[name].unit
             found += _range(f"device.set.{name!r}", value, low, high, unit)
@@ -301,7 +328,7 @@ def _device(scenario: Scenario) -> list[str]:
 def _steps(scenario: Scenario) -> list[str]:
     """Steps outside what the device gives; in words."""
     found = []
-    for i, step in enumerate(scenario.step):
+    for i, step in enumerate(scenario.step, 1):
         key = f"step[{i}]"
         if isinstance(step, Prime):
             found += _range(f"{key}.volume_ml", step.volume_ml, 0.001, limits.PRIME_MAX_NL / 1e6, "ml")
@@ -321,7 +348,7 @@ def _steps(scenario: Scenario) -> list[str]:
 def _faults(scenario: Scenario) -> list[str]:
     """Faults that the catalogue does not know, or not so; in words."""
     found = []
-    for i, table in enumerate(scenario.fault):
+    for i, table in enumerate(scenario.fault, 1):
         key = f"fault[{i}]"
         try:
             table.entry.checked(table.kind, table.value)
@@ -340,10 +367,13 @@ def _expectations(scenario: Scenario) -> list[str]:
             f"expect.results has {len(expect.results)} entries: must have {len(scenario.giving)}, one for each prime, "
             "dose and fractional run"
         )
+    for i, result in enumerate(expect.results or (), 1):
+        if result not in RESULTS:
+            found.append(f"expect.results[{i}] = {result!r}: must be one of {', '.join(RESULTS)}")
     if expect.alarm and expect.alarm not in ALARMS:
         found.append(f"expect.alarm = {expect.alarm!r}: must be one of {', '.join(ALARMS)}")
-    if expect.within_ms is not None and not scenario.fault:
-        found.append(f"expect.within_ms = {expect.within_ms}: needs a [[fault]] to count from")
+    if expect.within_ms is not None and not (scenario.fault and expect.alarm):
+        found.append(f"expect.within_ms = {expect.within_ms}: needs an alarm, and a [[fault]] to count from")
     return found
 
 

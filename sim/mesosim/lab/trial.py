@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mesosim.lab import play
-from mesosim.lab.catalogue import TRIED_AT_S, Fault
+from mesosim.lab.catalogue import TRIED_AT_S, Fault, Mode
 from mesosim.lab.outcome import Outcome
-from mesosim.lab.scenario import Scenario
+from mesosim.lab.scenario import Scenario, expected
 
 PRIME: dict[str, Any] = {"do": "prime", "volume_ml": 0.06}
 STEPS: dict[str, list[dict[str, Any]]] = {
@@ -28,7 +28,7 @@ class Trial:
     """One fault in one mode. `findings` are those against what the catalogue says."""
 
     fault: Fault
-    mode: str
+    mode: Mode
     outcome: Outcome
 
     @property
@@ -37,21 +37,20 @@ class Trial:
         return self.outcome.passed
 
 
-def scenario(fault: Fault, mode: str, kind: str | None = None) -> Scenario:
+def scenario(fault: Fault, mode: Mode, kind: str | None = None) -> Scenario:
     """The scenario that tries a fault in a mode, with its default size."""
     at_s = TRIED_AT_S[mode] if fault.at_s is None else fault.at_s
-    alarm = fault.alarm.get(mode)  # type: ignore[call-overload]
     return Scenario.model_validate(
         {
             "name": f"{fault.name}-{mode}",
             "title": f"{fault.title}, in a {mode}",
             "step": [*STEPS[mode], *AFTER],
             "fault": [{"name": fault.name, "step": len(STEPS[mode]), "at_s": at_s, "kind": kind}],
-            "expect": {"alarm": alarm, "volumes": fault.detectable},
+            "expect": expected(fault, mode),
         }
     )
 
 
-def attempt(fault: Fault, mode: str, seed: int = 1, runtime: str = "cpython") -> Trial:
+def attempt(fault: Fault, mode: Mode, seed: int = 1, runtime: str = "cpython") -> Trial:
     """Try a fault in a mode."""
     return Trial(fault, mode, play.play(scenario(fault, mode), seed, runtime))

@@ -22,8 +22,8 @@ _PATIENCE = 1000
 """Readings of the clock at one instant, after which each takes a microsecond."""
 
 
-_NOTICES = 50
-"""Clocks from an event to the processor's notice of it: less than any loop needs, more than a counter does."""
+_NOTICES = 25
+"""Clocks from an event to the processor's notice of it: less than a real one needs, more than a counter does."""
 
 
 _BUSY = HZ
@@ -61,6 +61,7 @@ class Chip:
         self._read_at = -1
         self._settling = False
         self.attention = False
+        self._moved = False
         self.pad_changes = 0
         self.seen = False
         self.watched = 0
@@ -74,6 +75,7 @@ class Chip:
         if cause == 1:
             self.scratch = [0] * 8
         self.watchdog_at = NEVER
+        self._interrupt_at = NEVER
         self.drains = 0
         self.free_channels = list(range(dma.COUNT))
         self.dma_handlers: list = [None] * dma.COUNT
@@ -127,6 +129,13 @@ class Chip:
         if self.seen and self._soonest(NEVER) > self.t:
             self.run(min(until, self.t + _NOTICES))
 
+    def act(self, clocks: int) -> None:
+        """The processor waits so short that only the state machines get on."""
+        until = self.t + clocks
+        while self.t < until:
+            self._run_machines(until)
+            self.settle()
+
     def run(self, until: int) -> None:
         """Let the hardware run up to a time, with whatever is around it. Raises TimeUp("watchdog") when that bites."""
         while True:
@@ -155,7 +164,7 @@ class Chip:
 
     def _soonest(self, at: int) -> int:
         """When something happens around the chip, or `at`."""
-        at = min(at, self.watchdog_at)
+        at = min(at, self.watchdog_at, self._interrupt_at)
         for source in self.sources:
             if source.event_at < at:
                 at = source.event_at
@@ -163,22 +172,35 @@ class Chip:
 
     def _run_machines(self, until: int) -> None:
         """The state machines, by their time, then by their number, up to `until` or to what needs attention."""
-        machines = self.machines
         while not self.attention:
-            at = until
+            at = after = until
             first = None
-            for machine in machines:
-                if machine.due < at or (machine.due == at and first is None):
-                    at = machine.due
+            for machine in self.machines:
+                due = machine.due
+                if due < at or (first is None and due == at):
+                    after = at
+                    at = due
                     first = machine
-            if at > self.t:
-                self.t = at
+                elif due < after:
+                    after = due
             if first is None:
+                self.t = max(self.t, until)
                 return
-            first.step()
-            if first.block.attention:
-                first.block.attention = False
-                self._serve()
+            self._moved = False
+            # the same one goes on for as long as nobody else comes before it, nor can have been woken by it
+            while True:
+                if first.due > self.t:
+                    self.t = first.due
+                first.step()
+                if first.block.attention:
+                    first.block.attention = False
+                    self._serve()
+                    break
+                if first.due >= after or self._interrupted():
+                    break
+
+    def _interrupted(self) -> bool:
+        return self._moved or self.attention
 
     def settle(self) -> None:
         """Something has been done to the hardware: let it have its effect at once."""
@@ -192,8 +214,12 @@ class Chip:
                 if motor.look():
                     self.seen = True
             if self.interrupts.pending():
-                self.seen = True
-                self.interrupts.call()
+                if self._interrupt_at == NEVER:
+                    self._interrupt_at = self.t + _NOTICES
+                if self._interrupt_at <= self.t:
+                    self._interrupt_at = NEVER
+                    self.seen = True
+                    self.interrupts.call()
             if not self.attention:
                 break
         self._settling = False
@@ -240,6 +266,7 @@ class Chip:
         return machine.tx_depth() - len(machine.tx)
 
     def _pads_change(self, changed: int) -> None:
+        self._moved = True
         for machine in self.machines:
             machine.pads_change(changed, self.t)
         if changed & self.watched:

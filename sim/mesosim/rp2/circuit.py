@@ -9,6 +9,7 @@ edge sets the latch of the motor power, which falls with it, or 150 ms after the
 from mesofirmware.boards import pins
 from mesoprotocol import wire
 from mesosim.rp2 import devices, sense
+from mesosim.world import parameters as p
 from mesosim.world import plant
 
 TYPE_CHECKING = False
@@ -43,6 +44,12 @@ class Handpiece(plant.Plant):
         """What the encoder's lines have counted at time t; the fluid is not brought there for it."""
         return self._sensors.encoder(self._plunger_um(t))
 
+    def starve(self, t: int, starved: bool) -> None:
+        """DEADMAN has fallen, or risen: the monostable of the motor power."""
+        if not self.levels & wire.INPUT_ESTOP:
+            self._power_off_at = t + p.MOTOR_POWER_OFF_TICKS if starved else plant.NEVER
+            self._look_ahead()
+
     def set_powered(self, t: int, on: bool) -> None:
         """Motor power by its latch."""
         self.permitted = True  # every pulse reaches the motor: the step generators are the witnesses of the permit
@@ -62,7 +69,6 @@ class Circuit:
         self._outputs = 0
         self._indexes = thing.carriage.index_count
         self._counts = thing.line_counts(chip.ticks())
-        self._starved_at = plant.NEVER
         self.on_output: object = None
         """Told of the expander's outputs: light and sound."""
         self.expander = sense.Expander(self._expander_drives, self._expander_interrupts)
@@ -130,6 +136,8 @@ class Circuit:
     def _gates_change(self, changed: int) -> None:
         if changed & 1 << pins.ARM_PLUNGER and self._pads.levels >> pins.ARM_PLUNGER & 1:
             self._armed = True
+        if changed & 1 << pins.DEADMAN:
+            self._plant.starve(self._chip.ticks(), not self._pads.levels >> pins.DEADMAN & 1)
         self._gate()
 
     def _gate(self) -> None:

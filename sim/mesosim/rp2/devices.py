@@ -64,7 +64,7 @@ class Drivers:
             registers[register] = int.from_bytes(request[3:7], "big")
             registers[self.IFCNT] = (registers[self.IFCNT] + 1) & 0xFF
             return b""
-        answer = bytes((_SYNC, _MASTER, register)) + registers.get(register, 0).to_bytes(4, "big")
+        answer: bytes = bytes((_SYNC, _MASTER, register)) + registers.get(register, 0).to_bytes(4, "big")
         return answer + bytes((crc8(answer),))
 
 

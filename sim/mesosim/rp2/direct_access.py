@@ -1,5 +1,7 @@
 """`rp2.DMA`: a channel as MicroPython gives it; see `mesosim.rp2.dma` for what it does."""
 
+import errno
+
 from mesosim.rp2 import chip as _chip
 from mesosim.rp2 import dma as _dma
 
@@ -34,7 +36,7 @@ class DMA:
     def __init__(self) -> None:
         free = _chip.chip.free_channels
         if not free:
-            raise OSError(16)
+            raise OSError(errno.EBUSY, "all DMA channels are in use")
         self.channel = free.pop(0)
         self._channel = _chip.chip.dma.channels[self.channel]
         self._handler: object = None
@@ -44,10 +46,10 @@ class DMA:
     def pack_ctrl(self, default: "int | None" = None, **fields: int) -> int:
         """A control word from its fields by name."""
         value = _DEFAULT | self.channel << 11 if default is None else default
-        for name in fields:
+        for name, field in fields.items():
             _, low, bits = _field(name)
             mask = (1 << bits) - 1
-            value = value & ~(mask << low) | (int(fields[name]) & mask) << low
+            value = value & ~(mask << low) | (int(field) & mask) << low
         return value
 
     @staticmethod
@@ -152,7 +154,5 @@ def _address(where: object, to_write: bool) -> int:
     if isinstance(where, int):
         return where
     fifo = getattr(where, "fifo_address", None)
-    if fifo is not None:
-        return fifo(to_write)
-    at = getattr(where, "dma_address", None)
+    at: int | None = getattr(where, "dma_address", None) if fifo is None else fifo(to_write)
     return _chip.chip.memory.address(where) if at is None else at

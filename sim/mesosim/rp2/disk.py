@@ -13,7 +13,7 @@ class Disk:
     def mkdir(self, path: str) -> None:
         """Make a folder. Raises OSError EEXIST."""
         if path in self._folders:
-            raise OSError(errno.EEXIST)
+            raise OSError(errno.EEXIST, path)
         self._folders.append(path)
 
     def rename(self, path: str, to: str) -> None:
@@ -23,7 +23,7 @@ class Disk:
     def open(self, path: str, mode: str = "r") -> "_File":
         """Open to read or to write. Raises OSError ENOENT."""
         if "w" not in mode and path not in self._files:
-            raise OSError(errno.ENOENT)
+            raise OSError(errno.ENOENT, path)
         return _File(self._files, path, "w" in mode)
 
 

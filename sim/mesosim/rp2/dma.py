@@ -68,6 +68,8 @@ class Dma:
         self._memory = memory
         self._ready = ready
         self.channels = [Channel(i) for i in range(COUNT)]
+        self._busy: list = []
+        """Channels that were busy when one was last started; in their order."""
         self._running = False
         memory.peripherals[BASE] = self  # type: ignore[attr-defined]
 
@@ -106,6 +108,7 @@ class Dma:
         if channel.ctrl & _EN and not channel.busy:
             channel.count = channel.reload
             channel.busy = True
+            self._busy = [each for each in self.channels if each.busy]
         self.serve()
 
     def serve(self) -> None:
@@ -116,7 +119,7 @@ class Dma:
         moved = True
         while moved:
             moved = False
-            for channel in self.channels:
+            for channel in self._busy:
                 if channel.busy and channel.ctrl & _EN:
                     moved = self._move(channel) or moved
         self._running = False
@@ -146,7 +149,7 @@ class Dma:
             return True
         return n > 0
 
-    def _at(self, offset: int) -> tuple:
+    def _at(self, offset: int) -> "tuple[Channel, int, bool]":
         number, word = offset // _STRIDE, offset % _STRIDE // 4
         if number >= COUNT:
             raise ValueError("DMA register 0x%x: not modelled" % offset)

@@ -11,6 +11,7 @@ NEVER = 1 << 62
 _FULL = 0xFFFFFFFF
 _JMP, _WAIT, _IN, _OUT, _PUSH_PULL, _MOV, _IRQ, _SET = range(8)
 _PINS, _X, _Y, _NULL, _PINDIRS, _PC, _ISR, _OSR = range(8)
+_SIDE_PINDIR = 1 << 29
 STEADY = (0, 0, 0, 0)
 """Nothing of X, Y, ISR and OSR has changed."""
 _X_DOWN, _Y_DOWN = (-1, 0, 0, 0), (0, -1, 0, 0)
@@ -63,7 +64,7 @@ class Core:
         raise NotImplementedError
 
     def _leap(self, clocks: int, rounds: int, change: tuple) -> None:
-        """From `due` on it goes round, so often, if NEVER for ever; a round takes so many clocks and changes so much."""
+        """From `due` on it goes round, so often (NEVER: for ever); a round takes so long and changes so much."""
         raise NotImplementedError
 
     def _decode(self, word: int) -> tuple:
@@ -79,14 +80,16 @@ class Core:
                 side = side & (1 << count) - 1 if side >> count else -1
             elif not bits:
                 side = -1
-            known = (word >> 13, (delay + 1) * self._cycle, side, count, word & 0xFF)
+            base = self.pinctrl >> 10 & 31
+            mask = _around((1 << count) - 1, base) if side >= 0 else 0
+            known = (word >> 13, (delay + 1) * self._cycle, mask, _around(side, base) & mask, word & 0xFF)
             self._decoded[word] = known
         return known
 
     def _run(self, decoded: tuple, t: int, forced: bool) -> None:
-        op, clocks, side, side_count, rest = decoded
-        if side >= 0:
-            self._drive(side, self.pinctrl >> 10 & 31, side_count, bool(self.execctrl >> 29 & 1))
+        op, clocks, side_mask, side, rest = decoded
+        if side_mask:
+            self._drive(side_mask, side, self.execctrl & _SIDE_PINDIR)
         self._stalled = False
         pc = self.pc
         wrap = self.execctrl >> 12 & 31
@@ -117,7 +120,7 @@ class Core:
             self.pc = pc
             self.due = NEVER
         elif not forced:
-            if op != _OUT and self._thirsty():
+            if self._osr_count and op != _OUT and self._thirsty():
                 self._refill()
             if self.pc <= pc and self.due < NEVER and (op == _JMP or pc == wrap):
                 self._close(pc)
@@ -267,7 +270,8 @@ class Core:
     def _write(self, where: int, value: int, base: int, count: int) -> None:
         """What OUT, MOV and SET write to, with the pins that each has."""
         if where == _PINS or where == _PINDIRS:
-            self._drive(value, base, count, where == _PINDIRS)
+            mask = (1 << count) - 1
+            self._drive(_around(mask, base), _around(value & mask, base), where == _PINDIRS)
         elif where == _X:
             self.x = value
         elif where == _Y:
@@ -313,20 +317,21 @@ class Core:
                 self.osr = self.x
                 self._osr_count = 0
 
-    def _drive(self, value: int, base: int, count: int, directions: bool) -> None:
-        number = self.block.number
-        mask = (1 << count) - 1
-        value = (value & mask) << base
-        mask <<= base
-        mask = (mask | mask >> 32) & _FULL
-        value = (value | value >> 32) & _FULL
+    def _drive(self, mask: int, value: int, directions: int) -> None:
         pads = self._pads
         table = pads.pio_enabled if directions else pads.pio_out  # type: ignore[attr-defined]
-        after = table[number] & ~mask | value
-        if after != table[number]:
-            table[number] = after
+        number = self.block.number
+        before = table[number]
+        if before & mask != value:
+            table[number] = before & ~mask | value
             self._acts += 1
             pads.settle()  # type: ignore[attr-defined]
+
+
+def _around(bits: int, base: int) -> int:
+    """Bits counted from pin `base`, past pin 31 from pin 0 on."""
+    bits <<= base
+    return (bits | bits >> 32) & _FULL
 
 
 def _mirrored(value: int) -> int:

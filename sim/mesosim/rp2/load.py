@@ -5,6 +5,7 @@ The real modules are put back at once: only the board's own modules hold the sta
 
 import sys
 
+from mesofirmware import boards
 from mesosim.rp2 import chip, machine, rp2, ticks, usb
 
 TYPE_CHECKING = False
@@ -50,6 +51,7 @@ def pico(port: usb.Port, entropy: Entropy, disk: "Any") -> Modules:
     for name in list(sys.modules):
         if name.startswith(_BOARDS + "rp2_"):
             del sys.modules[name]
+            delattr(boards, name[len(_BOARDS) :])
     for name, stand in stands:
         sys.modules[name] = stand  # type: ignore[assignment]
     try:

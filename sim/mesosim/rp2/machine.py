@@ -3,6 +3,8 @@
 Anything else is an AttributeError. Calls take no time; see `mesosim.rp2.chip.Chip` for when time passes.
 """
 
+import errno
+
 from mesosim.rp2 import chip as _chip
 from mesosim.rp2 import pads as _pads
 
@@ -158,8 +160,7 @@ class ADC:
 
     def read_u16(self) -> int:
         """Twelve bits, spread to sixteen as MicroPython does."""
-        raw = _chip.chip.analogue[self._number]()
-        raw = max(0, min(raw, 4095))
+        raw = _chip.chip.convert(self._number)
         return raw << 4 | raw >> 8
 
 
@@ -173,7 +174,7 @@ class I2C:
 
     def _device(self, address: int) -> object:
         if address not in self._devices:
-            raise OSError(5)
+            raise OSError(errno.EIO, "no answer from 0x%02x" % address)
         return self._devices[address]
 
     def scan(self) -> list:

@@ -33,9 +33,9 @@ class Memory:
         if whole is not None:
             self.address(whole)
         true, n = _place(buf)
-        for base, start, length, _, _ in self._buffers:
-            if start <= true < start + length or (true == start and n == 0):
-                return base + true - start
+        for known, start, length, _, _ in self._buffers:
+            if start <= true < start + length:
+                return int(known + true - start)
         base = self._free
         self._buffers.append((base, true, n, _bytes(buf, true, n), buf))
         self._free = (base + n + 31) // 16 * 16 + 4
@@ -45,12 +45,13 @@ class Memory:
         """Read `size` bytes, 1, 2 or 4, little-endian, unsigned. Raises BusFault."""
         if at >> 28 == 2:
             view, i = self._find(at, size)
-            value = 0
+            value: int = 0
             for k in range(size):
                 value |= view[i + k] << 8 * k
             return value
         peripheral, offset, _ = self._peripheral(at)
-        return (peripheral.read(offset) >> 8 * (at & 3)) & _NATURAL[size]
+        word: int = peripheral.read(offset)
+        return (word >> 8 * (at & 3)) & _NATURAL[size]
 
     def store(self, at: int, size: int, value: int) -> None:
         """Write `size` bytes; registers have their aliases that set, clear and flip bits. Raises BusFault."""

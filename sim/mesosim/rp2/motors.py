@@ -57,7 +57,7 @@ class Motor:
         chip.pads.watch(1 << step, self._edge)
 
     def look(self) -> bool:
-        """See whether the next pulse still comes as foreseen; whether the motor has come to rest since the last look."""
+        """See whether the next pulse still comes as foreseen; whether the motor has come to rest since."""
         chip = self._chip
         if self._machine is None or not self._machine.drives(self._step):
             self._machine = chip.driver_of(self._step)
@@ -87,7 +87,7 @@ class Motor:
         first = copy.run_to_rise(self._step)
         if first == NEVER:
             return _NOTHING
-        forward = copy.block.pads.levels >> self._direction & 1
+        forward = copy.block.pads.levels >> self._direction & 1  # type: ignore[attr-defined]
         more = copy.x + 1 & 0xFFFFFFFF
         # of a single step only the time up to it is known
         period = copy.run_to_rise(self._step) - first if more else first - self._chip.t

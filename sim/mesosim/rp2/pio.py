@@ -3,7 +3,7 @@
 `due` is the system clock of a machine's next instruction, NEVER while it waits or runs in a circle for ever. A circle
 that changes nothing, or in which counters only go down, is leapt over as a whole: a count of a million costs as much as
 one of ten. What comes from outside at clock t is seen by instructions from t on; the input synchroniser's two clocks
-are not modelled, nor are IRQ, EXEC and fractional clock dividers: they are refused. RP2040 datasheet 3.
+are not modelled.
 """
 
 from mesosim.rp2 import instructions
@@ -122,7 +122,8 @@ class Machine(instructions.Core):
         self._catch_up(t)
         self._mark = ()
         self._decoded = {}
-        self._go_on(t)
+        if self._stalled:
+            self._go_on(t)
 
     def drives(self, pad: int) -> bool:
         """Whether side-set drives a pad."""
@@ -221,13 +222,10 @@ class Machine(instructions.Core):
 
     def _catch_up(self, t: int) -> None:
         """Be where it would be at t, before the instruction of that clock, without having leapt."""
-        if self._leap_t < 0:
-            return
-        self._land(t)
-        while self.due < t:
-            self.step()
-        if self._leap_t >= 0:
+        while self._leap_t >= 0:
             self._land(t)
+            while self.due < t:
+                self.step()
 
     def step(self) -> None:
         """Execute the instruction that is due."""
@@ -250,22 +248,9 @@ class Block:
 
 
 _STATE = (
-    *("clkdiv", "execctrl", "shiftctrl", "pinctrl", "enabled", "x", "y", "isr", "osr", "pc", "due", "_isr_count"),
-    *(
-        "_osr_count",
-        "_cycle",
-        "_last",
-        "_decoded",
-        "_stalled",
-        "_waits",
-        "_acts",
-        "_mark",
-        "_was",
-        "_change",
-        "_mark_t",
-    ),
-    *("_looked", "_copies", "_leap_t", "_leap_clocks", "_leap_rounds", "_leap_change"),
-)
+    "clkdiv execctrl shiftctrl pinctrl enabled x y isr osr pc due _isr_count _osr_count _cycle _last _decoded _stalled "
+    "_waits _acts _looked _copies _mark _was _change _mark_t _leap_t _leap_clocks _leap_rounds _leap_change"
+).split()
 
 
 class _Shadow:

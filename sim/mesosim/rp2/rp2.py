@@ -1,12 +1,20 @@
 """Stands in for MicroPython's `rp2`: state machines and DMA. Programs come as words, not as functions to assemble."""
 
+import errno
+
 from mesosim.rp2 import chip as _chip
-from mesosim.rp2.direct_access import DMA as DMA
+from mesosim.rp2 import direct_access
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _DATA, _OFFSET, _EXECCTRL, _SHIFTCTRL, _OUT, _SET, _SIDE = 0, 1, 4, 5, 6, 7, 8
 _SIDE_EN = 1 << 30
 _BASE = 0x50200000
 _WORDS = 32
+
+DMA = direct_access.DMA
 
 
 class PIO:
@@ -34,7 +42,7 @@ class PIO:
 class StateMachine:
     """See `rp2.StateMachine`."""
 
-    def __init__(self, number: int, program: "list | None" = None, freq: int = -1, **wiring: object) -> None:
+    def __init__(self, number: int, program: "list | None" = None, freq: int = -1, **wiring: "Any") -> None:
         self._number = number
         self._block = _chip.chip.blocks[number >> 2]
         self._machine = self._block.machines[number & 3]
@@ -119,7 +127,7 @@ class StateMachine:
             raise RuntimeError("put: the FIFO of state machine %d is full" % self._number)
         self._machine.put((value << shift) & 0xFFFFFFFF, _chip.chip.t)
         # the processor is not back before the machine has acted on it
-        _chip.chip.sleep(4 * (self._machine.clkdiv >> 8))
+        _chip.chip.act(4 * (self._machine.clkdiv >> 8))
 
     def get(self, buf: object = None, shift: int = 0) -> "int | object":
         """Take a word, into an array if one is given. Raises RuntimeError where the real one would wait for ever."""
@@ -147,7 +155,7 @@ class StateMachine:
     def _load(self, program: list) -> int:
         block = self._block
         words = program[_DATA]
-        known = program[_OFFSET + block.number]
+        known: int = program[_OFFSET + block.number]
         if known >= 0 and block.used >> known & 1:
             return known
         mask = (1 << len(words)) - 1
@@ -155,7 +163,7 @@ class StateMachine:
             if not block.used & mask << offset:
                 break
         else:
-            raise OSError(12)
+            raise OSError(errno.ENOMEM, "no room for a program of %d words" % len(words))
         block.used |= mask << offset
         for i in range(len(words)):
             # jumps are relative to the program's place

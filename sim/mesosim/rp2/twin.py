@@ -20,15 +20,16 @@ _CLOCKS = chip_.CLOCKS_PER_TICK
 _US = chip_.CLOCKS_PER_US
 _START = world.START_US * _US
 _POWER_ON, _WATCHDOG = 1, 3
+_MAY_STOP = 1 << pins.PERMIT_PLUNGER | 1 << pins.PERMIT_DRIVE | 1 << pins.DEPTH_HOME | 1 << pins.MOTOR_ENABLE
 
 
 class TwinWorld(world.World):
     """One device, from its first boot on; see `World`."""
 
-    def boot(self) -> None:
+    def boot(self, reason: int) -> None:
         """The board starts; what was of its former boot is gone."""
         self.app = None  # type: ignore[assignment]
-        self.board = None  # type: ignore[assignment]
+        self.board = None
         gc.collect()
         chip = chip_.chip
         if self._t == world.START_US * plant.TICKS_PER_US:
@@ -49,6 +50,7 @@ class TwinWorld(world.World):
             motors.Motor(chip, thing, thing.plunger, pins.PLUNGER_STEP, pins.PLUNGER_DIR, self.circuit.plunger_moved),
         )
         chip.motors = list(self.motors)
+        chip.watched = _MAY_STOP
         chip.sources = [_Handpiece(self), _Hand(self)]
         modules = load.pico(self._port, load.Entropy(self._random.fill), self._disk)
         modules.rp2_safe.make_safe()
@@ -61,7 +63,7 @@ class TwinWorld(world.World):
         watchdog.start()
         self._since = self._pico.now()
         self._us = 0
-        self._set_alarm()
+        chip.alarm = chip.t
         self.hand.see(self._us_now(), 0)
         self._watch_hand()
 
@@ -94,13 +96,13 @@ class TwinWorld(world.World):
         while True:
             self.board.wait(self._since, self._us)
             self._t = chip.ticks()
+            us = chip.t // _US
             self._since = self._pico.now()
             self.log.add(self._t, trace.WAKE, self._since, 0, 0)
             self._us = self.app.step(self._since)
-            self._set_alarm()
-
-    def _set_alarm(self) -> None:
-        chip_.chip.alarm = (chip_.chip.t // _US + self._us) * _US
+            chip.alarm = (us + self._us) * _US
+            while self._at_idle():
+                self._pico._link.flush()
 
     def _at_idle(self) -> bool:
         """The host takes what was sent; whether it has: then there is room for more."""

@@ -299,6 +299,10 @@ class SimulatedBoard:
         self.note(self.t, trace.DEADMAN, 0, 0, 0)
         self.plant.feed_deadman(self.t)
 
+    def program_intact(self) -> bool:
+        """See the port."""
+        return self.note(self.t, trace.PROGRAM, 1, 0, 0) == 1
+
     def light(self, code: int) -> None:
         """See the port."""
         self.note(self.t, trace.LIGHT, code, 0, 0)

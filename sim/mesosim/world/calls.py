@@ -13,7 +13,8 @@ KINDS = (
     "reset",
 )
 
-NUMBER, FLAG, ACT, SET, FEED, TAKE, GIVE = range(7)
+FORMS = range(7)
+NUMBER, FLAG, ACT, SET, FEED, TAKE, GIVE = FORMS
 """Forms of a call: reads a number, reads a flag, acts, sets a level, feeds a table, fills a buffer, takes a buffer."""
 
 _AXIS = (("room", NUMBER), ("busy", FLAG), ("position", NUMBER), ("stop", ACT), ("feed", FEED))
@@ -28,6 +29,7 @@ _BOARD = (
     ("pressure_pa", NUMBER),
     ("encoder", NUMBER),
     ("battery_mv", NUMBER),
+    ("program_intact", FLAG),
     ("enable", SET),
     ("permit", SET),
     ("light", SET),

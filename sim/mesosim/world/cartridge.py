@@ -14,10 +14,10 @@ _LABEL = (
     (codec.TEXT, 12, 0, 0),
     (codec.UINT, 2, 0, 0xFFFF),
 )
-# device, treatment, day
-_MARK = ((codec.BYTES, 8, 0, 0), (codec.UINT, 2, 0, 0xFFFF), (codec.UINT, 2, 0, 0xFFFF))
-SERIAL, KIND, NEEDLES, GAUGE, EXPIRY_DAY = 1, 1, 12, 33, 10_957
-"""A new one's: needles for punctures, good until 2029-12-31."""
+# device, and which of its treatments
+_MARK = ((codec.BYTES, 8, 0, 0), (codec.UINT, 3, 0, 0xFFFFFF))
+SERIAL, KIND, NEEDLES, GAUGE, EXPIRY_DAY = 1, 1, 12, 33, 36_524
+"""A new one's: needles for punctures, good until 2099-12-31."""
 
 
 class Cartridge:
@@ -34,13 +34,13 @@ class Cartridge:
         used: "list | None" = None,
         chip: bool = True,
     ) -> None:
-        """`used`: uid of a device in hex, and its treatment; `chip`: whether it has one."""
+        """`used`: uid of a device in hex, and which of its treatments; `chip`: whether it has one."""
         self.chip = chip
         self.serial = b"\x2d" + bytes((serial >> 8 * i & 255 for i in range(7)))
         self.memory = bytearray(b"\xff" * MEMORY)
         _put(self.memory, LABEL_AT, _LABEL, [1, kind, needles, gauge, lot.encode(), expiry_day])
         if used is not None:
-            _put(self.memory, MARK_AT, _MARK, [bytes.fromhex(used[0]), used[1], 0])
+            _put(self.memory, MARK_AT, _MARK, [bytes.fromhex(used[0]), used[1]])
 
 
 def _put(memory: bytearray, at: int, fields: tuple, values: list) -> None:

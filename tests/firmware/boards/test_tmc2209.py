@@ -43,6 +43,10 @@ def test_a_damaged_answer_is_none(i: int, bit: int):
     assert not rp2_tmc2209.is_answer(0x6F, buf)
 
 
+def test_a_good_answer_to_another_request_is_none():
+    assert not rp2_tmc2209.is_answer(0x6F, bytearray(answer(0x02, b"\x00\x00\x00\x02")))
+
+
 class Wire:
     """One wire: what is sent is heard, then a driver answers. `absent` do not, `deaf` take no writes."""
 

@@ -11,10 +11,10 @@ from typing import Annotated, Any, TypeVar
 
 import pydantic
 
-from mesosim.lab.scenario import Count, FaultTable, Scenario, Text
+from mesosim.lab.scenario import STEPS_MAX, Count, FaultTable, Scenario, Text
+from mesosim.lab.words import Between, Flag, Number, Whole
 
-Number = Annotated[float, pydantic.Field(strict=True, allow_inf_nan=False)]
-Probability = Annotated[float, pydantic.Field(strict=True, ge=0, le=1, allow_inf_nan=False)]
+Probability = Annotated[Number, Between(0, 1)]
 
 
 Ends = TypeVar("Ends", int, float)
@@ -26,7 +26,7 @@ def _ordered(span: tuple[Ends, Ends]) -> tuple[Ends, Ends]:
     return span
 
 
-Step = Annotated[int, pydantic.Field(strict=True, ge=1)]
+Step = Annotated[Whole, Between(1, STEPS_MAX)]
 
 Span = Annotated[tuple[Number, Number], pydantic.AfterValidator(_ordered)]
 """Lowest and highest value; each between them is equally likely."""
@@ -59,7 +59,7 @@ class FaultDraw(_Table):
 class Draw(_Table):
     """The distribution that cases are drawn from."""
 
-    device: bool = False
+    device: Flag = False
     """Whether each case's device is drawn from the handpiece's tolerances."""
     set: dict[str, Span] = {}
     """Symbols of the plant, and the ends between which each is drawn."""

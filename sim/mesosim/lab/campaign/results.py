@@ -56,7 +56,7 @@ class Result:
     key: Key
     wall_ms: int
     mode: str
-    """What the first fault struck in: prime, dose or run; "" if it has no step, or there is no fault."""
+    """What the first fault struck in: prime, dose or run; "" if its step gives nothing, or there is no fault."""
     kind: str
     """Of the first fault: step, ramp, ...; "" for its default, or without."""
     drawn: dict[str, Any]

@@ -16,9 +16,6 @@ from mesosim.lab.play import play
 from mesosim.lab.scenario import Scenario
 from mesosim.micropython import NoMicroPython
 
-MODES = {"fractional": "run"}
-"""Steps whose name in the catalogue is another."""
-
 _one_at_a_time = threading.Lock()
 """The firmware keeps its state in its modules, as on a board: threads of one process take turns."""
 
@@ -84,13 +81,12 @@ def _result(chunk: Chunk, seed: int, wall_ms: int, outcome: Outcome) -> Result:
     job = chunk.job
     scenario = job.scenario_of(seed)
     struck = scenario.fault[0] if scenario.fault else None
-    step = scenario.step[struck.step - 1] if struck is not None and struck.step is not None else None
     drawn = _drawn(job.scenario, scenario) if job.draw is not None else {}
     replay = written(scenario) if job.draw is not None and not outcome.passed else job.origin
     return Result(
         key=Key(job.sha256, seed, job.runtime, chunk.package),
         wall_ms=wall_ms,
-        mode="" if step is None else MODES.get(step.do, step.do),
+        mode=scenario.mode or "",
         kind=(struck.kind or "") if struck is not None else "",
         drawn=drawn,
         replay=replay,

@@ -61,6 +61,7 @@ def begin(seed: int) -> Host:
 
 def _opened(host: Host) -> None:
     host.open()
+    host.do(messages.SetDate(9_497))
     host.do(messages.StartTreatment(1))
 
 

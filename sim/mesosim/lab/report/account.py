@@ -100,6 +100,10 @@ class Fault:
     hazard: str
     runs: int
     failed: int
+    not_judged: int
+    """Cases in which nothing said which alarm it is to raise."""
+    standing: str
+    """See `Outcome`; "" for what is met."""
     detected: int
     in_time: int
     """Detected, and not later than the time to hazard (or without one)."""
@@ -246,6 +250,8 @@ def _fault(name: str, mode: str, kind: str, results: list[Result]) -> Fault:
         hazard=outcomes[0].hazard,
         runs=len(outcomes),
         failed=sum(not outcome.passed for outcome in outcomes),
+        not_judged=sum(not outcome.judged for outcome in outcomes),
+        standing=outcomes[0].standing.removeprefix("met"),
         detected=len(detected),
         in_time=sum(
             outcome.hazard_ms is None or (outcome.alarm_ms is not None and outcome.alarm_ms <= outcome.hazard_ms)

@@ -53,7 +53,7 @@ def write(account: Account, folder: Path) -> None:
     )
     _table(
         folder / "faults.csv",
-        ("fault", "mode", "kind", "hazard", "passed", "alarm", "alarm_ms", "hazard_ms"),
+        ("fault", "mode", "kind", "hazard", "passed", "alarm", "alarm_ms", "hazard_ms", "judged", "standing"),
         ((result, _fault(result)) for result in results if result.outcome.fault),
     )
 
@@ -76,4 +76,4 @@ def _case(result: Result) -> tuple[Result, list[Any]]:
 def _fault(result: Result) -> list[Any]:
     outcome = result.outcome
     said = [outcome.fault, result.mode, result.kind, outcome.hazard, outcome.passed, outcome.alarm]
-    return [*said, outcome.alarm_ms, outcome.hazard_ms]
+    return [*said, outcome.alarm_ms, outcome.hazard_ms, outcome.judged, outcome.standing]

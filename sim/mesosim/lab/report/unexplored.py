@@ -46,4 +46,6 @@ def _drawn(campaign: Campaign, name: str, symbol: handpiece.Symbol) -> bool:
 
 def undetectable() -> list[tuple[str, str]]:
     """Faults that no sensor of the handpiece can see, and the physical reason. No campaign changes that."""
-    return [(fault.name, fault.why) for fault in catalogue.named().values() if not fault.detectable]
+    return [
+        (f"{fault.name} in a {mode}", why) for fault in catalogue.named().values() for mode, why in fault.unseen.items()
+    ]

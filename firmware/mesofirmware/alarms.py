@@ -1,0 +1,88 @@
+"""Alarms: what has gone wrong, told to the host and shown at the handpiece at once, and standing until cleared.
+
+Each has a priority and a latch in the schema's table. Who raises one has stopped what moves before.
+"""
+
+from mesofirmware import signals
+from mesoprotocol import wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mesofirmware.boards.port import Board
+    from mesofirmware.latches import Latches
+
+_MOST = 0xFFFF
+
+
+class Alarms:
+    """`standing` has bit n for the alarm of id n. `on_alarm` is called for each that is raised; `values` are the
+    fields of its event.
+    """
+
+    def __init__(self, board: "Board", latches: "Latches", time: list) -> None:
+        self._board = board
+        self._latches = latches
+        self._shown = 0
+        self.standing = 0
+        self.overruns = 0
+        self.values: list = [time, 0, 0, 0, 0]
+        self.on_alarm = _ignore
+
+    def up(self, alarm: int, value: int) -> None:
+        """Raise an alarm and its latch, and tell it, unless it stands."""
+        if self.standing & 1 << alarm:
+            return
+        self.standing |= 1 << alarm
+        priority, latch = wire.ALARM_TABLE[alarm]
+        if latch:
+            self._latches.up(latch)
+        v = self.values
+        v[wire.EVENT_ALARM_ALARM] = alarm
+        v[wire.EVENT_ALARM_PRIORITY] = priority
+        v[wire.EVENT_ALARM_LATCHES] = self._latches.bits
+        v[wire.EVENT_ALARM_VALUE] = value
+        self._show()
+        self.on_alarm()
+
+    def of(self, reason: int, value: int) -> None:
+        """Raise the alarm that a dose's reason is, if it is one."""
+        alarm = wire.ALARM_OF_REASON[reason]
+        if alarm:
+            self.up(alarm, value)
+
+    def down(self, alarm: int) -> None:
+        """The cause of an alarm without a latch has gone."""
+        if self.standing & 1 << alarm:
+            self.standing &= ~(1 << alarm)
+            self._show()
+
+    def cleared(self) -> None:
+        """Latches were cleared: alarms that stood by them go."""
+        alarm = 1
+        while alarm < len(wire.ALARM_TABLE):
+            latch = wire.ALARM_TABLE[alarm][1]
+            if latch and not latch & self._latches.bits:
+                self.standing &= ~(1 << alarm)
+            alarm += 1
+        self._show()
+
+    def late(self, us: int) -> None:
+        """The loop came so much late while something was armed."""
+        self.overruns = min(self.overruns + 1, _MOST)
+        self.up(wire.ALARM_LOOP_OVERRUN, us)
+
+    def _show(self) -> None:
+        """Light and sound of the most urgent that stands."""
+        worst = 0
+        alarm = 1
+        while alarm < len(wire.ALARM_TABLE):
+            if self.standing & 1 << alarm:
+                worst = max(worst, wire.ALARM_TABLE[alarm][0])
+            alarm += 1
+        if worst != self._shown:
+            self._shown = worst
+            self._board.light(signals.ALARM_NONE + worst)
+
+
+def _ignore() -> None:
+    pass

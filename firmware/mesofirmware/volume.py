@@ -1,0 +1,174 @@
+"""What has left the needle: the plunger's way counted twice, less what is still stored in the syringe's compliance.
+
+All are needed: with a blocked needle the plunger moves and nothing leaves. One count is the encoder's, by the profile's
+volume a count; the other is the steps', by bore and lead. Where they disagree nobody knows which is right: then the
+bounds hold both. Volumes in nl.
+"""
+
+from mesoprotocol import limits
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from mesofirmware.boards.port import Board
+
+_DOUBT = 4
+"""What is stored is known to a quarter."""
+_SOFTEST = 2
+"""How much more than its profile says a syringe may store, in the lower bound that is kept while it dispenses."""
+_SIGMA_PA = 1_000
+"""Pressure noise that profiles are judged by (A-23)."""
+REVERSAL_UM = 100
+"""Play, and the bend of the rod under its friction, which a plunger that turns back runs through first; estimate."""
+
+
+class Volume:
+    """The amounts of one dose or run. `compliance` outlives it: it is the mounted syringe's, nl/kPa."""
+
+    def __init__(self, board: "Board") -> None:
+        self._board = board
+        self._profile = limits.PROFILES[0]
+        self.compliance = 0
+        self.delivered_nl = 0
+        self.lower_nl = 0
+        self.upper_nl = 0
+        self.steps = 0
+        self.exact = True
+        """Whether the amounts were measured; otherwise only the bounds hold."""
+        self._steps_at_start = 0
+        self._encoder_at_start = 0
+        self._counted = 0
+        self._base_pa = 0
+        self._encoder_at_flow = 0
+        self._stored_at_flow = 0
+        self._flows = True
+        self.exit_nl = 0
+        """Stored when the needle left, the last time."""
+        self._lost_nl = 0
+        """The same, of all times."""
+        self._rest_nl = 0
+
+    def begin(self, profile: tuple, is_prime: bool) -> None:
+        """Count from here. A prime delivers only once it `sees_flow`."""
+        board = self._board
+        self._profile = profile
+        if is_prime or not self.compliance:
+            self.compliance = profile[limits.PROFILE_COMPLIANCE_NL_PER_KPA]
+        self._steps_at_start = board.plunger.position()
+        self._encoder_at_start = self._encoder_at_flow = self._counted = board.encoder()
+        self._base_pa = board.pressure_pa()
+        self._stored_at_flow = 0
+        self._flows = not is_prime
+        self.exit_nl = self._lost_nl = self._rest_nl = 0
+
+    # --- Now ------------------------------------------------------------------------------------------
+
+    def made(self) -> int:
+        """Steps made since the beginning; fewer after a relief."""
+        return self._board.plunger.position() - self._steps_at_start
+
+    def agrees(self) -> bool:
+        """Hold the encoder against the steps: whether both say the same."""
+        stepped_nm = self.made() * 625 // 2
+        self._counted = self._board.encoder()
+        counted_nm = (self._counted - self._encoder_at_start) * 500
+        allowed_nm = limits.ENCODER_TOLERANCE_UM * 1000 + abs(stepped_nm) * limits.ENCODER_SCALE_PERMILLE // 1000
+        return abs(stepped_nm - counted_nm) <= allowed_nm
+
+    def swept_nl(self) -> int:
+        """By the encoder, as it was last held against the steps."""
+        return (self._counted - self._encoder_at_start) * self._profile[limits.PROFILE_PL_PER_COUNT] // 1000
+
+    def stored_pa(self) -> int:
+        """Pressure above that at the beginning; not below 0."""
+        return max(0, self._board.pressure_pa() - self._base_pa)
+
+    def stored_nl(self) -> int:
+        """What the compliance stores above what was stored at the beginning; not below 0."""
+        return self.stored_pa() * self.compliance // 1000
+
+    def flat_nl(self) -> int:
+        """What a pressure stores that counts as fallen."""
+        return limits.FLAT_PA * self.compliance // 1000
+
+    def tau_us(self) -> int:
+        """Time constant of the flow into skin: Pa.s/ul * nl/kPa = us."""
+        return self._profile[limits.PROFILE_RESISTANCE_PA_S_PER_UL] * self.compliance
+
+    def lowest_nl(self) -> int:
+        """What has left at least, while it dispenses; a prime has no lowest."""
+        if not self._flows:
+            return 0
+        lower = max(0, self.swept_nl() - self._lost_nl - _SOFTEST * self.stored_nl())
+        return lower - self._tolerance(lower)
+
+    def highest_nl(self, steps: int) -> int:
+        """What may have left once so many steps are made."""
+        upper = steps * self._profile[limits.PROFILE_PL_PER_STEP] // 1000
+        return upper + self._tolerance(upper)
+
+    # --- Moments --------------------------------------------------------------------------------------
+
+    def sees_flow(self, stored_nl: int, first: bool) -> None:
+        """A prime's pressure shows flow: its count begins at the first of the looks that say so."""
+        if first:
+            self._encoder_at_flow = self._counted
+            self._stored_at_flow = stored_nl
+        self._stored_at_flow = min(self._stored_at_flow, stored_nl)
+
+    def leave(self) -> None:
+        """The needle leaves."""
+        self.exit_nl = self.stored_nl()
+        self._lost_nl += self.exit_nl
+
+    def rest(self) -> bool:
+        """Everything rests: whether the pressure does as well."""
+        self._rest_nl = self.stored_nl()
+        return self._rest_nl <= self.flat_nl()
+
+    def end(self, reason_is_occlusion: bool, drips: bool, flowed: bool) -> bool:
+        """Compute the amounts: the one place where a delivered volume is computed. False if the two counts disagree.
+
+        `flowed`: whether a prime has shown flow; True for a dose.
+        """
+        agrees = self.agrees()
+        stored = self._rest_nl
+        swept = self.swept_nl()
+        made = self.made()
+        self.steps = max(0, made)
+        self.exact = agrees and not reason_is_occlusion
+        hidden = 0
+        if reason_is_occlusion:
+            hidden = 2 * REVERSAL_UM * self._profile[limits.PROFILE_PL_PER_COUNT] // 1000
+        if not flowed:
+            self.delivered_nl = self.lower_nl = 0
+            self.upper_nl = max(0, swept) + hidden
+        else:
+            since = (self._counted - self._encoder_at_flow) * self._profile[limits.PROFILE_PL_PER_COUNT] // 1000
+            # a prime's count begins at flow: what was stored by then flows out as well
+            self.delivered_nl = max(0, since + self._stored_at_flow - stored)
+            margin = self._tolerance(self.delivered_nl) + _SIGMA_PA * self.compliance // 1000
+            # what had not left when the needle did may have fallen beside the skin; the rest is an estimate
+            lower = self.delivered_nl - margin - max(0, self._lost_nl - stored) - stored // _DOUBT
+            # behind an occlusion the plunger's way tells what has left only once nothing is stored
+            self.lower_nl = 0 if reason_is_occlusion and drips else max(0, lower)
+            self.upper_nl = self.delivered_nl + margin + max(stored, self.exit_nl) // _DOUBT + hidden
+            if drips:
+                # a pressure that does not fall tells nothing: all of it may have left
+                self.upper_nl = max(self.upper_nl, self.delivered_nl + stored + margin)
+            if not self._flows:
+                self.upper_nl = max(self.upper_nl, swept)
+        if not agrees:
+            stepped = self._stepped_nl(made)
+            self.lower_nl = max(0, min(self.lower_nl, self.lower_nl + stepped - swept))
+            self.upper_nl = max(self.upper_nl, stepped + self._tolerance(stepped))
+        if self.steps == 0 and swept <= 0 and not hidden:
+            self.delivered_nl = self.lower_nl = self.upper_nl = 0
+        return agrees
+
+    def _stepped_nl(self, steps: int) -> int:
+        """The second count, from the bore and 0.3125 um a step: pi / 4 * 0.3125 = 0.24544."""
+        bore_um = self._profile[limits.PROFILE_BORE_UM]
+        return bore_um * bore_um // 1000 * 2454 // 10_000 * steps // 1000
+
+    def _tolerance(self, volume_nl: int) -> int:
+        return volume_nl * self._profile[limits.PROFILE_TOLERANCE_PERMILLE] // 1000

@@ -1,0 +1,192 @@
+"""boot.py, the safe-mode window and main.py, on the model of the chip."""
+
+import importlib
+import sys
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import mesofirmware.boards
+from mesofirmware.boards import pins
+from mesosim.rp2 import chip as chip_
+from mesosim.rp2 import circuit, disk, load, machine, rp2, ticks, usb
+from mesosim.rp2.twin import TwinWorld
+from mesosim.world.trace import Untraced
+
+WATCHDOG_RESET = 3
+LEFT_ON = 1 << pins.MOTOR_ENABLE | 1 << pins.ARM_PLUNGER | 1 << pins.DRIVE_STEP
+NO_LOOP = 2
+"""The schema's `reset` for a loop that ended or hung."""
+
+
+class Start:
+    """A board that starts: its modules on the stand-ins, and what a hand and a host do meanwhile."""
+
+    def __init__(self) -> None:
+        self.chip = chip_.chip
+        world = TwinWorld(1, Untraced())
+        self.chip.reset(WATCHDOG_RESET)
+        self.chip.scratch[0] = 0
+        self.circuit = circuit.Circuit(self.chip, world.plant, bytearray(32768))
+        self.chip.sources, self.chip.motors, self.chip.alarm = [], [], chip_.NEVER
+        self.chip.limit = self.chip.t + 5 * chip_.HZ
+        self.port = usb.Port()
+        self.disk = disk.Disk()
+        self.interrupt_characters: list[int] = []
+        forget()
+        load.pico(self.port, load.Entropy(world._random.fill), self.disk)
+        micropython = SimpleNamespace(kbd_intr=self.interrupt_characters.append)
+        self.rp2_start = imported(
+            "mesofirmware.boards.rp2_start", machine=machine, rp2=rp2, time=ticks, micropython=micropython
+        )
+        self.rp2_start.sys, self.rp2_start.select = self.port, usb
+        self.main = imported("mesofirmware.start.main")
+        self.main.sys = SimpleNamespace(path=[""], modules=dict(sys.modules), print_exception=write_error)
+        self.main.open = self.disk.open
+
+    def note(self) -> tuple[int, int]:
+        """The reason and the failures that the next start finds."""
+        return self.chip.scratch[0] & 0xFF, self.chip.scratch[0] >> 8 & 0xFF
+
+    def level(self, gpio: int) -> int:
+        """Of a pin."""
+        return self.chip.pads.levels >> gpio & 1
+
+
+def imported(name: str, **stands: Any) -> Any:
+    """A module that is imported anew, while these stand in for MicroPython's."""
+    with pytest.MonkeyPatch.context() as patch:
+        for stand, module in stands.items():
+            patch.setitem(sys.modules, stand, module)
+        patch.delitem(sys.modules, name, raising=False)
+        return importlib.import_module(name)
+
+
+def forget() -> None:
+    """The board's modules that hold stand-ins: they are imported anew."""
+    for name in [name for name in sys.modules if name.startswith("mesofirmware.boards.rp2_")]:
+        del sys.modules[name]
+        vars(mesofirmware.boards).pop(name.rpartition(".")[2], None)
+
+
+def write_error(error: Exception, file: Any) -> None:
+    """MicroPython's `sys.print_exception`, in short."""
+    file.write(repr(error).encode())
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    monkeypatch.setattr(rp2, "bootsel_button", lambda: 0, raising=False)
+    yield Start()
+    forget()
+
+
+def test_boot_makes_every_output_low(start: Start):
+    for name, gpio, use, _, _ in pins.TABLE:
+        if use == pins.OUT:
+            machine.Pin(gpio, machine.Pin.OUT, value=1)
+            assert start.level(gpio) == 1, name
+    imported("mesofirmware.start.boot")
+    assert {name for name, gpio, use, _, _ in pins.TABLE if use == pins.OUT and start.level(gpio)} == set()
+
+
+def test_nobody_asks_and_the_application_starts_after_two_seconds(start: Start):
+    began = start.chip.t
+    assert start.rp2_start.window() == start.rp2_start.APPLICATION
+    assert 2.0 <= (start.chip.t - began) / chip_.HZ < 2.02
+    assert start.interrupt_characters == [-1]
+
+
+@pytest.mark.parametrize("asked", [b"\r\x03", b"\x00abc\x03\r\x03", b"\r\r\x03"])
+def test_return_and_ctrl_c_ask_for_the_prompt(start: Start, asked: bytes):
+    start.port.received.held = asked
+    assert start.rp2_start.window() == start.rp2_start.PROMPT
+    assert start.interrupt_characters == [-1, 3]
+
+
+@pytest.mark.parametrize("said", [b"\x03", b"\x03\r", b"\r\x00\x03", b"\x05\x03\x00\x04"])
+def test_ctrl_c_alone_is_a_byte(start: Start, said: bytes):
+    start.port.received.held = said
+    assert start.rp2_start.window() == start.rp2_start.APPLICATION
+    assert start.interrupt_characters == [-1]
+
+
+def test_a_trigger_held_asks_for_the_safe_application(start: Start):
+    start.chip.pads.wire(1 << pins.TRIGGER_A, 0)
+    assert start.rp2_start.window() == start.rp2_start.SAFE
+
+
+def test_bootsel_asks_for_the_safe_application(start: Start, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rp2, "bootsel_button", lambda: 1)
+    assert start.rp2_start.window() == start.rp2_start.SAFE
+
+
+def test_at_the_prompt_nothing_runs(start: Start):
+    start.port.received.held = b"\r\x03"
+    start.main.main()
+    assert start.chip.watchdog_at == chip_.NEVER
+    assert start.note() == (0, 0)
+
+
+def test_the_application_runs_and_its_watchdog_is_fed(start: Start):
+    start.chip.limit = start.chip.t + 2 * chip_.HZ + chip_.HZ // 10
+    with pytest.raises(machine.Reset):  # the time given to the test is over: to main.py the application has ended
+        start.main.main()
+    assert start.main.sys.path[0] == "/app"
+    assert not [name for name in start.main.sys.modules if name.startswith(("mesofirmware", "mesoprotocol"))]
+    assert start.chip.t >= start.chip.limit
+    assert start.chip.watchdog_at > start.chip.t
+
+
+def test_a_failure_is_kept_everything_made_safe_and_the_board_restarted(start: Start):
+    del start.chip.wires[0][0x50]  # no FRAM
+    machine.Pin(pins.MOTOR_ENABLE, machine.Pin.OUT, value=1)
+    with pytest.raises(machine.Reset):
+        start.main.main()
+    buf = bytearray(64)
+    with start.disk.open("/failure.txt") as file:
+        assert b"OSError(5)" in bytes(buf[: file.readinto(buf)])
+    assert [start.level(gpio) for _, gpio, use, _, _ in pins.TABLE if use == pins.OUT and start.level(gpio)] == []
+    assert start.note() == (NO_LOOP, 0)
+
+
+def test_a_failure_restarts_even_if_it_cannot_be_kept(start: Start):
+    del start.chip.wires[0][0x50]
+    start.main.open = start.disk.rename
+    with pytest.raises(machine.Reset):
+        start.main.main()
+    assert start.note() == (NO_LOOP, 0)
+
+
+@pytest.mark.parametrize(("failures", "folder"), [(0, "/app"), (1, "/app"), (2, "/lib"), (254, "/lib"), (255, "/lib")])
+def test_the_third_failure_brings_the_safe_application(start: Start, failures: int, folder: str):
+    start.chip.scratch[0] = 0x4D530000 | failures << 8 | NO_LOOP
+    watchdog = start.main.rp2_watchdog.Watchdog(start.main.rp2_chip.RP2040)
+    assert (watchdog.reason, watchdog.failures) == (NO_LOOP, min(failures + 1, 255))
+    assert start.main.folder(watchdog, start.rp2_start.APPLICATION) == folder
+    assert start.main.folder(watchdog, start.rp2_start.SAFE) == "/lib"
+
+
+@pytest.mark.parametrize(
+    ("cause", "note", "reason", "failures"),
+    [
+        (1, 0x4D530202, 1, 0),  # power-on: whatever the register holds
+        (3, 0x00000000, 0, 0),  # no note of ours
+        (3, 0x4D530203, 3, 2),  # asked for
+        (3, 0x4D530202, 2, 3),
+    ],
+)
+def test_why_it_started(start: Start, cause: int, note: int, reason: int, failures: int):
+    start.chip.reset_cause = cause
+    start.chip.scratch[0] = note
+    watchdog = start.main.rp2_watchdog.Watchdog(start.main.rp2_chip.RP2040)
+    assert (watchdog.reason, watchdog.failures) == (reason, failures)
+    watchdog.feed()
+    assert start.chip.watchdog_at == chip_.NEVER, "nothing is fed before it was started"
+    watchdog.start()
+    assert start.note() == (NO_LOOP, failures)
+    with pytest.raises(machine.Reset):
+        watchdog.restart(start.main.wire.RESET_ASKED)
+    assert start.note() == (3, failures)
