@@ -90,10 +90,9 @@ class Cartridge:
             self._ring.write(_AT + e[0] % _SLOTS * _SLOT, _ENTRY, e)
             self._newest += 1
         if not self._is_marked:
-            self._mark[0] = self._board.uid
+            bulk.copy(self._board.uid, 0, self._mark[0], 0, 8)
             self._mark[1] = occasion
             self._chip.write(_MARK_AT, _MARK, self._mark)
-            self._mark[0] = bytearray(8)
             self._is_marked = True
         return wire.S_OK
 
