@@ -177,7 +177,6 @@ def test_a_wrong_request_changes_nothing(asked: object, words: str) -> None:
         ("set", ["needle.bore_um", "x"], "must be a symbol and thousandths"),
         ("meddle", 5, "must be an object"),
         ("meddle", {"call": "now", "kind": "late", "count": "x"}, "are whole numbers, not 'x'"),
-        ("mount", None, "must be an object"),
         ([], 1, r"unknown control \[\]"),
     ],
 )
