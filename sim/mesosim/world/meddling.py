@@ -60,9 +60,6 @@ class Meddled:
         """
         if not calls.fits(call, kind):
             raise ValueError("fault %r does not fit the call %r" % (kind, call))
-        for figure in (first_call, count, 0 if value is None else value):
-            if not isinstance(figure, int):
-                raise ValueError("first_call, count and value are whole numbers, not %r" % (figure,))
         if first_call < 0 or count < 0:
             raise ValueError("first_call %d and count %d are at least 0" % (first_call, count))
         first = self._counts.get(call, 0) + first_call

@@ -287,5 +287,11 @@ def _check(name: "Any", value: "Any") -> None:
     elif name == "clear_fault":
         if not isinstance(value, str):
             raise ValueError('clear_fault %r: must be a symbol, "" for all' % (value,))
-    elif name in ("meddle", "mount") and not isinstance(value, dict) and (value is not None or name == "mount"):
-        raise ValueError("%s %r: must be an object" % (name, value))
+    elif name == "mount" and not isinstance(value, dict):
+        raise ValueError("mount %r: must be an object" % (value,))
+    elif name == "meddle" and value is not None:
+        if not isinstance(value, dict):
+            raise ValueError("meddle %r: must be an object" % (value,))
+        for figure in (value.get("first_call", 0), value.get("count", 0), value.get("value") or 0):
+            if not isinstance(figure, int):
+                raise ValueError("first_call, count and value are whole numbers, not %r" % (figure,))
