@@ -17,7 +17,7 @@ import time
 import machine
 from machine import I2C, PWM, UART, Pin
 
-from mesofirmware import readings
+from mesofirmware import readings, signals
 from mesofirmware.boards import (
     pins,
     rp2_axes,
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 _PIO_HZ = 25_000_000
 _TICK_MASK = 0x3FFFFFFF
 _WIRE_BAUD = 115_200
-_NO_ALARMS = ((0, 0, 0, 0, 0, 0, 0),)
 
 
 class Pico:
@@ -79,7 +78,7 @@ class Pico:
         bus = I2C(1, sda=Pin(pins.SENSE_SDA), scl=Pin(pins.SENSE_SCL), freq=400_000)
         self._expander = rp2_expander.Expander(bus, Pin(pins.EXPANDER_INT, Pin.IN))
         self._inputs = rp2_inputs.Inputs(self._expander)
-        self._lamp = rp2_lamp.Lamp(self._expander, PWM(Pin(pins.BUZZER), freq=1000, duty_u16=0), _NO_ALARMS)
+        self._lamp = rp2_lamp.Lamp(self._expander, PWM(Pin(pins.BUZZER), freq=1000, duty_u16=0), signals.PATTERNS)
         self._bridge = rp2_bridge.Bridge(bus)
         self._battery = rp2_battery.Battery(bus)
         self.chip: "port.Chip" = rp2_cartridge.Cartridge(rp2_onewire.OneWire(bus), time.sleep_ms)
