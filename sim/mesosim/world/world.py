@@ -261,7 +261,7 @@ def _check(name: "Any", value: "Any") -> None:
         if not isinstance(value, int) or not low <= value <= high:
             raise ValueError("%s %r: must be a whole number, %d to %d" % (name, value, low, high))
     elif name == "set":
-        pair = isinstance(value, list) and len(value) == 2
+        pair = isinstance(value, (list, tuple)) and len(value) == 2
         if not pair or not isinstance(value[0], str) or not isinstance(value[1], int):
             raise ValueError("set %r: must be a symbol and thousandths of its unit" % (value,))
     elif name == "clear_fault":
