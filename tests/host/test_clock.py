@@ -80,3 +80,12 @@ def test_a_clock_that_began_anew_is_noticed():
 def test_before_the_first_answer_nothing_is_said():
     with pytest.raises(ValueError, match="no device time"):
         DeviceClock().device_time(0)
+
+
+@pytest.mark.parametrize("ppm", [-150, 150])
+def test_it_covers_the_worst_pair_of_crystals(ppm: int):
+    """50 ppm is the device's (amendment 25), 100 a usual computer's: figures, not the code's constant."""
+    truth, clock = Truth(7_000_000, ppm), DeviceClock()
+    clock.probe(0, int(truth.device(0)), 0)
+    said = clock.device_time(60_000_000)
+    assert abs(said.time_us - truth.device(60_000_000)) <= said.error_us
