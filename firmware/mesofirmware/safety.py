@@ -72,6 +72,7 @@ class Safety:
         self._is_run = is_run
         self._args = args
         self._phase = _ASKED
+        self._alarms.down(wire.ALARM_LOOP_OVERRUN)
 
     def ready(self) -> bool:
         """Whether permit and power were tried; `reason` says whether in vain."""

@@ -376,6 +376,9 @@ class Transaction:
         m = self.metered
         if rules.nears_empty(self.plan.asked_nl(), self.plan.profile, self._swept()):
             o[ledger.O_FLAGS] |= wire.FLAG_NEAR_EMPTY
+            self._alarms.up(wire.ALARM_NEAR_EMPTY, 0)
+        else:
+            self._alarms.down(wire.ALARM_NEAR_EMPTY)
         if m.reason == wire.REASON_OCCLUSION:
             self.primed = False  # relief has left slack behind the plunger
         if self.plan.is_prime:
