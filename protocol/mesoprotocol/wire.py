@@ -5,7 +5,7 @@ Ids, enumerations and field tables (see `codec`).
 
 MAJOR = 1
 MINOR = 2
-SCHEMA_HASH = b'\x0c\xee^&'
+SCHEMA_HASH = b'<\x04&\xaf'
 
 STATE_IDLE = 0
 STATE_PREPARED = 1
