@@ -292,12 +292,16 @@ class Safety:
 
     def _look_at_stroke(self) -> None:
         board = self._board
+        strokes = (self._index - self._index_at) & tick.MASK
+        if self.reason != wire.REASON_COMPLETE:
+            if strokes > 1:
+                board.enable(False)  # parked, and fed on
+            return
         if not self.bounds.whole():
             self._stop(wire.REASON_SELF_TEST, wire.CHECK_MEMORY)
         um = board.protrusion_um()
         if um > self.bounds.values[_DEEPEST]:
             self._stop(wire.REASON_DEPTH, um)
-        strokes = (self._index - self._index_at) & tick.MASK
         if strokes > self.bounds.values[_MOST]:
             self._stop(wire.REASON_STROKES, strokes)
         self._raised = 0 if board.inputs() & _BOTH == _BOTH else self._raised + 1
@@ -332,6 +336,7 @@ class Safety:
         board.plunger.stop()
         if self._phase == _RUN:
             board.drive.park()
+            self._index_at = self._index
         self.reason = reason
         self._alarms.of(reason, value)
 

@@ -259,6 +259,21 @@ def test_it_lets_no_third_stroke_pass_without_trigger(line: int) -> None:
 
 
 @pytest.mark.requirement("SR-10", "SR-14")
+def test_a_drive_that_is_fed_on_loses_its_power() -> None:
+    """The stroke that was begun is finished; whatever the second one shows, it is the last."""
+    alone = Alone(RUN).begun()
+    stroke(alone, 3)
+    alone.board.deepest_um = 2_061
+    stroke(alone)
+    alone.stopped("DEPTH", 2_061)
+    stroke(alone)
+    assert alone.asked() == [("deadman",)]
+    stroke(alone)
+    assert alone.asked() == [("deadman",), ("enable", False)]
+    assert alone.told == [("DEPTH", 2_061)]
+
+
+@pytest.mark.requirement("SR-10", "SR-14")
 def test_time_without_index_in_a_run() -> None:
     """From the last index, or from when the needle was home; 525 ms at 600 a minute."""
     alone = Alone(RUN).begun()
