@@ -108,7 +108,7 @@ IN_A_RUN: dict[str, tuple[int, Callable[[Watch], None], str, int]] = {
     "sees no trigger": (1_000_000, sees_no_trigger, "STROKES", 14),
     "goes deeper": (60_000_000, goes_deeper, "DEPTH", 2),
 }
-"""When the trigger is let go after it was pressed, how it breaks, the alarm, punctures at most; 10 are made a second."""
+"""When the trigger is let go after its press, how it breaks, the alarm, punctures at most. It makes 10 a second."""
 
 
 @pytest.mark.requirement("SR-10", "SR-31")
