@@ -107,7 +107,6 @@ class App:
         self._alarms.on_alarm = self._tell_alarm
         self._kept = self._latches.bits
         self._due_at = now
-        self._armed = False
 
     def _look_at_stores(self) -> None:
         """What stands after this boot, and why nothing may be given; said in the log."""
@@ -133,9 +132,6 @@ class App:
     def step(self, now: int) -> int:
         """Do what is due; return microseconds until the next call, at most `clock.FOREVER`."""
         self._clock.update(now)
-        # armed since the last step began: what a COMMIT takes is not late
-        was_armed = self._armed
-        self._armed = self._transaction.state >= wire.STATE_ARMED
         link = self._link
         while link.poll():
             if link.is_stop():
@@ -143,7 +139,7 @@ class App:
             else:
                 self._session.handle(now)
         late = (now - self._due_at) & tick.MASK
-        if was_armed and self._armed and _LATE_US < late < tick.HALF:
+        if _LATE_US < late < tick.HALF and self._transaction.state >= wire.STATE_ARMED:
             self._alarms.late(late)
         look = self._safety.step(now)
         wait = self._transaction.step(now, self._clock.ms)

@@ -215,6 +215,9 @@ class Transaction:
             return clock.FOREVER
         if not self._safety.ready():
             return clock.FOREVER
+        if not self.plan.is_whole():
+            self.abort(now, wire.REASON_SELF_TEST)
+            return clock.FOREVER
         present = wire.INPUT_CARTRIDGE if self.plan.is_run else wire.INPUT_SYRINGE
         if rules.interlock(inputs, present) != wire.S_OK:
             self.abort(now, wire.REASON_SYRINGE if not inputs & present else wire.REASON_DRIVE_FAULT)

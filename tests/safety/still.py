@@ -129,8 +129,9 @@ class Alone:
         """Permit and power were tried."""
         self.safety.arm(list(self.request), isinstance(self.request, messages.PrepareRun))
         wait = 0
-        while not self.safety.ready():
-            wait = self.step(wait)
+        for _ in range(5):
+            wait = self.step(wait) if not self.safety.ready() else 0
+        assert self.safety.ready()
         self.asked()
         return self
 

@@ -48,10 +48,17 @@ def hangs(host: Watch) -> None:
 
 
 def goes_deeper(host: Watch) -> None:
-    """Its zone's limit forgotten: 3 mm in the cheek."""
-    plan = host.app._transaction.plan
-    plan.args[wire.PREPARE_RUN_DEPTH_UM] = 3_000
-    plan.deepest_um = 4_000
+    """Its stop is set to 3 mm in the cheek, and it has no limit of its own."""
+    transaction = host.app._transaction
+    move = transaction.metered._stop.move
+
+    def deeper(depth_um: int) -> None:
+        transaction.metered._depth_um = 3_000
+        move(3_000)
+
+    transaction.metered._stop.move = deeper  # type: ignore[method-assign]
+    transaction.plan.deepest_um = 4_000
+    transaction.fractional.strokes.too_many_bad = lambda: False  # type: ignore[method-assign]
 
 
 IN_A_DOSE: dict[str, tuple[messages.Prepare, int, Callable[[Watch], None], str, int]] = {
@@ -90,9 +97,9 @@ def strokes_without_end(host: Watch) -> None:
     """Asked for 40 in at most 60 s when it was armed."""
     transaction = host.app._transaction
     feed = transaction.fractional._feed
-    transaction.plan.args[wire.PREPARE_RUN_DURATION_S] = limits.RUN_MAX_S
 
     def more() -> None:
+        transaction.plan.args[wire.PREPARE_RUN_DURATION_S] = limits.RUN_MAX_S
         transaction.fractional._asked = limits.STROKES_MAX
         feed()
 
