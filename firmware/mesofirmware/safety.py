@@ -79,7 +79,7 @@ class Safety:
 
     def power(self) -> None:
         """Motor power, for what was armed. The watch begins."""
-        if self._phase != _ARMED:
+        if self._phase != _ARMED or self.reason != wire.REASON_COMPLETE:
             return
         board = self._board
         self._encoder_at = self._encoder = board.encoder()
@@ -113,6 +113,11 @@ class Safety:
         self._phase = _OFF
         self.forbid()
         self._board.enable(False)
+
+    def halt(self) -> None:
+        """STOP has come, and is answered in its turn: what moves stops now."""
+        if self._phase != _OFF:
+            self._stop(wire.REASON_STOP, 0)
 
     def missing(self) -> int:
         """Counts that the carriage lacks for the dose that was armed, at its end; 0 if none."""
