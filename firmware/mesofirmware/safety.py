@@ -117,6 +117,7 @@ class Safety:
     def halt(self) -> None:
         """STOP has come, and is answered in its turn: what moves stops now."""
         if self._phase != _OFF:
+            self._phase = max(self._phase, _ARMED)  # nothing more is tried
             self._stop(wire.REASON_STOP, 0)
 
     def missing(self) -> int:
