@@ -57,9 +57,12 @@ def once(injector: Any, act: Callable[[], Any]) -> None:
     injector.listen(listen)
 
 
-@pytest.mark.parametrize("scenario", [dose, released, stopped, emergency, fractional])
+@pytest.mark.parametrize(
+    ("scenario", "reason"),
+    [(dose, "complete"), (released, "trigger"), (stopped, "stop"), (emergency, "estop"), (fractional, "complete")],
+)
 def test_the_board_file_does_what_the_simulators_board_does(
-    scenario: Callable[[Bench], Result], tmp_path: Path
+    scenario: Callable[[Bench], Result], reason: str, tmp_path: Path
 ) -> None:
     results = []
     recorded = []
@@ -68,14 +71,8 @@ def test_the_board_file_does_what_the_simulators_board_does(
         results.append(scenario(Bench(device, tmp_path / f"{len(results)}.sqlite")))
         recorded.append(device)
     assert calls.differences(recorded[0].log.calls, recorded[1].log.calls) == []
-    assert type(results[0]) is type(results[1])
+    assert [(type(result), result.reason) for result in results] == [(Delivered, reason)] * 2
     one, other = (device.control("account") for device in recorded)
     assert one["plunger_steps"] == other["plunger_steps"] and one["punctures"] == other["punctures"]
     assert abs(one["skin_nl"] - other["skin_nl"]) <= 2
     assert all(motor.unforeseen == 0 for motor in recorded[1].world.motors)
-
-
-def test_doses_are_doses(tmp_path: Path) -> None:
-    """The scenarios above are what they are called."""
-    device = calls.simulated()
-    assert isinstance(dose(Bench(device, tmp_path / "j.sqlite")), Delivered)
