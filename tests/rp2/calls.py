@@ -6,7 +6,7 @@ import re
 from typing import Any, NamedTuple
 
 from mesoprotocol import stream
-from mesosim.rp2.twin import TwinWorld
+from mesosim.rp2.twin import TwinWorld, TwinWorld2350
 from mesosim.runtime import InProcess
 from mesosim.world import nominal, trace
 from mesosim.world.world import START_US, World
@@ -96,8 +96,16 @@ def simulated() -> Recorded:
 
 
 def twin() -> Recorded:
-    """The board file on the twin."""
+    """The board file on the twin, an RP2040."""
     return Recorded(TwinWorld)
+
+
+def twin_2350() -> Recorded:
+    """The board file on the twin, an RP2350."""
+    return Recorded(TwinWorld2350)
+
+
+CHIPS = (twin, twin_2350)
 
 
 def steps(calls: list[Call]) -> list[Call]:
