@@ -160,7 +160,7 @@ class App:
             wait = report
         if look < wait:
             wait = look
-        self._due_at = (now + wait) & tick.MASK
+        self._due_at = (now - tick.HALF + wait & tick.MASK) ^ tick.HALF
         return wait
 
     def _log_latches(self) -> None:
