@@ -23,8 +23,7 @@ _BOTH = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B
 class Transaction:
     """The one dose or run in hand, as `plan` has it. `state` is the device's state.
 
-    `on_change` is called when it changes, `on_outcome` when a dose's end stands in the ledger's `intent` and
-    `outcome`.
+    `on_change` is called when it changes, `on_outcome` when an end stands in the ledger's `intent` and `outcome`.
     """
 
     def __init__(
@@ -269,9 +268,8 @@ class Transaction:
             run.abort(now, wire.REASON_TIME)
         if reason == wire.REASON_TRIGGER or (reason == wire.REASON_CONTACT and self._contact_gone(now)):
             run.hold(now)
-        elif reason == wire.REASON_CONTACT:
-            pass  # a bounce of the handpiece; the index wakes us with each stroke
-        elif reason != wire.REASON_COMPLETE:
+        elif reason not in (wire.REASON_COMPLETE, wire.REASON_CONTACT):
+            # contact alone is a bounce of the handpiece; the index wakes us with each stroke
             run.abort(now, reason)
         if reason != wire.REASON_CONTACT:
             self._contact_lost_at = -1
@@ -357,12 +355,10 @@ class Transaction:
         self._alarms.of(reason, 0)
         try:
             book.write_outcome(self.plan.n)
+            self.on_outcome()
         except StoreFailed:
             # the entry stays without an end: no therapy before the next boot has made it INTERRUPTED
             self._alarms.up(wire.ALARM_LEDGER_CORRUPT, 0)
-            self._to(wire.STATE_IDLE)
-            return
-        self.on_outcome()
         self._to(wire.STATE_IDLE)
 
     def _swept(self) -> int:
