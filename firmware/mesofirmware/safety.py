@@ -86,7 +86,7 @@ class Safety:
 
     def power(self) -> None:
         """Motor power, for what was armed. The watch begins."""
-        if self._phase != _ARMED:
+        if self._phase != _ARMED or self.reason != wire.REASON_COMPLETE:
             return
         board = self._board
         self._encoder_at = self._encoder = board.encoder()
@@ -120,6 +120,12 @@ class Safety:
         self._phase = _OFF
         self.forbid()
         self._board.enable(False)
+
+    def halt(self) -> None:
+        """STOP has come, and is answered in its turn: what moves stops now."""
+        if self._phase != _OFF:
+            self._phase = max(self._phase, _ARMED)  # nothing more is tried
+            self._stop(wire.REASON_STOP, 0)
 
     def missing(self) -> int:
         """Counts that the carriage lacks for the dose that was armed, at its end; 0 if none."""
