@@ -154,6 +154,10 @@ class Session:
             self._provision(peer)
         elif msg_id == wire.SET_DATE:
             self._set_date(peer)
+        elif msg_id == wire.NEW_SYRINGE:
+            self._transaction.new_syringe()
+            self._one[0] = limits.PROFILES[0][limits.PROFILE_CAPACITY_NL]
+            self._accept(peer, wire.NEW_SYRINGE_REPLY_FIELDS, self._one)
         elif msg_id == wire.CONFIRM:
             self._confirm(peer)
         elif msg_id == wire.CALIBRATE:

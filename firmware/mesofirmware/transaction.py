@@ -59,6 +59,8 @@ class Transaction:
         self._told = wire.REASON_COMPLETE
         self._contact_lost_at = -1
         self._syringe_at = board.plunger.position()
+        """Where the plunger was when the syringe was full. After a restart: as if it had given all of the treatment."""
+        self._syringe_at -= book.counted_nl * 10 // limits.PROFILES[0][limits.PROFILE_PL_PER_STEP] * 100
         self.primed = False
         self._primed_nl = 0
         self.on_change = _ignore
@@ -163,9 +165,7 @@ class Transaction:
         if not inputs & wire.INPUT_CONTACT:
             self._gate.look(inputs)
         if not inputs & wire.INPUT_SYRINGE:
-            # what is mounted next is another syringe: full, with slack, and not primed
-            self.primed = False
-            self._syringe_at = board.plunger.position()
+            self.primed = False  # what is mounted next has slack
         if inputs & wire.INPUT_ESTOP and not self._latches.bits & wire.LATCH_ESTOP:
             self._latches.up(wire.LATCH_ESTOP)
             self.abort(now, wire.REASON_ESTOP)
@@ -378,6 +378,12 @@ class Transaction:
         if self.plan.is_prime:
             self._primed_nl += m.volume.upper_nl
             self.primed = m.reason == wire.REASON_COMPLETE
+
+    def new_syringe(self) -> None:
+        """Somebody says that another, full one is mounted (SR-22)."""
+        self.primed = False
+        self._syringe_at = self._board.plunger.position()
+        self._alarms.down(wire.ALARM_NEAR_EMPTY)
 
     def new_treatment(self) -> None:
         """Another patient: what was primed counts anew, and must be primed anew."""

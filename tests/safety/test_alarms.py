@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from mesofirmware import signals
@@ -61,7 +63,7 @@ def test_a_needle_that_is_not_home_is_of_high_priority() -> None:
     assert signals.ALARM_HIGH in host.lights
 
 
-@pytest.mark.requirement("SR-12", "SR-19")
+@pytest.mark.requirement("SR-12", "SR-19", "SR-27")
 def test_a_loop_that_comes_late_is_counted_and_told() -> None:
     """Once for each dose in which it happens."""
     host = Watch().primed()
@@ -82,23 +84,52 @@ def test_a_loop_that_comes_late_is_counted_and_told() -> None:
     assert host.alarms().overruns == 2
 
 
-@pytest.mark.requirement("SR-08", "SR-19")
-def test_a_syringe_that_is_nearly_empty_is_told_until_another_is_primed() -> None:
+EMPTY = DOSE._replace(volume_nl=200_000)
+
+
+def near_empty() -> Watch:
+    """Of 1 ml, less what was primed, less than two doses of 0.2 ml are left after the third, none after the fourth."""
     host = Watch().primed()
     told = []
     for _ in range(4):
         host.rest(1_000_000)
-        host.try_dose(DOSE._replace(volume_nl=200_000))
+        host.try_dose(EMPTY)
         told.append(len(host.told))
-    # of 1 ml, less what was primed, less than two such doses are left after the third; it is told once
     assert (told, host.told[0].name) == ([0, 0, 1, 1], "NEAR_EMPTY")
     assert host.told[0].event.priority == wire.PRIORITY_LOW
     assert host.do(messages.Status()).latches == 0
     assert host.alarms().standing == 1 << wire.ALARM_NEAR_EMPTY
+    return host
+
+
+def taken_out_and_put_back(host: Watch) -> None:
     host.world.control("syringe", 0)
     host.rest(1_000_000)
     host.world.control("syringe", 1)
-    host.try_dose(PRIME)
+    host.rest(1_000_000)
+
+
+def restarted(host: Watch) -> None:
+    host.world.control("reset", 1)
+    host.rest(1_000_000)
+    host.open()
+
+
+@pytest.mark.requirement("SR-08", "SR-19", "SR-22")
+@pytest.mark.parametrize("happens", [taken_out_and_put_back, restarted])
+def test_going_on_after_empty_is_said_by_somebody_and_is_flagged_until_then(happens: Callable[[Watch], None]) -> None:
+    host = near_empty()
+    happens(host)
+    # not two primes of 0.1 ml are left
+    assert host.try_dose(PRIME).outcome.flags & wire.FLAG_NEAR_EMPTY
+    assert host.alarms().standing == 1 << wire.ALARM_NEAR_EMPTY
+    assert host.ask(EMPTY._replace(dose_id=b"another!", n=host.next_n)).status == wire.S_SYRINGE_EMPTY
+    assert host.do(messages.NewSyringe()).left_nl == 1_000_000
+    assert host.alarms().standing == 0
+    assert host.ask(EMPTY._replace(dose_id=b"another!", n=host.next_n)).status == wire.S_NOT_PRIMED
+    assert not host.try_dose(PRIME).outcome.flags & wire.FLAG_NEAR_EMPTY
+    host.rest(1_000_000)
+    assert host.try_dose(EMPTY).outcome.reason == wire.REASON_COMPLETE
     assert host.alarms().standing == 0
 
 
