@@ -59,7 +59,7 @@ class App:
             board, store, self._safety, self._ledger, self._latches, self._alarms
         )
         self._events = events.Events(self._link)
-        doors = keys.Keys(board.store)
+        doors = keys.Keys(store)
         self._access = access.Access(
             board, self._clock, self._link, self._ledger, self._latches, self._transaction, doors
         )
