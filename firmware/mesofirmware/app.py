@@ -168,7 +168,8 @@ class App:
             wait = look
         if link.is_behind():
             wait = 0
-        self._due_at = (now + max(wait, _LATE_US)) & tick.MASK
+        # below 2^30, though the sum may not be
+        self._due_at = (now - tick.HALF + max(wait, _LATE_US) & tick.MASK) ^ tick.HALF
         return wait
 
     def _log_latches(self) -> None:

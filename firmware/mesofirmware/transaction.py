@@ -222,6 +222,9 @@ class Transaction:
             return clock.FOREVER
         if not self._safety.ready():
             return clock.FOREVER
+        if not self.plan.is_whole():
+            self.abort(now, wire.REASON_SELF_TEST)
+            return clock.FOREVER
         present = wire.INPUT_CARTRIDGE if self.plan.is_run else wire.INPUT_SYRINGE
         if rules.interlock(inputs, present) != wire.S_OK:
             self.abort(now, wire.REASON_SYRINGE if not inputs & present else wire.REASON_DRIVE_FAULT)
@@ -371,6 +374,9 @@ class Transaction:
         m = self.metered
         if rules.nears_empty(self.plan.asked_nl(), self.plan.profile, self._swept()):
             o[ledger.O_FLAGS] |= wire.FLAG_NEAR_EMPTY
+            self._alarms.up(wire.ALARM_NEAR_EMPTY, 0)
+        else:
+            self._alarms.down(wire.ALARM_NEAR_EMPTY)
         if m.reason == wire.REASON_OCCLUSION:
             self.primed = False  # relief has left slack behind the plunger
         if self.plan.is_prime:
