@@ -59,7 +59,7 @@ class App:
             board, store, self._safety, self._ledger, self._latches, self._alarms
         )
         self._events = events.Events(self._link)
-        doors = keys.Keys(board.store)
+        doors = keys.Keys(store)
         self._access = access.Access(
             board, self._clock, self._link, self._ledger, self._latches, self._transaction, doors
         )
@@ -110,7 +110,10 @@ class App:
         self._selftest.run(self._clock.ms)
         self._alarms.on_alarm = self._tell_alarm
         self._kept = self._latches.bits
+        self._hurries = False
+        """Whether something was armed when the last wake began: one that takes COMMIT may take longer."""
         self._due_at = now
+        """When the next wake begins, at the latest; one that asks for another at once may have taken its time."""
 
     def _look_at_stores(self) -> None:
         """What stands after this boot, and why nothing may be given; said in the log."""
@@ -144,10 +147,10 @@ class App:
             else:
                 self._session.handle(now)
         late = (now - self._due_at) & tick.MASK
-        if _LATE_US < late < tick.HALF and was_armed:
+        if _LATE_US < late < tick.HALF and self._hurries:
             self._alarms.late(late)
+        self._hurries = was_armed
         look = self._safety.step(now)
-        link.look()
         wait = self._transaction.step(now, self._clock.ms)
         if self._access.waits or self._access.backing_off:
             self._access.step()
@@ -158,8 +161,8 @@ class App:
         tested_ms = (self._clock.ms - self._selftest.ran_ms) & tick.MASK
         if tested_ms >= limits.SELF_TEST_MS and self._transaction.state == wire.STATE_IDLE:
             self._selftest.run(self._clock.ms)
-        link.look()
         if self._transaction.state == wire.STATE_IDLE and self._log.chain():
+            self._hurries = False
             return 0
         report = self._report(now)
         if report < wait:
@@ -241,6 +244,7 @@ class App:
         self._events.tell(wire.EVENT_PHASE, self._access.listener(), wire.EVENT_PHASE_FIELDS, p)
 
     def _tell_alarm(self) -> None:
+        self._link.look()
         self._events.tell(wire.EVENT_ALARM, self._access.listener(), wire.EVENT_ALARM_FIELDS, self._alarms.values)
 
     def _tell_outcome(self) -> None:

@@ -7,13 +7,33 @@ from pathlib import Path
 import pytest
 
 from mesosim.lab import scenario
-from mesosim.lab.play import Play
+from mesosim.lab.play import Play as Scenario
 from tests.bench_of_one import Bench
 from tests.judges import counted, session
+from tests.schedules import cover
+from tests.schedules.play import Play
 from tests.summary import TOLD
 
 STOP_US = 5_000
 """SR-27: from STOP's last byte to where its handling begins."""
+
+
+ASKED = [message for message in cover.SCENES if message not in ("Stop", "Clear", "Ack", "AlarmEvent")]
+"""Messages whose scenes follow each other; the others would end them, and the scenarios have them."""
+
+
+def everything_asked(journal: Path) -> counted.TimedDevice:
+    """A device with keys that was asked all that there is."""
+    device = counted.TimedDevice(1)
+    Bench(device, journal).keyed().journal.close()
+    play = Play(device)
+    done = set()
+    for message in ASKED:
+        for act in [*cover.SCENES[message][0], *cover.SCENES[message][1]]:
+            if act not in done or act.what == "connect":
+                play.do(act)
+            done.add(act)
+    return device
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +43,10 @@ def timed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, int], dic
     stopped: dict[str, int] = {}
     device = counted.TimedDevice(1)
     session.give(device, tmp_path_factory.mktemp("timed") / "journal.sqlite")
-    devices = [device]
+    devices = [device, everything_asked(tmp_path_factory.mktemp("asked") / "journal.sqlite")]
     for name in scenario.names():
         devices.append(counted.TimedDevice(1))
-        Play(scenario.load(name), 1, devices[-1]).run()
+        Scenario(scenario.load(name), 1, devices[-1]).run()
     for each in devices:
         for kept, found in ((longest, each.world.timed.longest_us), (stopped, each.world.timed.stopped_us)):
             for mode, us in found.items():
