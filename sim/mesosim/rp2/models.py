@@ -48,8 +48,8 @@ RP2040 = Model(
     0x4004C000,
     0x40058000,
     8388,
-    (
-        *_SAME,
+    _SAME
+    + (
         ("inc_write", 5, 1),
         ("ring_size", 6, 4),
         ("ring_sel", 10, 1),
@@ -69,8 +69,8 @@ RP2350 = Model(
     0x400A0000,
     0x400D8000,
     16777,
-    (
-        *_SAME,
+    _SAME
+    + (
         ("inc_read_rev", 5, 1),
         ("inc_write", 6, 1),
         ("inc_write_rev", 7, 1),

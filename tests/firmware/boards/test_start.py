@@ -67,6 +67,19 @@ class Start:
         return self.chip.pads.levels >> gpio & 1
 
 
+class Typed:
+    """Bytes that come from the host at a time, in clocks."""
+
+    def __init__(self, start: Start, at: int, text: bytes) -> None:
+        self._start = start
+        self._text = text
+        self.event_at = at
+
+    def due(self) -> None:
+        self.event_at = chip_.NEVER
+        self._start.port.received.held += self._text
+
+
 def imported(name: str, **stands: Any) -> Any:
     """A module that is imported anew, while these stand in for MicroPython's."""
     with pytest.MonkeyPatch.context() as patch:
@@ -97,13 +110,25 @@ def start(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     forget()
 
 
-def test_boot_makes_every_output_low(start: Start):
+def test_boot_makes_every_pin_safe(start: Start):
     for name, gpio, use, _, _ in pins.TABLE:
-        if use == pins.OUT:
-            machine.Pin(gpio, machine.Pin.OUT, value=1)
-            assert start.level(gpio) == 1, name
+        machine.Pin(gpio, machine.Pin.OUT, value=1)
+        assert start.level(gpio) == 1, name
+        if use != pins.OUT:
+            machine.Pin(gpio, machine.Pin.IN, pull=machine.Pin.PULL_UP)
+    # a soft reset leaves a pin to the PIO that drove it
+    deadman = sys.modules["mesofirmware.boards.rp2_pico"].rp2_deadman.Deadman()
+    deadman.feed()
+    assert start.level(pins.DEADMAN) == 1
     imported("mesofirmware.start.boot")
-    assert {name for name, gpio, use, _, _ in pins.TABLE if use == pins.OUT and start.level(gpio)} == set()
+    outputs = sum(1 << gpio for _, gpio, use, _, _ in pins.TABLE if use == pins.OUT)
+    pads = start.chip.pads
+    assert pads.driven() == outputs
+    assert pads.levels & outputs == 0
+    assert pads.pulled_up == 0
+    deadman._machine.put(1000)
+    start.chip.run(start.chip.t + 1000)
+    assert start.level(pins.DEADMAN) == 0, "whatever the PIO does"
 
 
 def test_nobody_asks_and_the_application_starts_after_two_seconds(start: Start):
@@ -155,6 +180,18 @@ def test_the_application_runs_and_its_watchdog_is_fed(start: Start):
     assert start.chip.watchdog_at > start.chip.t
 
 
+def test_ctrl_c_does_not_stop_an_application_that_runs(start: Start):
+    start.install("/app_a")
+    start.chip.limit = start.chip.t + 2 * chip_.chip.model.hz + chip_.chip.model.hz // 10
+    typed = Typed(start, start.chip.limit - chip_.chip.model.hz // 20, b"\r\x03\x03\x04")
+    start.chip.sources = [typed]
+    with pytest.raises(machine.Reset):
+        start.main.main()
+    assert start.chip.t >= start.chip.limit, "it ran on"
+    assert typed.event_at == chip_.NEVER and start.port.received.held == b"", "it was read as bytes"
+    assert start.interrupt_characters == [-1]
+
+
 def test_a_failure_is_kept_everything_made_safe_and_the_board_restarted(start: Start):
     del start.chip.wires[0][0x50]  # no FRAM
     machine.Pin(pins.MOTOR_ENABLE, machine.Pin.OUT, value=1)
@@ -191,6 +228,39 @@ def test_without_a_whole_application_the_safe_one_runs(start: Start):
     start.install("/app_a")
     (start.root / "app_a" / "app.mpy").write_bytes(b"M\x07")
     assert start.main.folder(watchdog, start.rp2_start.APPLICATION) == "/lib"
+
+
+class PowerCut(BaseException):
+    """The supply fails within a call of the files."""
+
+
+@pytest.mark.parametrize("at", range(1, 6))
+def test_a_power_cut_in_the_choice_of_a_folder_costs_no_folder(start: Start, at: int, monkeypatch: pytest.MonkeyPatch):
+    start.install("/app_a")
+    start.install("/app_b")
+    watchdog = start.main.rp2_watchdog.Watchdog(start.main.rp2_chip.this())
+    record = start.main.slots.Slots(start.main.rp2_files.Files("/settings"))
+    assert record.stage(start.main.manifest.is_whole) == start.main.wire.S_OK
+    calls = 0
+
+    def cut(call: Any) -> Any:
+        def counted(*given: str) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == at:
+                raise PowerCut
+            return call(*given)
+
+        return counted
+
+    with monkeypatch.context() as patch:
+        patch.setattr(start.disk, "mkdir", cut(start.disk.mkdir))
+        patch.setattr(start.disk, "rename", cut(start.disk.rename))
+        patch.setattr(start.main.rp2_files, "open", cut(start.disk.open))
+        with pytest.raises(PowerCut):
+            start.main.folder(watchdog, start.rp2_start.APPLICATION)
+    started = [start.main.folder(watchdog, start.rp2_start.APPLICATION) for _ in range(5)]
+    assert started == ["/app_b"] * 3 + ["/app_a"] * 2, "nothing was started in the call that was cut short"
 
 
 def test_the_board_knows_whether_its_program_is_intact(start: Start):
