@@ -48,13 +48,16 @@ class App:
         self._alarms = alarms.Alarms(board, self._latches, self._clock.pair)
         self._safety = safety.Safety(board, self._alarms)
         self._selftest = selftest.SelfTest(board, self._safety.bounds, self._alarms)
-        self._ledger = ledger.Ledger(board.store, board.boot_id)
+        self._link = link.Link(board)
+        store = link.Watched(board.store, self._link)
+        self._ledger = ledger.Ledger(store, board.boot_id)
         self._settings = settings.Settings(board.files)
         self._settings.calibrate(board.readings)
         self._slots = slots.Slots(board.files)
-        self._log = log.Log(board.store, self._clock)
-        self._link = link.Link(board)
-        self._transaction = transaction.Transaction(board, self._safety, self._ledger, self._latches, self._alarms)
+        self._log = log.Log(store, self._clock)
+        self._transaction = transaction.Transaction(
+            board, store, self._safety, self._ledger, self._latches, self._alarms
+        )
         self._events = events.Events(self._link)
         doors = keys.Keys(board.store)
         self._access = access.Access(
@@ -88,6 +91,7 @@ class App:
             self._log,
             self._slots,
         )
+        self._link.on_stop = self._safety.halt
         self._transaction.on_change = self._tell_phase
         self._transaction.on_outcome = self._tell_outcome
         self._phase: list = [self._clock.pair, 0, 0, self._transaction.plan.dose_id]
@@ -135,15 +139,17 @@ class App:
         """Do what is due; return microseconds until the next call, at most `clock.FOREVER`."""
         self._clock.update(now)
         link = self._link
+        was_armed = self._transaction.state >= wire.STATE_ARMED
         while link.poll():
             if link.is_stop():
                 self._session.stop(now)
             else:
                 self._session.handle(now)
         late = (now - self._due_at) & tick.MASK
-        if _LATE_US < late < tick.HALF and self._transaction.state >= wire.STATE_ARMED:
+        if _LATE_US < late < tick.HALF and was_armed:
             self._alarms.late(late)
         look = self._safety.step(now)
+        link.look()
         wait = self._transaction.step(now, self._clock.ms)
         if self._access.waits or self._access.backing_off:
             self._access.step()
@@ -154,15 +160,18 @@ class App:
         tested_ms = (self._clock.ms - self._selftest.ran_ms) & tick.MASK
         if tested_ms >= limits.SELF_TEST_MS and self._transaction.state == wire.STATE_IDLE:
             self._selftest.run(self._clock.ms)
+        link.look()
         if self._transaction.state == wire.STATE_IDLE and self._log.chain():
-            self._due_at = now
             return 0
         report = self._report(now)
         if report < wait:
             wait = report
         if look < wait:
             wait = look
-        self._due_at = (now - tick.HALF + wait & tick.MASK) ^ tick.HALF
+        if link.is_behind():
+            wait = 0
+        # below 2^30, though the sum may not be
+        self._due_at = (now - tick.HALF + max(wait, _LATE_US) & tick.MASK) ^ tick.HALF
         return wait
 
     def _log_latches(self) -> None:

@@ -88,6 +88,7 @@ class Session:
         state = self._transaction.state
         fields, states, role = wire.REQUESTS.get(link.msg_id, _UNKNOWN)
         status = self._access.judge(peer, role)
+        link.look()
         if status == wire.S_BAD_TAG:
             link.reply_uncached(state, status, _NO_FIELDS, _NO_VALUES)
             return

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mesofirmware.alarms import Alarms
     from mesofirmware.boards.port import Board
     from mesofirmware.latches import Latches
+    from mesofirmware.link import Watched
     from mesofirmware.safety import Safety
 
 _BOTH = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B
@@ -27,18 +28,26 @@ class Transaction:
     """
 
     def __init__(
-        self, board: "Board", safety: "Safety", book: ledger.Ledger, latches: "Latches", alarms: "Alarms"
+        self,
+        board: "Board",
+        store: "Watched",
+        safety: "Safety",
+        book: ledger.Ledger,
+        latches: "Latches",
+        alarms: "Alarms",
     ) -> None:
         self._board = board
+        self._store = store
         self._safety = safety
         self._ledger = book
         self._latches = latches
         self._alarms = alarms
-        self.cartridge = cartridge.Cartridge(board, book)
+        self.cartridge = cartridge.Cartridge(board, store, book)
         self._gate = gate.Gate()
         stop = depth.DepthStop(board)
         self.metered = metered.Metered(board, safety, book, stop)
         self.fractional = fractional.Fractional(board, safety, book, stop)
+        self._engine: "fractional.Fractional | metered.Metered" = self.metered
         self.plan = plan.Plan()
         self.state = wire.STATE_IDLE
         self._prepared_at = 0
@@ -89,6 +98,7 @@ class Transaction:
         if not battery.allows(self._board.battery_mv(), self._alarms):
             return wire.S_BATTERY
         mine.take(body, at, n, args, kind)
+        self._engine = self.fractional if mine.is_run else self.metered
         self._prepared_at = now
         self._to(wire.STATE_PREPARED)
         return wire.S_OK
@@ -142,10 +152,7 @@ class Transaction:
         elif self.state == wire.STATE_ARMED:
             self._close(reason, False)
         elif self.state != wire.STATE_IDLE:
-            if self.plan.is_run:
-                self.fractional.abort(now, reason)
-            else:
-                self.metered.abort(now, reason)
+            self._engine.abort(now, reason)
 
     # --- Time -----------------------------------------------------------------------------------------
 
@@ -172,15 +179,15 @@ class Transaction:
                 self._to(wire.STATE_IDLE)
             return max(0, left)
         wait = self._listen(now)
-        if self.state == wire.STATE_ARMED:
-            wait = min(wait, self._step_armed(now, inputs))
-        elif self.state in (wire.STATE_RUNNING, wire.STATE_HELD):
-            try:
+        try:
+            if self.state == wire.STATE_ARMED:
+                wait = min(wait, self._step_armed(now, inputs))
+            elif self.state != wire.STATE_IDLE:
                 wait = min(wait, self._step_running(now, inputs))
-            except StoreFailed:
-                self.abort(now, wire.REASON_STORE)
-                self._alarms.up(wire.ALARM_STORE, 0)
-                return 0
+        except StoreFailed:
+            self.abort(now, wire.REASON_STORE)
+            self._alarms.up(wire.ALARM_STORE, 0)
+            return 0
         return wait if self.state != wire.STATE_IDLE else 0
 
     def _listen(self, now: int) -> int:
@@ -215,29 +222,22 @@ class Transaction:
             return clock.FOREVER
         if not self._safety.ready():
             return clock.FOREVER
+        if not self.plan.is_whole():
+            self.abort(now, wire.REASON_SELF_TEST)
+            return clock.FOREVER
         present = wire.INPUT_CARTRIDGE if self.plan.is_run else wire.INPUT_SYRINGE
         if rules.interlock(inputs, present) != wire.S_OK:
             self.abort(now, wire.REASON_SYRINGE if not inputs & present else wire.REASON_DRIVE_FAULT)
             return clock.FOREVER
         self._started_ms = self._now_ms
         self._gate.used()
-        try:
-            # nothing is fed yet: until the next reservation, START means that nothing has left the needle
-            self._ledger.reserve(self.plan.n, 0, 0, 0, 0)
-            self._ledger.write_start(self.plan.n)
-        except StoreFailed:
-            self.abort(now, wire.REASON_STORE)
-            return clock.FOREVER
+        # nothing is fed yet: until the next reservation, START means that nothing has left the needle
+        self._ledger.reserve(self.plan.n, 0, 0, 0, 0)
+        self._ledger.write_start(self.plan.n)
         self._told = wire.REASON_COMPLETE
         self._to(wire.STATE_RUNNING)
         self._contact_lost_at = -1
-        try:
-            if self.plan.is_run:
-                self.fractional.begin(self.plan)
-            else:
-                self.metered.begin(now, self.plan)
-        except StoreFailed:
-            self.abort(now, wire.REASON_STORE)
+        self._engine.begin(now, self.plan)
         return 0
 
     def _step_running(self, now: int, inputs: int) -> int:
@@ -301,17 +301,16 @@ class Transaction:
             self._held_at = now
             self._gate.arm(now, inputs, False, False)
             self._to(wire.STATE_HELD)
-        engine = self.fractional if self.plan.is_run else self.metered
         seen = self._gate.step(now, inputs)
         if seen == gate.GO:
             self._to(wire.STATE_RUNNING)
-            engine.resume(now)
+            self._engine.resume(now)
             return 0
         left = limits.HELD_MS * 1000 - tick.diff(now, self._held_at)
         if seen == gate.DISAGREE:
-            engine.abort(now, wire.REASON_TRIGGER_DISAGREE)
+            self._engine.abort(now, wire.REASON_TRIGGER_DISAGREE)
         elif left <= 0:
-            engine.abort(now, wire.REASON_HELD_TIMEOUT)
+            self._engine.abort(now, wire.REASON_HELD_TIMEOUT)
         return min(self._gate.wait_us, max(0, left))
 
     def _stop_reason(self, inputs: int) -> int:
@@ -338,6 +337,7 @@ class Transaction:
 
     def _close(self, reason: int, moved: bool) -> None:
         """Write the OUTCOME and return to IDLE."""
+        self._store.look()
         book = self._ledger
         book.load(self.plan.n)  # INTENT as it was written; the OUTCOME is still blank
         o = book.outcome
@@ -348,12 +348,10 @@ class Transaction:
         o[ledger.O_FLAGS] = wire.FLAG_EXACT | wire.FLAG_NEEDLE_HOME
         if moved:
             o[ledger.O_DURATION] = tick.diff(self._now_ms, self._started_ms)
-            engine = self.fractional if self.plan.is_run else self.metered
-            engine.fill(o)
+            self._engine.fill(o)
             if not self.plan.is_run:
                 self._see_syringe(o)
-            home = engine.home
-            if not home:
+            if not self._engine.home:
                 o[ledger.O_FLAGS] &= ~wire.FLAG_NEEDLE_HOME
                 self._alarms.up(wire.ALARM_NEEDLE_NOT_HOME, 0)
         self._alarms.of(reason, 0)
@@ -376,6 +374,9 @@ class Transaction:
         m = self.metered
         if rules.nears_empty(self.plan.asked_nl(), self.plan.profile, self._swept()):
             o[ledger.O_FLAGS] |= wire.FLAG_NEAR_EMPTY
+            self._alarms.up(wire.ALARM_NEAR_EMPTY, 0)
+        else:
+            self._alarms.down(wire.ALARM_NEAR_EMPTY)
         if m.reason == wire.REASON_OCCLUSION:
             self.primed = False  # relief has left slack behind the plunger
         if self.plan.is_prime:

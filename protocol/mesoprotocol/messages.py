@@ -1002,6 +1002,7 @@ ALARM_NAMES = {
     20: "BATTERY_LOW",
     21: "NEAR_EMPTY",
     22: "LOOP_OVERRUN",
+    23: "COMPLIANCE",
 }
 PRIORITY_NAMES = {
     1: "LOW",

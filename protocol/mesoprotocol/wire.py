@@ -5,7 +5,7 @@ Ids, enumerations and field tables (see `codec`).
 
 MAJOR = 1
 MINOR = 2
-SCHEMA_HASH = b'\xc3\xf2J\x87'
+SCHEMA_HASH = b'<\x04&\xaf'
 
 STATE_IDLE = 0
 STATE_PREPARED = 1
@@ -100,6 +100,7 @@ ALARM_BATTERY = 19
 ALARM_BATTERY_LOW = 20
 ALARM_NEAR_EMPTY = 21
 ALARM_LOOP_OVERRUN = 22
+ALARM_COMPLIANCE = 23
 PRIORITY_LOW = 1
 PRIORITY_MEDIUM = 2
 PRIORITY_HIGH = 3
@@ -214,9 +215,10 @@ ALARM_TABLE = (
     (1, 0),
     (1, 0),
     (1, 0),
+    (2, 64),
 )
 # The alarm that a reason is, 0 for none
-ALARM_OF_REASON = (0, 0, 0, 0, 0, 16, 0, 0, 0, 9, 3, 13, 0, 12, 1, 0, 15, 14, 0, 4, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 18, 8, 10, 11, 19, 6)
+ALARM_OF_REASON = (0, 0, 0, 0, 0, 16, 0, 0, 0, 9, 3, 13, 0, 12, 1, 0, 15, 14, 0, 4, 0, 7, 0, 23, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 18, 8, 10, 11, 19, 6)
 
 OUTCOME_FIELDS = ((2, 8, 0, 0), (0, 3, 0, 16777215), (0, 1, 0, 255), (0, 1, 0, 255), (0, 1, 0, 255), (0, 1, 0, 255), (0, 3, 0, 16777215), (0, 3, 0, 16777215), (0, 3, 0, 16777215), (0, 3, 0, 16777215), (0, 3, 0, 16777215), (0, 2, 0, 65535), (0, 2, 0, 65535), (0, 2, 0, 65535), (0, 2, 0, 65535), (0, 2, 0, 65535), (0, 4, 0, 1073741823), (0, 4, 0, 1073741823), (2, 4, 0, 0))
 OUTCOME_DOSE_ID = 0

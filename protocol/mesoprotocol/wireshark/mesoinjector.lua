@@ -125,7 +125,7 @@ local NAMES = {
     log = {[0] = "NONE", [1] = "BOOT", [2] = "ARMED", [3] = "ENDED", [4] = "STOP", [5] = "LATCHED", [6] = "CLEARED", [7] = "SETTINGS", [8] = "REFUSED", [9] = "TREATMENT"},
     cartridge = {[1] = "PUNCTURE", [2] = "HOLLOW"},
     update = {[0] = "CONFIRMED", [1] = "PENDING", [2] = "ROLLED_BACK", [3] = "DAMAGED"},
-    alarm = {[1] = "NEEDLE_NOT_HOME", [2] = "OVER_DELIVERY", [3] = "DEPTH", [4] = "PERMIT", [5] = "LEDGER_CORRUPT", [6] = "SELF_TEST", [7] = "STORE", [8] = "IN_SKIN", [9] = "OCCLUSION", [10] = "PRESSURE", [11] = "SENSOR", [12] = "ENCODER", [13] = "STROKES", [14] = "DRIVE_FAULT", [15] = "SYRINGE", [16] = "LINK_LOST", [17] = "INTERRUPTED", [18] = "UNDER_DELIVERY", [19] = "BATTERY", [20] = "BATTERY_LOW", [21] = "NEAR_EMPTY", [22] = "LOOP_OVERRUN"},
+    alarm = {[1] = "NEEDLE_NOT_HOME", [2] = "OVER_DELIVERY", [3] = "DEPTH", [4] = "PERMIT", [5] = "LEDGER_CORRUPT", [6] = "SELF_TEST", [7] = "STORE", [8] = "IN_SKIN", [9] = "OCCLUSION", [10] = "PRESSURE", [11] = "SENSOR", [12] = "ENCODER", [13] = "STROKES", [14] = "DRIVE_FAULT", [15] = "SYRINGE", [16] = "LINK_LOST", [17] = "INTERRUPTED", [18] = "UNDER_DELIVERY", [19] = "BATTERY", [20] = "BATTERY_LOW", [21] = "NEAR_EMPTY", [22] = "LOOP_OVERRUN", [23] = "COMPLIANCE"},
     priority = {[1] = "LOW", [2] = "MEDIUM", [3] = "HIGH"},
 }
 local BITS = {
