@@ -84,11 +84,12 @@ class Records:
         generation, state, first, mark = seen[new]
         former, former_state, former_first, former_mark = seen[1 - new]
         if generation:
-            whole = mark == generation & 255 or _is_cut(first, mark, generation)
+            whole = mark == first or _is_cut(first, mark, generation)
         else:
             whole = state == BLANK or _is_cut(first, mark, 1)
         if former_state == VALID:
-            whole = whole and former == generation - 1
+            cut = _is_cut(former_first, former_mark, former)
+            whole = whole and former == generation - 1 and (former_mark == former_first or cut)
         elif former_state == BLANK:
             whole = whole and generation < 2
         else:
