@@ -120,7 +120,9 @@ class App:
         book = self._ledger
         up = self._latches.up
         is_new = not book.session and book.next_n == 1 and not book.corrupt
-        self._settings.expect(self._log.recover(is_new, not book.corrupt))
+        generation = self._log.recover(is_new, not book.corrupt)
+        if not self._log.damaged:
+            self._settings.expect(generation)
         self._latches.bits |= book.latches
         if book.interrupted_n:
             self._alarms.up(wire.ALARM_INTERRUPTED, 0)
