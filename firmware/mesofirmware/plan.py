@@ -73,7 +73,7 @@ class Plan:
 
     def is_whole(self) -> bool:
         """Whether request and plan are still what their CRC was made of (SR-15)."""
-        fields = wire.PREPARE_FIELDS
+        fields: "tuple" = wire.PREPARE_FIELDS
         if self._kind != wire.PREPARE:
             fields = wire.PREPARE_RUN_FIELDS if self.is_run else wire.PREPARE_SERIES_FIELDS
         if not crc.matches(self._bound, self._end, self._seed):

@@ -5,7 +5,7 @@ Ids, enumerations and field tables (see `codec`).
 
 MAJOR = 1
 MINOR = 2
-SCHEMA_HASH = b'\xc3\xf2J\x87'
+SCHEMA_HASH = b'b\x8cC\xcd'
 
 STATE_IDLE = 0
 STATE_PREPARED = 1
@@ -100,6 +100,7 @@ ALARM_BATTERY = 19
 ALARM_BATTERY_LOW = 20
 ALARM_NEAR_EMPTY = 21
 ALARM_LOOP_OVERRUN = 22
+ALARM_COMPLIANCE = 23
 PRIORITY_LOW = 1
 PRIORITY_MEDIUM = 2
 PRIORITY_HIGH = 3
@@ -214,9 +215,10 @@ ALARM_TABLE = (
     (1, 0),
     (1, 0),
     (1, 0),
+    (2, 64),
 )
 # The alarm that a reason is, 0 for none
-ALARM_OF_REASON = (0, 0, 0, 0, 0, 16, 0, 0, 0, 9, 3, 13, 0, 12, 1, 0, 15, 14, 0, 4, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 18, 8, 10, 11, 19, 6)
+ALARM_OF_REASON = (0, 0, 0, 0, 0, 16, 0, 0, 0, 9, 3, 13, 0, 12, 1, 0, 15, 14, 0, 4, 0, 7, 0, 23, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 18, 8, 10, 11, 19, 6)
 
 # Rows of field tables: kind, size, low, high
 BYTES16 = (2, 16, 0, 0)
@@ -531,6 +533,11 @@ CONFIRM_FIELDS = ()
 CONFIRM_REPLY_FIELDS = (UINT1,)
 CONFIRM_REPLY_UPDATE = 0
 
+NEW_SYRINGE = 0x0037
+NEW_SYRINGE_FIELDS = ()
+NEW_SYRINGE_REPLY_FIELDS = ((0, 3, 0, 16777215),)
+NEW_SYRINGE_REPLY_LEFT_NL = 0
+
 EVENT_OUTCOME = 0x0040
 
 EVENT_PHASE = 0x0041
@@ -590,4 +597,5 @@ REQUESTS = {
     ALARMS: (ALARMS_FIELDS, 0x1f, ROLE_OBSERVER),
     UPDATE: (UPDATE_FIELDS, 0x1f, ROLE_OBSERVER),
     CONFIRM: (CONFIRM_FIELDS, 0x1, ROLE_SERVICE),
+    NEW_SYRINGE: (NEW_SYRINGE_FIELDS, 0x1, ROLE_OPERATOR),
 }

@@ -52,8 +52,8 @@ REFUSED: dict[str, tuple[Change, list[str]]] = {
         ],
     ),
     "a message's id": (
-        lambda s: message(s, "ACK").update(id=0x33),
-        ["message ACK was 22 and is now 51: the other side goes on using 22; give it its number back."],
+        lambda s: message(s, "ACK").update(id=0x7033),
+        ["message ACK was 22 and is now 28723: the other side goes on using 22; give it its number back."],
     ),
     "an event's id": (
         lambda s: row(s, "event", "TELEMETRY").update(id=0x51),
@@ -157,8 +157,8 @@ REFUSED: dict[str, tuple[Change, list[str]]] = {
         ["status 2010 is KNOWN_ID's and is now used for NO_AIR: give NO_AIR a number of its own."],
     ),
     "a bit moved": (
-        lambda s: row(s, "latch", "FAULT").update(bit=15),
-        ["latch FAULT was 6 and is now 15: the other side goes on using 6; give it its number back."],
+        lambda s: row(s, "latch", "FAULT").update(bit=29),
+        ["latch FAULT was 6 and is now 29: the other side goes on using 6; give it its number back."],
     ),
     "a zone removed": (
         lambda s: drop(s["zone"], "neck"),

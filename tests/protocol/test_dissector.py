@@ -75,6 +75,8 @@ def as_wireshark(name: str, value: int | str) -> str:
         "payload",
         "records",
         "tag",
+        "chip",
+        "chain",
     ):
         return ":".join(str(value)[i : i + 2] for i in range(0, len(str(value)), 2))
     return str(value)

@@ -6,9 +6,9 @@ import re
 from typing import Any, NamedTuple
 
 from mesoprotocol import stream
-from mesosim.rp2.twin import TwinWorld
+from mesosim.rp2.twin import TwinWorld, TwinWorld2350
 from mesosim.runtime import InProcess
-from mesosim.world import trace
+from mesosim.world import nominal, trace
 from mesosim.world.world import START_US, World
 
 TICKS_PER_US = 25
@@ -20,15 +20,16 @@ READINGS = {
     trace.POSITION: 1,
     trace.ENCODER: 1,
     trace.PRESSURE: 3,
-    trace.NEEDLE: 8,
+    trace.NEEDLE: 13,
     trace.PROTRUSION: 8,
 }
 """How far readings may be apart, being taken up to a microsecond apart: 1 us, a step, a count, 3 Pa. The carrier's
 converter has counts of 3.1 um, and what it says of bottom dead centre is a mean over 5 degrees on either side, 3 um of
-the cam's way."""
+the cam's way; a step of the depth stop, which the resting needle follows, is 10 um."""
 FIELDS = (
     (re.compile(r"^time$|tick$|_us$"), 2),
     (re.compile(r"_pa$"), 3),
+    (re.compile(r"^needle_um$"), 13),
     (re.compile(r"_um$"), 8),
     (re.compile(r"_nl$"), 9),
 )
@@ -38,7 +39,13 @@ _NAMES = {value: name for name, value in vars(trace).items() if name.isupper() a
 _HARMLESS = (*READINGS, *_MORE_READINGS, trace.DEADMAN)
 SERIAL = 0xE0 << 48 | 1
 """A cartridge chip's number that ends with its CRC, as a board reads it."""
-QUIET = ("sensor.pressure.noise_pa", "sensor.carrier.noise_um", "sensor.battery.noise_mv")
+QUIET = {
+    "sensor.pressure.noise_pa": 0,
+    "sensor.carrier.noise_um": 0,
+    "sensor.battery.noise_mv": 0,
+    "sensor.pressure.step_pa": 1000,
+}
+"""Thousandths of symbols that are not nominal: sensors without noise from the first reading on."""
 
 
 class Call(NamedTuple):
@@ -76,10 +83,7 @@ class Recorded(InProcess):
 
     def __init__(self, world: type[World]) -> None:
         self.log = Calls()
-        self.world = world(1, self.log)
-        for name in QUIET:
-            self.control("set", [name, 0])
-        self.control("set", ["sensor.pressure.step_pa", 1000])
+        self.world = world(1, self.log, tuple(QUIET.get(row[0], row[1]) for row in nominal.SYMBOLS))
         self.control("mount", {"serial": SERIAL})
         if isinstance(self.world, TwinWorld):
             # the simulator's chip copies a row in no time
@@ -92,8 +96,16 @@ def simulated() -> Recorded:
 
 
 def twin() -> Recorded:
-    """The board file on the twin."""
+    """The board file on the twin, an RP2040."""
     return Recorded(TwinWorld)
+
+
+def twin_2350() -> Recorded:
+    """The board file on the twin, an RP2350."""
+    return Recorded(TwinWorld2350)
+
+
+CHIPS = (twin, twin_2350)
 
 
 def steps(calls: list[Call]) -> list[Call]:

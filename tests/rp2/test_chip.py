@@ -8,19 +8,19 @@ from collections.abc import Iterator
 import pytest
 
 from mesofirmware.boards import rp2_programs
-from mesosim.rp2 import chip, machine, rp2
+from mesosim.rp2 import chip, machine, models, rp2
 from mesosim.rp2.memory import BusFault
 
 STEP, DIR, PERMIT = 2, 3, 14
-TICK = chip.CLOCKS_PER_TICK
 
 
 class Generator:
     """A step generator with its table on a DMA channel, and an odometer behind it."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: models.Model) -> None:
         self.chip = chip.chip
-        self.chip.begin(0, b"8 bytes.")
+        self.chip.begin(0, b"8 bytes.", model)
+        self.tick = model.clocks_per_tick
         self.chip.reset(1)
         self.rises: list[int] = []
         self.chip.pads.watch(1 << STEP, self._edge)
@@ -38,7 +38,7 @@ class Generator:
 
     def _edge(self, _: int) -> None:
         if self.chip.pads.levels >> STEP & 1:
-            self.rises.append(self.chip.t // TICK)
+            self.rises.append(self.chip.t // self.tick)
 
     def permit(self, on: bool) -> None:
         self.chip.pads.wire(1 << PERMIT, 1 << PERMIT if on else 0)
@@ -53,16 +53,16 @@ class Generator:
         ctrl = self.feed.pack_ctrl(inc_write=False, treq_sel=0, ring_size=ring)
         start = self.chip.memory.address(table) + 4 * at
         self.feed.config(read=start, write=self.steps, count=n * cycles, ctrl=ctrl, trigger=True)
-        return self.chip.t // TICK
+        return self.chip.t // self.tick
 
     def run(self, ticks: int) -> None:
-        self.chip.run(self.chip.t + ticks * TICK)
+        self.chip.run(self.chip.t + ticks * self.tick)
 
 
-@pytest.fixture
-def generator() -> Iterator[Generator]:
-    """A chip of its own."""
-    yield Generator()
+@pytest.fixture(params=[models.RP2040, models.RP2350])
+def generator(request: pytest.FixtureRequest) -> Iterator[Generator]:
+    """A chip of its own, of either kind."""
+    yield Generator(request.param)
     chip.chip.begin(0, b"8 bytes.")
     chip.chip.reset(1)
 
@@ -124,3 +124,32 @@ def test_an_address_where_nothing_is_faults(generator: Generator) -> None:
         machine.mem32[0x20000000]
     with pytest.raises(BusFault, match="0x40000000"):
         machine.mem32[0x40000000] = 1
+
+
+def test_a_channel_that_is_enabled_is_not_aborted(generator: Generator) -> None:
+    """RP2040-E13, RP2350-E5."""
+    generator.send([(9, 100)] * 4)
+    with pytest.raises(ValueError, match="aborted while it is enabled"):
+        generator.feed.active(0)
+    generator.feed.ctrl = generator.feed.pack_ctrl(enable=False)
+    generator.feed.active(0)
+    assert not generator.feed.active()
+
+
+def test_a_count_with_a_mode_is_refused(generator: Generator) -> None:
+    with pytest.raises(ValueError, match="28 bits"):
+        generator.feed.count = 1 << 28
+
+
+def test_each_chip_has_its_own_addresses_and_channels(generator: Generator) -> None:
+    model = generator.chip.model
+    other = models.RP2350 if model is models.RP2040 else models.RP2040
+    machine.mem32[model.watchdog + 0x0C] = 7
+    assert generator.chip.scratch[0] == 7
+    for base in (other.watchdog + 0x0C, other.adc):
+        with pytest.raises(BusFault):
+            machine.mem32[base]
+    taken = [rp2.DMA() for _ in range(model.channels - 2)]
+    assert taken[-1].channel == model.channels - 1
+    with pytest.raises(OSError, match="in use"):
+        rp2.DMA()

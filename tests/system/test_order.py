@@ -149,7 +149,8 @@ def test_no_step_is_fed_before_it_is_reserved(here: Bench) -> None:
             reserved.append(int.from_bytes(buf[10:13], "little"))
 
     def watched_feed(words: Any, n: int, cycles: int, hold: bool) -> None:
-        fed.append(fed[-1] + (words[0] >> 1) + 1)
+        if board.inputs() & wire.INPUT_PERMIT_PLUNGER:  # the self-test's pulses, which no permit lets out, give nothing
+            fed.append(fed[-1] + (words[0] >> 1) + 1)
         assert fed[-1] * 5_607 // 1000 <= reserved[-1]
         feed(words, n, cycles, hold)
 

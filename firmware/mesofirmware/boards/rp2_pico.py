@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 _PIO_HZ = 25_000_000
 _TICK_MASK = 0x3FFFFFFF
 _WIRE_BAUD = 115_200
+_ASK_MS = 300
+"""From one driver to the next."""
 
 
 class Pico:
@@ -82,10 +84,10 @@ class Pico:
         self._bridge = rp2_bridge.Bridge(bus)
         self._battery = rp2_battery.Battery(bus)
         self.chip: "port.Chip" = rp2_cartridge.Cartridge(rp2_onewire.OneWire(bus), time.sleep_ms)
-        self.drivers = rp2_tmc2209.Drivers(
+        self._drivers = rp2_tmc2209.Drivers(
             UART(0, _WIRE_BAUD, tx=Pin(pins.TMC_TX), rx=Pin(pins.TMC_RX), timeout=5, timeout_char=1)
         )
-        self._drivers_good = self.drivers.set_up()
+        self._asked_ms = time.ticks_ms()
 
         self._carrier = rp2_carrier.Carrier(chip, pins.CARRIER)
         odometers = (
@@ -139,7 +141,12 @@ class Pico:
     def _attend(self) -> None:
         self._watchdog.feed()
         self._link.flush()
-        self._lamp.play(time.ticks_ms())  # type: ignore[arg-type]
+        now_ms = time.ticks_ms()
+        self._lamp.play(now_ms)  # type: ignore[arg-type]
+        if not self._drive.powered and time.ticks_diff(now_ms, self._asked_ms) >= _ASK_MS and self._drivers.good:
+            self._asked_ms = now_ms
+            self._drivers.ask()
+            self._woken = self._woken or not self._drivers.good
 
     # --- The port --------------------------------------------------------------------------------------
 
@@ -164,7 +171,7 @@ class Pico:
         bits = self._inputs.read()
         if self._permit_plunger.value():
             bits |= wire.INPUT_PERMIT_PLUNGER
-        if self._depth.lost or not self._drivers_good:
+        if self._depth.lost or not self._drivers.good:
             bits |= wire.INPUT_DRIVE_FAULT
         if self._drive.powered and not self._expander.read() & rp2_expander.MOTOR_POWER:
             self.enable(False)  # by the emergency stop's monostable: it would come back with the latch

@@ -1,7 +1,7 @@
-"""The motor drivers (TMC2209) on one serial wire: set up at the start, asked for faults at rest.
+"""The motor drivers (TMC2209) on one serial wire: set up at the start, asked for faults while there is no motor power.
 
-STEP and DIR move them; the wire carries registers only. Datasheet 1.09, chapters 4 and 5. A datagram is five, address,
-register, four bytes, CRC; what is sent is heard again, before the answer.
+With power their DIAG tells at once. STEP and DIR move them; the wire carries registers only. Datasheet 1.09, chapters 4
+and 5. A datagram is five, address, register, four bytes, CRC; what is sent is heard again, before the answer.
 """
 
 TYPE_CHECKING = False
@@ -14,15 +14,18 @@ DRIVE, DEPTH, PLUNGER = range(3)
 _SYNC = 0x05
 _TO_HOST = 0xFF
 _WRITE = 0x80
-_GCONF, _GSTAT, _IFCNT, _IHOLD_IRUN, _CHOPCONF, _DRV_STATUS = 0x00, 0x01, 0x02, 0x10, 0x6C, 0x6F
+_GCONF, _GSTAT, _IFCNT, _NODECONF, _IHOLD_IRUN, _CHOPCONF = 0x00, 0x01, 0x02, 0x03, 0x10, 0x6C
 _SETTING = (
+    (_NODECONF, b"\x00\x00\x02\x00"),  # answers wait for 3 bytes' time, or the other two hear a broken request
     (_GCONF, b"\x00\x00\x01\xc0"),  # by wire: microsteps by register, UART instead of PDN, filter on STEP
     (_CHOPCONF, b"\x14\x01\x00\x53"),  # 16 microsteps, interpolated to 256
     (_IHOLD_IRUN, b"\x00\x06\x18\x08"),  # three quarters of the current, a quarter at rest
-    (_GSTAT, b"\x00\x00\x00\x07"),  # forget reset, fault and undervoltage
+    (_GSTAT, b"\x00\x00\x00\x07"),  # forget what was
 )
-OVERTEMPERATURE, SHORT = 0x02, 0x3C
-"""Bits of DRV_STATUS: too hot and switched off; a coil to ground or supply."""
+RESET, SHUT_DOWN, UNDERVOLTAGE = 1, 2, 4
+"""Bits of GSTAT, which keeps the first two: its settings are lost, it has become too hot or found a short, the charge
+pump lacks voltage. Open load is not asked for: the flag may be wrong at rest, and a motor that does not step is noticed
+by index, encoder or home switch."""
 _ANSWER = 8
 
 
@@ -37,24 +40,16 @@ def crc(data: bytearray, n: int) -> int:
     return value
 
 
-def read_request(address: int, register: int, buf: bytearray) -> int:
-    """Make a read request in buf; its length."""
+def request(address: int, register: int, value: bytes, buf: bytearray) -> int:
+    """Make a write of four bytes in buf, or a read request without any; its length."""
+    n = len(value)
     buf[0] = _SYNC
     buf[1] = address
-    buf[2] = register
-    buf[3] = crc(buf, 3)
-    return 4
-
-
-def write_request(address: int, register: int, value: bytes, buf: bytearray) -> int:
-    """Make a write of four bytes in buf; its length."""
-    buf[0] = _SYNC
-    buf[1] = address
-    buf[2] = register | _WRITE
-    for i in range(4):
+    buf[2] = register | _WRITE if n else register
+    for i in range(n):
         buf[3 + i] = value[i]
-    buf[7] = crc(buf, 7)
-    return 8
+    buf[3 + n] = crc(buf, 3 + n)
+    return 4 + n
 
 
 def is_answer(register: int, buf: bytearray) -> bool:
@@ -69,29 +64,30 @@ class Drivers:
         self._wire = wire
         self._out = bytearray(8)
         self._in = bytearray(_ANSWER)
-
-    def set_up(self) -> bool:
-        """Write all settings; whether every driver has taken every one of them, by its own count, and has no fault."""
-        good = True
+        self._next = DRIVE
+        self.good = True
+        """Every driver has taken every setting, by its own count, and none has had a fault since. False is for good:
+        only a restart sets them up anew."""
         for address in (DRIVE, DEPTH, PLUNGER):
-            before = self._read(address, _IFCNT, 3)
+            before = self._read(address, _IFCNT)
             for register, value in _SETTING:
-                self._say(write_request(address, register, value, self._out))
-            after = self._read(address, _IFCNT, 3)
-            good = good and before >= 0 and after == (before + len(_SETTING)) & 0xFF and self.faults(address) == 0
-        return good
+                self._say(request(address, register, value, self._out))
+            after = self._read(address, _IFCNT)
+            if before < 0 or after != (before + len(_SETTING)) & 0xFF or self._read(address, _GSTAT):
+                self.good = False
 
-    def faults(self, address: int) -> int:
-        """OVERTEMPERATURE and SHORT of a driver; -1 if it does not answer."""
-        status = self._read(address, _DRV_STATUS, 3)
-        return status if status < 0 else status & (OVERTEMPERATURE | SHORT)
+    def ask(self) -> None:
+        """Ask the next driver, one at each call: a fault, or no answer, and they are good no more."""
+        self._next = (self._next + 1) % 3
+        if self._read(self._next, _GSTAT):
+            self.good = False
 
-    def _read(self, address: int, register: int, byte: int) -> int:
-        """One byte of a register, 0 the highest; -1 without a good answer."""
-        self._say(read_request(address, register, self._out))
+    def _read(self, address: int, register: int) -> int:
+        """The lowest byte of a register; -1 without a good answer."""
+        self._say(request(address, register, b"", self._out))
         if self._wire.readinto(self._in) != _ANSWER or not is_answer(register, self._in):
             return -1
-        return self._in[3 + byte]
+        return self._in[6]
 
     def _say(self, n: int) -> None:
         """Send the request and take its echo away."""

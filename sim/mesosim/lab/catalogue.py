@@ -67,6 +67,8 @@ class Fault(_Table):
     """When to try it, after the step began; by default as `TRIED_AT_S` says."""
     hazard: Annotated[str, pydantic.Field(pattern=r"^H-\d\d$")]
     hazard_ms: Annotated[int, pydantic.Field(gt=0)] = 1
+    signal_ms: Annotated[int, pydantic.Field(gt=0)] | None = None
+    """To the signal, where that is the report of what the operator's own hand has ended; else `hazard_ms`."""
     alarm: Annotated[dict[Mode, str], pydantic.Field(min_length=1)]
     open: dict[Mode, Reason] = {}
     """By mode, what is not met today: what is missing."""

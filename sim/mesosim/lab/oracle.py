@@ -59,8 +59,8 @@ def judge(scenario: Scenario, doses: list[dict[str, Any]], alarm: Alarm) -> list
     if expect.alarm is not None and alarm.name != expect.alarm:
         found.append(f"the alarm is {alarm.name or 'none'}; expected {expect.alarm or 'none'}")
     elif expect.alarm and scenario.fault:
-        hazard_ms = scenario.fault[0].entry.hazard_ms
-        found += _in_time(alarm, hazard_ms if expect.within_ms is None else expect.within_ms, hazard_ms)
+        fault = scenario.fault[0].entry
+        found += _in_time(alarm, expect.within_ms or fault.signal_ms or fault.hazard_ms, fault.hazard_ms)
     return found
 
 

@@ -76,19 +76,6 @@ STEPS_MAX = 10_000
 """Steps of one scenario; choice."""
 
 
-RESULTS = (
-    *(name.lower() for name in messages.REASON_NAMES.values()),
-    *(name.lower() for name in messages.STATUS_NAMES.values()),
-    *(name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.MesoError)),
-    "unknown",
-    "never intended",
-)
-"""What a step that gives can come to: reasons and refusals of the schema, errors of the host's driver, or that nobody
-knows, or was asked."""
-STEPS_MAX = 10_000
-"""Steps of one scenario; choice."""
-
-
 class ScenarioError(Exception):
     """A scenario file is not to be played. Names file, key, value and what is allowed."""
 

@@ -1,11 +1,11 @@
-"""An RP2040 in virtual time, at 125 MHz: memory, pads, DMA, two PIO blocks, interrupts; `chip` is the one there is.
+"""An RP2040 or RP2350 in virtual time: memory, pads, DMA, PIO blocks, interrupts; `chip` is the one there is.
 
 Time is in system clocks since the world began. The processor takes none: it runs at an instant, and only sleeping, or
 looking at the clock again and again, lets time pass. `run(until)` lets the hardware run that far, and tells `sources`
 in time: whatever is around the chip. A source has `event_at`, in clocks, and `due()`.
 """
 
-from mesosim.rp2 import dma, interrupts, memory, pads, pio, registers
+from mesosim.rp2 import dma, interrupts, memory, models, pads, pio, registers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,10 +13,6 @@ if TYPE_CHECKING:
 
     from mesosim.rp2 import motors
 
-HZ = 125_000_000
-CLOCKS_PER_US = 125
-CLOCKS_PER_TICK = 5
-"""A tick of 40 ns, the plant's time."""
 NEVER = pio.NEVER
 _PATIENCE = 1000
 """Readings of the clock at one instant, after which each takes a microsecond."""
@@ -24,10 +20,6 @@ _PATIENCE = 1000
 
 _NOTICES = 25
 """Clocks from an event to the processor's notice of it: less than a real one needs, more than a counter does."""
-
-
-_BUSY = HZ
-"""What it may be busy for beyond the time that it was given."""
 
 
 class TimeUp(BaseException):
@@ -41,8 +33,9 @@ class Chip:
         self.begin(0, b"RP2 twin")
         self.reset(1)
 
-    def begin(self, t: int, uid: bytes) -> None:
+    def begin(self, t: int, uid: bytes, model: models.Model = models.RP2040) -> None:
         """Another chip, at time t, with nothing around it."""
+        self.model = model
         self.t = t
         self.uid = uid
         self.limit = NEVER
@@ -77,25 +70,25 @@ class Chip:
         self.watchdog_at = NEVER
         self._interrupt_at = NEVER
         self.drains = 0
-        self.free_channels = list(range(dma.COUNT))
-        self.dma_handlers: list = [None] * dma.COUNT
+        self.free_channels = list(range(self.model.channels))
+        self.dma_handlers: list = [None] * self.model.channels
         self.pads = pads.Pads()
         self.pads.watch(-1, self._pads_change)
         self.memory = memory.Memory()
         self.interrupts = interrupts.Interrupts(self.pads)
-        self.blocks = [pio.Block(i, self.pads) for i in range(2)]
+        self.blocks = [pio.Block(i, self.pads) for i in range(self.model.blocks)]
         self.machines = [machine for block in self.blocks for machine in block.machines]
-        self.dma = dma.Dma(self.memory, self._ready)
-        for i in range(2):
+        self.dma = dma.Dma(self.memory, self._ready, self.model)
+        for i in range(self.model.blocks):
             self.memory.peripherals[registers.PIO_BASES[i]] = registers.PioRegisters(self, i)
-        self.memory.peripherals[registers.ADC_BASE] = registers.AdcRegisters(self)
-        self.memory.peripherals[registers.WATCHDOG_BASE] = registers.WatchdogRegisters(self.scratch)
+        self.memory.peripherals[self.model.adc] = registers.AdcRegisters(self)
+        self.memory.peripherals[self.model.watchdog] = registers.WatchdogRegisters(self.scratch)
 
     # --- Time -----------------------------------------------------------------------------------------
 
     def ticks(self) -> int:
-        """Now, in the plant's ticks of 40 ns."""
-        return self.t // CLOCKS_PER_TICK
+        """Now, in the plant's ticks of 40 ns, rounded up: what a pulse does has been done once it has come."""
+        return -(-self.t // self.model.clocks_per_tick)
 
     def ticks_us(self) -> int:
         """Now, as MicroPython tells it."""
@@ -104,18 +97,18 @@ class Chip:
             self._readings = 0
         self._readings += 1
         if self._readings > _PATIENCE:
-            self.sleep(CLOCKS_PER_US)
-        return self.t // CLOCKS_PER_US & 0x3FFFFFFF
+            self.sleep(self.model.clocks_per_us)
+        return self.t // self.model.clocks_per_us & 0x3FFFFFFF
 
     def ticks_ms(self) -> int:
         """Now, as MicroPython tells it."""
         self.ticks_us()
-        return self.t // (1000 * CLOCKS_PER_US) & 0x3FFFFFFF
+        return self.t // (1000 * self.model.clocks_per_us) & 0x3FFFFFFF
 
     def sleep(self, clocks: int) -> None:
         """The processor waits. Raises TimeUp when that takes it a second beyond `limit`."""
         self.run(self.t + clocks)
-        if self.t > self.limit + _BUSY:
+        if self.t > self.limit + self.model.hz:
             raise TimeUp("busy")
 
     def idle(self) -> None:
@@ -258,7 +251,7 @@ class Chip:
 
     def _ready(self, treq: int) -> int:
         """How many transfers a DMA request allows."""
-        if treq >= 16:
+        if treq >= 8 * len(self.blocks):
             raise ValueError("DMA request %d: not modelled" % treq)
         machine = self.blocks[treq >> 3].machines[treq & 3]
         if treq & 4:

@@ -95,7 +95,7 @@ class Circuit:
         """The plant may have changed: bring every level to what it is now."""
         t = self._chip.ticks()
         thing = self._plant
-        levels = thing.levels | thing.carriage.switches(t)
+        levels = thing.levels | thing.carriage.switches(t) | (wire.INPUT_DRIVE_FAULT if self.drivers.diag() else 0)
         if self._enabled and not thing.powered:
             self._enabled = False
         if levels != self._levels:

@@ -30,12 +30,29 @@ _SYNC, _MASTER, _WRITE = 0x05, 0xFF, 0x80
 class Drivers:
     """TMC2209 drivers on one wire by their addresses; the host hears itself. Datasheet 4.1 and 5."""
 
+    GSTAT = 0x01
     IFCNT = 0x02
     IOIN = 0x06
     VERSION = 0x21 << 24
+    RESET, SHUT_DOWN, UNDERVOLTAGE = 1, 2, 4
 
     def __init__(self, addresses: tuple) -> None:
-        self._registers: list = [{self.IFCNT: 0, self.IOIN: self.VERSION} if i in addresses else None for i in range(4)]
+        self._registers: list = [
+            {self.GSTAT: self.RESET, self.IFCNT: 0, self.IOIN: self.VERSION} if i in addresses else None
+            for i in range(4)
+        ]
+
+    def fail(self, address: int, status: int) -> None:
+        """Bits of GSTAT come up: RESET and what was set is lost, SHUT_DOWN, or UNDERVOLTAGE while it lasts."""
+        registers = self._registers[address]
+        if status & self.RESET:
+            registers.clear()
+            registers.update({self.GSTAT: 0, self.IFCNT: 0, self.IOIN: self.VERSION})
+        registers[self.GSTAT] |= status
+
+    def diag(self) -> bool:
+        """DIAG of any driver."""
+        return any(each is not None and each[self.GSTAT] & ~self.RESET for each in self._registers)
 
     def say(self, data: bytes) -> bytes:
         """What the line carries when these bytes are sent: themselves, and an answer to a good read request."""
@@ -53,7 +70,8 @@ class Drivers:
             return b""
         register = request[2] & 0x7F
         if request[2] & _WRITE:
-            registers[register] = int.from_bytes(request[3:7], "big")
+            value = int.from_bytes(request[3:7], "big")
+            registers[register] = registers[register] & ~value if register == self.GSTAT else value
             registers[self.IFCNT] = (registers[self.IFCNT] + 1) & 0xFF
             return b""
         answer: bytes = bytes((_SYNC, _MASTER, register)) + registers.get(register, 0).to_bytes(4, "big")

@@ -5,7 +5,7 @@ import errno
 from mesosim.rp2 import chip as _chip
 from mesosim.rp2 import dma as _dma
 
-_DEFAULT = 1 | 2 << 2 | 1 << 4 | 1 << 5 | 0x3F << 15 | 1 << 21
+_DEFAULT = {"enable": 1, "size": 2, "inc_read": 1, "inc_write": 1, "treq_sel": 0x3F, "irq_quiet": 1}
 """Words, both addresses counting up, no pacing, no interrupt, enabled."""
 
 
@@ -45,12 +45,10 @@ class DMA:
 
     def pack_ctrl(self, default: "int | None" = None, **fields: int) -> int:
         """A control word from its fields by name."""
-        value = _DEFAULT | self.channel << 11 if default is None else default
-        for name, field in fields.items():
-            _, low, bits = _field(name)
-            mask = (1 << bits) - 1
-            value = value & ~(mask << low) | (int(field) & mask) << low
-        return value
+        known = self._channel.fields
+        if default is None:
+            default = _dma.pack(known, _dma.pack(known, 0, _DEFAULT), {"chain_to": self.channel})
+        return _dma.pack(known, default, fields)
 
     def config(
         self,
@@ -67,9 +65,9 @@ class DMA:
         if write is not None:
             channel.write_at = _address(write, True)
         if count is not None:
-            channel.reload = count
+            channel.reloads(count)
         if ctrl is not None:
-            channel.ctrl = ctrl & 0x1FFFFFFF & ~(1 << 24)
+            channel.control(ctrl)
         if trigger:
             _chip.chip.dma.trigger(channel)
         _chip.chip.settle()
@@ -91,8 +89,8 @@ class DMA:
 
     def close(self) -> None:
         """Give the channel back."""
+        self._channel.control(0)
         self._channel.abort()
-        self._channel.ctrl = 0
         _chip.chip.dma_handlers[self.channel] = None
         _chip.chip.free_channels.append(self.channel)
 
@@ -107,16 +105,16 @@ class DMA:
 
     @count.setter
     def count(self, n: int) -> None:
-        self._channel.reload = n
+        self._channel.reloads(n)
 
     @property
     def ctrl(self) -> int:
         """The control register."""
-        return self._channel.ctrl | self._channel.busy << 24
+        return self._channel.word()
 
     @ctrl.setter
     def ctrl(self, value: int) -> None:
-        self._channel.ctrl = value & 0x1FFFFFFF & ~(1 << 24)
+        self._channel.control(value)
         _chip.chip.settle()
 
     @property
@@ -136,13 +134,6 @@ class DMA:
     @write.setter
     def write(self, sink: object) -> None:
         self._channel.write_at = _address(sink, True)
-
-
-def _field(name: str) -> tuple:
-    for field in _dma.FIELDS:
-        if field[0] == name:
-            return field
-    raise TypeError("DMA control has no field %r" % name)
 
 
 def _address(where: object, to_write: bool) -> int:

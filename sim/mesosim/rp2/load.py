@@ -24,6 +24,15 @@ class _Addresses:
         return chip.chip.memory.address(buf)
 
 
+class _Interpreter:
+    """Stands in for `sys` where it is asked which board this is."""
+
+    class implementation:
+        """MicroPython's."""
+
+        _machine = ""
+
+
 class Entropy:
     """Stands in for `os` where it is asked for random bytes; `fill` is the world's."""
 
@@ -64,6 +73,8 @@ def pico(port: usb.Port, entropy: Entropy, disk: "Any") -> Modules:
             else:
                 sys.modules[stands[i][0]] = before[i]  # type: ignore[assignment]
     modules = Modules()
+    _Interpreter.implementation._machine = chip.chip.model.machine
+    modules.rp2_chip.sys = _Interpreter
     modules.rp2_pico.os = entropy
     modules.rp2_link.sys = port
     modules.rp2_link.select = usb

@@ -1,4 +1,4 @@
-"""Stands in for MicroPython's `machine` on an RP2040: what the board file uses of it, on `mesosim.rp2.chip`.
+"""Stands in for MicroPython's `machine` on an RP2040 or RP2350: what the board file uses of it, on `mesosim.rp2.chip`.
 
 Anything else is an AttributeError. Calls take no time; see `mesosim.rp2.chip.Chip` for when time passes.
 """
@@ -17,10 +17,11 @@ class Reset(BaseException):
 
 
 def freq(hz: int = 0) -> int:
-    """The system clock; only at 125 MHz are the chip's times right."""
-    if hz not in (0, _chip.HZ):
-        raise ValueError("freq %d: the twin runs at %d Hz" % (hz, _chip.HZ))
-    return _chip.HZ
+    """The system clock; it stays as MicroPython starts the chip."""
+    ours = _chip.chip.model.hz
+    if hz not in (0, ours):
+        raise ValueError("freq %d: the twin runs at %d Hz" % (hz, ours))
+    return ours
 
 
 def unique_id() -> bytes:
@@ -195,9 +196,10 @@ class WDT:
     """See `machine.WDT`."""
 
     def __init__(self, id: int = 0, timeout: int = 5000) -> None:
-        if not 1 <= timeout <= 8388:
-            raise ValueError("WDT of %d ms: 1 to 8388" % timeout)
-        self._clocks = timeout * 125000
+        model = _chip.chip.model
+        if not 1 <= timeout <= model.watchdog_ms:
+            raise ValueError("WDT of %d ms: 1 to %d" % (timeout, model.watchdog_ms))
+        self._clocks = timeout * 1000 * model.clocks_per_us
         self.feed()
 
     def feed(self) -> None:

@@ -17,10 +17,9 @@ if TYPE_CHECKING:
     from mesosim.rp2 import circuit
 
 NEVER = pio.NEVER
-CLOCKS_PER_TICK = 5
 _NOTHING = (NEVER, 0, 0, 0)
 _AT_ONCE = 125
-"""A segment that comes within a microsecond after another follows it at once."""
+"""Clocks: a segment that comes so soon after another follows it at once."""
 
 
 class Motor:
@@ -95,15 +94,17 @@ class Motor:
 
     def _feed(self, forward: int) -> None:
         """Tell the axis. A segment that follows at once may be some clocks late: they go into its last step."""
+        clocks = self._chip.model.clocks_per_tick
         start = self._next - self._period
         late = 0
         if self._since != NEVER and 0 <= start - self._since < _AT_ONCE:
             late = start - self._since
             start = self._since
-        interval = self._period // CLOCKS_PER_TICK
-        words = ((self._left - 2) << 1 | forward, interval, forward, interval + late // CLOCKS_PER_TICK)
+        interval = self._period // clocks
+        words = ((self._left - 2) << 1 | forward, interval, forward, interval + late // clocks)
         whole = axis.Batch(words if self._left > 1 else words[2:], 4 if self._left > 1 else 2, 1, False)
-        told = start // CLOCKS_PER_TICK
+        # rounded up: the pulse comes first, and what follows at once is known before the segment's end
+        told = -(-start // clocks)
         # while the segment before still runs: at its end it would be at rest
         self._plant.feed(told - 1 if self._axis.busy() else told, self._axis, whole)
 

@@ -6,9 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mesosim.rp2 import chip as chip_
 
-PIO_BASES = (0x50200000, 0x50300000)
-ADC_BASE = 0x4004C000
-WATCHDOG_BASE = 0x40058000
+PIO_BASES = (0x50200000, 0x50300000, 0x50400000)
 
 
 class PioRegisters:

@@ -70,7 +70,7 @@ class StateMachine:
                 levels = _tuple(inits)
                 pinctrl |= base.number << low | len(levels) + extra << count_low  # type: ignore[attr-defined]
                 self._drive(base.number, levels)  # type: ignore[attr-defined]
-        machine.clkdiv = 256 if freq <= 0 else _chip.HZ * 256 // freq
+        machine.clkdiv = 256 if freq <= 0 else _chip.chip.model.hz * 256 // freq
         machine.execctrl = execctrl
         machine.shiftctrl = shiftctrl
         machine.pinctrl = pinctrl

@@ -23,9 +23,9 @@ def ticks_diff(end: int, start: int) -> int:
 
 def sleep_us(us: int) -> None:
     """Wait."""
-    _chip.chip.sleep(us * _chip.CLOCKS_PER_US)
+    _chip.chip.sleep(us * _chip.chip.model.clocks_per_us)
 
 
 def sleep_ms(ms: int) -> None:
     """Wait."""
-    _chip.chip.sleep(ms * 1000 * _chip.CLOCKS_PER_US)
+    _chip.chip.sleep(ms * 1000 * _chip.chip.model.clocks_per_us)

@@ -230,6 +230,10 @@ class TracedBoard:
         self._note(trace.DEADMAN, 0)
         self._board.feed_deadman()
 
+    def program_intact(self) -> bool:
+        """See the port."""
+        return self._note(trace.PROGRAM, 1 if self._board.program_intact() else 0) == 1
+
     def light(self, code: int) -> None:
         """See the port."""
         self._note(trace.LIGHT, code)

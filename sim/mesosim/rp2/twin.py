@@ -8,22 +8,21 @@ import gc
 
 from mesofirmware.boards import pins
 from mesosim.rp2 import chip as chip_
-from mesosim.rp2 import circuit, disk, load, motors, traced, usb
+from mesosim.rp2 import circuit, disk, load, models, motors, traced, usb
 from mesosim.world import plant, symbols, trace, world
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_CLOCKS = chip_.CLOCKS_PER_TICK
-_US = chip_.CLOCKS_PER_US
-_START = world.START_US * _US
 _POWER_ON, _WATCHDOG = 1, 3
 _MAY_STOP = 1 << pins.PERMIT_PLUNGER | 1 << pins.PERMIT_DRIVE | 1 << pins.DEPTH_HOME | 1 << pins.MOTOR_ENABLE
 
 
 class TwinWorld(world.World):
     """One device, from its first boot on; see `World`."""
+
+    model = models.RP2040
 
     def boot(self, reason: int) -> None:
         """The board starts; what was of its former boot is gone."""
@@ -35,7 +34,7 @@ class TwinWorld(world.World):
             self._disk = disk.Disk()
             self._tx = b""
             self._cause = _POWER_ON
-            chip.begin(_START, self._uid)
+            chip.begin(world.START_US * self.model.clocks_per_us, self._uid, self.model)
         chip.reset(self._cause)
         self._cause = _POWER_ON
         chip.on_idle = self._at_idle
@@ -71,7 +70,7 @@ class TwinWorld(world.World):
     def run(self, until_us: int, rx: bytes) -> tuple:
         """See `World`."""
         chip = chip_.chip
-        chip.limit = (until_us + world.START_US) * _US
+        chip.limit = (until_us + world.START_US) * self.model.clocks_per_us
         if rx and not self._dark:
             self._port.received.held += rx
         try:
@@ -85,7 +84,7 @@ class TwinWorld(world.World):
         self._t = chip.ticks()
         tx = self._tx
         self._tx = b""
-        return (chip.t // _US - world.START_US, tx)
+        return (chip.t // self.model.clocks_per_us - world.START_US, tx)
 
     def _loop(self) -> None:
         """main.py's."""
@@ -98,11 +97,11 @@ class TwinWorld(world.World):
         while True:
             self.board.wait(self._since, self._us)
             self._t = chip.ticks()
-            us = chip.t // _US
+            us = chip.t // self.model.clocks_per_us
             self._since = self._pico.now()
             self.log.add(self._t, trace.WAKE, self._since, 0, 0)
             self._us = self.app.step(self._since)
-            chip.alarm = (us + self._us) * _US
+            chip.alarm = (us + self._us) * self.model.clocks_per_us
             while self._at_idle():
                 self._pico._link.flush()
 
@@ -131,7 +130,7 @@ class TwinWorld(world.World):
         """The firmware sees its pins."""
 
     def _us_now(self) -> int:
-        return chip_.chip.t // _US
+        return chip_.chip.t // self.model.clocks_per_us
 
     def _on_light(self, code: int) -> None:
         self._t = chip_.chip.ticks()
@@ -165,6 +164,12 @@ class TwinWorld(world.World):
         self.circuit.follow()
 
 
+class TwinWorld2350(TwinWorld):
+    """The same on a Pico 2."""
+
+    model = models.RP2350
+
+
 class _Handpiece:
     """The plant as a source of events."""
 
@@ -174,7 +179,7 @@ class _Handpiece:
     @property
     def event_at(self) -> int:
         """In clocks."""
-        return self._twin.plant.event_at * _CLOCKS
+        return self._twin.plant.event_at * self._twin.model.clocks_per_tick
 
     def due(self) -> None:
         """See `TwinWorld`."""
@@ -190,7 +195,7 @@ class _Hand:
     @property
     def event_at(self) -> int:
         """In clocks."""
-        return self._twin.hand_at() * _CLOCKS
+        return self._twin.hand_at() * self._twin.model.clocks_per_tick
 
     def due(self) -> None:
         """See `TwinWorld`."""

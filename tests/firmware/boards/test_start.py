@@ -14,7 +14,7 @@ import mesofirmware.boards
 from mesofirmware.boards import pins
 from mesosim.rp2 import chip as chip_
 from mesosim.rp2 import circuit, disk, load, machine, rp2, ticks, usb
-from mesosim.rp2.twin import TwinWorld
+from mesosim.rp2.twin import TwinWorld, TwinWorld2350
 from mesosim.world.trace import Untraced
 
 WATCHDOG_RESET = 3
@@ -26,14 +26,14 @@ NO_LOOP = 2
 class Start:
     """A board that starts: its modules on the stand-ins, and what a hand and a host do meanwhile."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, chip: type[TwinWorld]) -> None:
         self.chip = chip_.chip
-        world = TwinWorld(1, Untraced())
+        world = chip(1, Untraced())
         self.chip.reset(WATCHDOG_RESET)
         self.chip.scratch[0] = 0
         self.circuit = circuit.Circuit(self.chip, world.plant, bytearray(32768))
         self.chip.sources, self.chip.motors, self.chip.alarm = [], [], chip_.NEVER
-        self.chip.limit = self.chip.t + 5 * chip_.HZ
+        self.chip.limit = self.chip.t + 5 * chip_.chip.model.hz
         self.port = usb.Port()
         self.disk = disk.Disk()
         self.interrupt_characters: list[int] = []
@@ -67,6 +67,19 @@ class Start:
         return self.chip.pads.levels >> gpio & 1
 
 
+class Typed:
+    """Bytes that come from the host at a time, in clocks."""
+
+    def __init__(self, start: Start, at: int, text: bytes) -> None:
+        self._start = start
+        self._text = text
+        self.event_at = at
+
+    def due(self) -> None:
+        self.event_at = chip_.NEVER
+        self._start.port.received.held += self._text
+
+
 def imported(name: str, **stands: Any) -> Any:
     """A module that is imported anew, while these stand in for MicroPython's."""
     with pytest.MonkeyPatch.context() as patch:
@@ -88,28 +101,40 @@ def write_error(error: Exception, file: Any) -> None:
     file.write(repr(error).encode())
 
 
-@pytest.fixture
-def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+@pytest.fixture(params=[TwinWorld, TwinWorld2350])
+def start(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     monkeypatch.setattr(rp2, "bootsel_button", lambda: 0, raising=False)
-    started = Start(tmp_path)
+    started = Start(tmp_path, request.param)
     yield started
     del started.main.manifest.open
     forget()
 
 
-def test_boot_makes_every_output_low(start: Start):
+def test_boot_makes_every_pin_safe(start: Start):
     for name, gpio, use, _, _ in pins.TABLE:
-        if use == pins.OUT:
-            machine.Pin(gpio, machine.Pin.OUT, value=1)
-            assert start.level(gpio) == 1, name
+        machine.Pin(gpio, machine.Pin.OUT, value=1)
+        assert start.level(gpio) == 1, name
+        if use != pins.OUT:
+            machine.Pin(gpio, machine.Pin.IN, pull=machine.Pin.PULL_UP)
+    # a soft reset leaves a pin to the PIO that drove it
+    deadman = sys.modules["mesofirmware.boards.rp2_pico"].rp2_deadman.Deadman()
+    deadman.feed()
+    assert start.level(pins.DEADMAN) == 1
     imported("mesofirmware.start.boot")
-    assert {name for name, gpio, use, _, _ in pins.TABLE if use == pins.OUT and start.level(gpio)} == set()
+    outputs = sum(1 << gpio for _, gpio, use, _, _ in pins.TABLE if use == pins.OUT)
+    pads = start.chip.pads
+    assert pads.driven() == outputs
+    assert pads.levels & outputs == 0
+    assert pads.pulled_up == 0
+    deadman._machine.put(1000)
+    start.chip.run(start.chip.t + 1000)
+    assert start.level(pins.DEADMAN) == 0, "whatever the PIO does"
 
 
 def test_nobody_asks_and_the_application_starts_after_two_seconds(start: Start):
     began = start.chip.t
     assert start.rp2_start.window() == start.rp2_start.APPLICATION
-    assert 2.0 <= (start.chip.t - began) / chip_.HZ < 2.02
+    assert 2.0 <= (start.chip.t - began) / chip_.chip.model.hz < 2.02
     assert start.interrupt_characters == [-1]
 
 
@@ -146,13 +171,25 @@ def test_at_the_prompt_nothing_runs(start: Start):
 
 def test_the_application_runs_and_its_watchdog_is_fed(start: Start):
     start.install("/app_a")
-    start.chip.limit = start.chip.t + 2 * chip_.HZ + chip_.HZ // 10
+    start.chip.limit = start.chip.t + 2 * chip_.chip.model.hz + chip_.chip.model.hz // 10
     with pytest.raises(machine.Reset):  # the time given to the test is over: to main.py the application has ended
         start.main.main()
     assert start.main.sys.path[0] == "/app_a"
     assert not [name for name in start.main.sys.modules if name.startswith(("mesofirmware", "mesoprotocol"))]
     assert start.chip.t >= start.chip.limit
     assert start.chip.watchdog_at > start.chip.t
+
+
+def test_ctrl_c_does_not_stop_an_application_that_runs(start: Start):
+    start.install("/app_a")
+    start.chip.limit = start.chip.t + 2 * chip_.chip.model.hz + chip_.chip.model.hz // 10
+    typed = Typed(start, start.chip.limit - chip_.chip.model.hz // 20, b"\r\x03\x03\x04")
+    start.chip.sources = [typed]
+    with pytest.raises(machine.Reset):
+        start.main.main()
+    assert start.chip.t >= start.chip.limit, "it ran on"
+    assert typed.event_at == chip_.NEVER and start.port.received.held == b"", "it was read as bytes"
+    assert start.interrupt_characters == [-1]
 
 
 def test_a_failure_is_kept_everything_made_safe_and_the_board_restarted(start: Start):
@@ -179,26 +216,59 @@ def test_a_failure_restarts_even_if_it_cannot_be_kept(start: Start):
 def test_the_third_failure_brings_the_safe_application(start: Start, failures: int, folder: str):
     start.install("/app_a")
     start.chip.scratch[0] = 0x4D530000 | failures << 8 | NO_LOOP
-    watchdog = start.main.rp2_watchdog.Watchdog(start.main.rp2_chip.RP2040)
+    watchdog = start.main.rp2_watchdog.Watchdog(start.main.rp2_chip.this())
     assert (watchdog.reason, watchdog.failures) == (NO_LOOP, min(failures + 1, 255))
     assert start.main.folder(watchdog, start.rp2_start.APPLICATION) == folder
     assert start.main.folder(watchdog, start.rp2_start.SAFE) == "/lib"
 
 
 def test_without_a_whole_application_the_safe_one_runs(start: Start):
-    watchdog = start.main.rp2_watchdog.Watchdog(start.main.rp2_chip.RP2040)
+    watchdog = start.main.rp2_watchdog.Watchdog(start.main.rp2_chip.this())
     assert start.main.folder(watchdog, start.rp2_start.APPLICATION) == "/lib"
     start.install("/app_a")
     (start.root / "app_a" / "app.mpy").write_bytes(b"M\x07")
     assert start.main.folder(watchdog, start.rp2_start.APPLICATION) == "/lib"
 
 
+class PowerCut(BaseException):
+    """The supply fails within a call of the files."""
+
+
+@pytest.mark.parametrize("at", range(1, 6))
+def test_a_power_cut_in_the_choice_of_a_folder_costs_no_folder(start: Start, at: int, monkeypatch: pytest.MonkeyPatch):
+    start.install("/app_a")
+    start.install("/app_b")
+    watchdog = start.main.rp2_watchdog.Watchdog(start.main.rp2_chip.this())
+    record = start.main.slots.Slots(start.main.rp2_files.Files("/settings"))
+    assert record.stage(start.main.manifest.is_whole) == start.main.wire.S_OK
+    calls = 0
+
+    def cut(call: Any) -> Any:
+        def counted(*given: str) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == at:
+                raise PowerCut
+            return call(*given)
+
+        return counted
+
+    with monkeypatch.context() as patch:
+        patch.setattr(start.disk, "mkdir", cut(start.disk.mkdir))
+        patch.setattr(start.disk, "rename", cut(start.disk.rename))
+        patch.setattr(start.main.rp2_files, "open", cut(start.disk.open))
+        with pytest.raises(PowerCut):
+            start.main.folder(watchdog, start.rp2_start.APPLICATION)
+    started = [start.main.folder(watchdog, start.rp2_start.APPLICATION) for _ in range(5)]
+    assert started == ["/app_b"] * 3 + ["/app_a"] * 2, "nothing was started in the call that was cut short"
+
+
 def test_the_board_knows_whether_its_program_is_intact(start: Start):
     """POST asks it; the safe application has no manifest to compare with."""
     start.install("/app_a")
     pico = sys.modules["mesofirmware.boards.rp2_pico"].Pico
-    watchdog = start.main.rp2_watchdog.Watchdog(start.main.rp2_chip.RP2040)
-    board = pico(start.main.rp2_chip.RP2040, watchdog, "/app_a")
+    watchdog = start.main.rp2_watchdog.Watchdog(start.main.rp2_chip.this())
+    board = pico(start.main.rp2_chip.this(), watchdog, "/app_a")
     assert board.program_intact()
     (start.root / "app_a" / "app.mpy").write_bytes(b"M\x06\x00")
     assert not board.program_intact()
@@ -218,7 +288,7 @@ def test_the_board_knows_whether_its_program_is_intact(start: Start):
 def test_why_it_started(start: Start, cause: int, note: int, reason: int, failures: int):
     start.chip.reset_cause = cause
     start.chip.scratch[0] = note
-    watchdog = start.main.rp2_watchdog.Watchdog(start.main.rp2_chip.RP2040)
+    watchdog = start.main.rp2_watchdog.Watchdog(start.main.rp2_chip.this())
     assert (watchdog.reason, watchdog.failures) == (reason, failures)
     watchdog.feed()
     assert start.chip.watchdog_at == chip_.NEVER, "nothing is fed before it was started"

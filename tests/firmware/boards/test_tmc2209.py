@@ -23,8 +23,8 @@ def test_crc(data: bytes):
 
 def test_requests():
     buf = bytearray(8)
-    assert buf[: rp2_tmc2209.read_request(0, 0x06, buf)] == b"\x05\x00\x06\x6f"
-    n = rp2_tmc2209.write_request(2, 0x10, b"\x00\x06\x18\x08", buf)
+    assert buf[: rp2_tmc2209.request(0, 0x06, b"", buf)] == b"\x05\x00\x06\x6f"
+    n = rp2_tmc2209.request(2, 0x10, b"\x00\x06\x18\x08", buf)
     assert buf[: n - 1] == b"\x05\x02\x90\x00\x06\x18\x08"
     assert buf[7] == remainder(bytes(buf[:7]))
 
@@ -54,7 +54,7 @@ class Wire:
         self._absent = absent
         self._deaf = deaf
         self._heard = b""
-        self.registers: dict[int, dict[int, bytes]] = {i: {0x02: bytes(4), 0x6F: bytes(4)} for i in range(3)}
+        self.registers: dict[int, dict[int, bytes]] = {i: {0x01: bytes(4), 0x02: bytes(4)} for i in range(3)}
 
     def any(self) -> int:
         return len(self._heard)
@@ -78,49 +78,56 @@ class Wire:
         if not message[2] & 0x80:
             self._heard += answer(register, registers[register])
         elif address not in self._deaf:
-            registers[register] = message[3:7]
+            registers[register] = bytes(4) if register == 0x01 else message[3:7]
             registers[0x02] = bytes((0, 0, 0, (registers[0x02][3] + 1) & 0xFF))
 
 
 def test_set_up_writes_the_same_to_all_three():
     wire = Wire(set(), set())
-    assert rp2_tmc2209.Drivers(wire).set_up()
+    for registers in wire.registers.values():
+        registers[0x01] = b"\x00\x00\x00\x01"  # as after each power-up
+    assert rp2_tmc2209.Drivers(wire).good
     for address in range(3):
         assert wire.registers[address][0x00] == b"\x00\x00\x01\xc0"
+        assert wire.registers[address][0x03][2] >= 2, "several on one wire"
         assert wire.registers[address][0x6C][0] & 0x0F == 4, "16 microsteps"
 
 
 def test_set_up_counts_around():
     wire = Wire(set(), set())
     wire.registers[1][0x02] = b"\x00\x00\x00\xfe"
-    assert rp2_tmc2209.Drivers(wire).set_up()
+    assert rp2_tmc2209.Drivers(wire).good
 
 
 @pytest.mark.parametrize("address", range(3))
 def test_a_driver_that_is_absent_or_deaf_is_found(address: int):
-    assert not rp2_tmc2209.Drivers(Wire({address}, set())).set_up()
-    assert not rp2_tmc2209.Drivers(Wire(set(), {address})).set_up()
+    assert not rp2_tmc2209.Drivers(Wire({address}, set())).good
+    assert not rp2_tmc2209.Drivers(Wire(set(), {address})).good
 
 
-def test_a_driver_with_a_fault_is_not_good():
+@pytest.mark.parametrize("address", range(3))
+@pytest.mark.parametrize("status", [rp2_tmc2209.RESET, rp2_tmc2209.SHUT_DOWN, rp2_tmc2209.UNDERVOLTAGE])
+def test_a_fault_is_found_within_three_questions_and_stays(address: int, status: int):
     wire = Wire(set(), set())
-    wire.registers[2][0x6F] = b"\x00\x00\x00\x04"
-    assert not rp2_tmc2209.Drivers(wire).set_up()
-
-
-@pytest.mark.parametrize(
-    ("status", "faults"),
-    [
-        (b"\xc0\x00\x00\x00", 0),
-        (b"\x00\x00\x00\x01", 0),  # only the warning
-        (b"\x00\x00\x00\x02", rp2_tmc2209.OVERTEMPERATURE),
-        (b"\x00\x00\x00\x04", 0x04),
-        (b"\x00\x00\x00\xff", rp2_tmc2209.OVERTEMPERATURE | rp2_tmc2209.SHORT),
-    ],
-)
-def test_faults(status: bytes, faults: int):
-    wire = Wire({rp2_tmc2209.PLUNGER}, set())
-    wire.registers[rp2_tmc2209.DEPTH][0x6F] = status
     drivers = rp2_tmc2209.Drivers(wire)
-    assert drivers.faults(rp2_tmc2209.DEPTH) == faults
-    assert drivers.faults(rp2_tmc2209.PLUNGER) == -1
+    for _ in range(7):
+        drivers.ask()
+    assert drivers.good
+    wire.registers[address][0x01] = bytes((0, 0, 0, status))
+    for _ in range(3):
+        drivers.ask()
+    assert not drivers.good
+    wire.registers[address][0x01] = bytes(4)
+    for _ in range(3):
+        drivers.ask()
+    assert not drivers.good
+
+
+@pytest.mark.parametrize("address", range(3))
+def test_a_driver_that_falls_silent_is_found(address: int):
+    absent: set[int] = set()
+    drivers = rp2_tmc2209.Drivers(Wire(absent, set()))
+    absent.add(address)
+    for _ in range(3):
+        drivers.ask()
+    assert not drivers.good
