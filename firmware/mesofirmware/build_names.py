@@ -15,7 +15,24 @@ import keyword
 from mesofirmware.build_constants import words
 
 _HARDWARE = (
-    *("Counter", "OneWire", "crc8", "digest", "disable", "fill", "n", "phase", "pin", "poll", "put", "seed", "state"),
+    *(
+        "Counter",
+        "OneWire",
+        "abort",
+        "build",
+        "crc8",
+        "digest",
+        "disable",
+        "fill",
+        "major",
+        "n",
+        "phase",
+        "pin",
+        "poll",
+        "put",
+        "seed",
+        "state",
+    ),
     "status",
 )
 """What MicroPython's own modules and objects bear, and something here as well: `tests.house.stock` knows of each."""
