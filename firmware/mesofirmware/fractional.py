@@ -59,7 +59,7 @@ class Fractional:
         self._resume = False
         self._since = 0
 
-    def begin(self, plan: "Plan") -> None:
+    def begin(self, now: int, plan: "Plan") -> None:
         """Start to move as planned. START is in the ledger."""
         args = plan.args
         self._n = plan.n
@@ -79,7 +79,7 @@ class Fractional:
         self._safety.power()
         self.turns = 0
         self._stop.move(self._depth_um)
-        self.phase = DEPTH
+        self._enter(DEPTH, now)
 
     def step(self, now: int) -> int:
         """Do what is due; return microseconds until the next look: the index and a batch's end wake it."""
@@ -193,6 +193,8 @@ class Fractional:
             to_rest = left == 1
             cycles = 1 if from_rest or to_rest else min(_BATCH, left - 1)
             self._ledger.reserve(self._n, 0, 0, self.strokes.count, self._fed + cycles)
+            if self._safety.reason != wire.REASON_COMPLETE:
+                return  # STOP has come meanwhile
             table = self._tables[self._table_at]
             self._table_at = 1 - self._table_at
             motion.stroke(table, self._cycle + self._carry(cycles), from_rest, to_rest)

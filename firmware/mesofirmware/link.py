@@ -2,18 +2,23 @@
 
 Sending never waits: a frame is taken whole or dropped and counted. A dropped reply is asked for again by the
 host and comes from its session's cache; a dropped event is re-readable; a dropped stream frame is lost.
-STOP is recognised here, before any queue or session.
+STOP is recognised here, before any queue or session: whoever has done a part of what takes long looks at the line,
+and STOP overtakes what is in hand. It is answered in its turn.
 """
 
 from mesoprotocol import bulk, codec, frame, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from mesofirmware.boards.port import Board
+    from typing import Callable
+
+    from mesofirmware.boards.port import Board, Store
     from mesofirmware.peer import Peer
 
 MAJORS = (wire.MAJOR, 1, 2, 3, 4, 5, 6, 7, 8)
 """Majors whose frames can be read at all: enough to answer their HELLO with what to update."""
+_WAITING = 256
+"""Bytes that may wait while a request is handled: more than a host in order sends. The Board keeps what follows."""
 
 
 class Link:
@@ -22,10 +27,17 @@ class Link:
     def __init__(self, board: "Board") -> None:
         self._board = board
         self._rx = bytearray(64)
+        self._waiting = bytearray(_WAITING)
         self._at = 0
         self._end = 0
+        self._seen = 0
+        """Where the first frame begins that has not come whole yet."""
         self._reader = frame.Reader(MAJORS)
         self._builder = frame.Builder(wire.MAJOR)
+        n = self._builder.build(frame.REQUEST, wire.STOP, 0, 0, 0)
+        self._stop = bytes(self._builder.wire[1 : n - 1])
+        self.on_stop: "Callable[[], None]" = _ignore
+        """Called when STOP has come, which may be in the midst of anything."""
         self.dropped = 0
         self.body = self._reader.body
         self.major = 0
@@ -41,16 +53,44 @@ class Link:
         """Frames refused since boot."""
         return self._reader.bad
 
+    def look(self) -> None:
+        """Take what has come, and see whether STOP is in it."""
+        at = self._end
+        waiting = self._waiting
+        if at > _WAITING - len(self._rx):
+            return
+        n = self._board.receive(self._rx)
+        if n == 0:
+            return
+        bulk.copy(self._rx, 0, waiting, at, n)
+        self._end = end = at + n
+        while True:
+            at = bulk.find_zero(waiting, at, end)
+            if at == end:
+                return
+            if at - self._seen == len(self._stop) and bulk.same(waiting, self._seen, self._stop, 0, len(self._stop)):
+                self.on_stop()
+            at += 1
+            self._seen = at
+
+    def is_behind(self) -> bool:
+        """Whether something has come that is not handled yet."""
+        return self._at < self._end
+
     def poll(self) -> bool:
         """Find the next request among received bytes; False when there is none left."""
         while True:
             if self._at == self._end:
-                # also behind what came in one piece: STOP may have come while a request was answered
-                self._at = 0
-                self._end = self._board.receive(self._rx)
-                if self._end == 0:
+                # a frame's beginning stays, as far as it may be that of STOP
+                n = min(self._end - self._seen, len(self._stop) + 1)
+                if n:
+                    bulk.copy(self._waiting, self._seen, self._waiting, 0, n)
+                self._seen = 0
+                self._at = self._end = n
+                self.look()
+                if self._at == self._end:
                     return False
-            self._at = self._reader.feed(self._rx, self._at, self._end)
+            self._at = self._reader.feed(self._waiting, self._at, self._end)
             body = self.body
             if self._reader.length and body[1] & ~frame.TAGGED == frame.REQUEST:
                 self.major = body[0]
@@ -108,3 +148,22 @@ class Link:
     def _put(self, n: int) -> None:
         if not self._board.send(self._builder.wire, n):
             self.dropped += 1
+        self.look()
+
+
+class Watched:
+    """A store that looks at the line before it is written: writes are what takes long."""
+
+    def __init__(self, store: "Store", link: Link) -> None:
+        self._store = store
+        self.read = store.read
+        self.look = link.look
+
+    def write(self, at: int, buf: bytearray, n: int) -> None:
+        """See the port."""
+        self.look()
+        self._store.write(at, buf, n)
+
+
+def _ignore() -> None:
+    pass

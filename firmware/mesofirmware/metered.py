@@ -253,6 +253,8 @@ class Metered:
             self._steps_fed += steps
             upper = self.volume.highest_nl(self._steps_fed)
             self._ledger.reserve(self._n, self.volume.lowest_nl(), upper, 0, self.strokes)
+            if self._safety.reason != wire.REASON_COMPLETE:
+                return  # STOP has come meanwhile
             table = self._chunks[self._chunk_at]
             self._chunk_at = 1 - self._chunk_at
             motion.straight(table, steps, self._interval)

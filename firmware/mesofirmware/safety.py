@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 _OFF, _ASKED, _BIND, _PULSES, _LOAD, _ARMED, _DOSE, _RUN = range(8)
 
 _MOST, _LEAST, _RATE, _SLACK, _DEEPEST, _OUT_US, _AWAY = range(7)
-"""Bounds: most and least counts of the carriage, counts a second, counts it may be ahead of that, deepest needle in um,
-longest time out of the handpiece, whether away from skin."""
+"""Bounds: most and least counts of the carriage (in a run: most strokes), counts a second, counts it may be ahead of
+that, deepest needle in um, longest time out of the handpiece, whether away from skin."""
 
 _BOTH = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B
+_ON_SKIN = _BOTH | wire.INPUT_CONTACT
+_CIRCUIT = _ON_SKIN | wire.INPUT_ESTOP
+"""What the permit's circuit looks at."""
 _FEED_US = limits.DEADMAN_MS * 250
 _LOOK_US = limits.SAFETY_LOOK_MS * 1000
 _SOON_US = 30_000
@@ -29,6 +32,8 @@ _LOAD_US = limits.POWER_CHECK_MS * 1000
 _PULSES_MADE, _PULSE_TICKS = 4, 12_500
 _PULSES_US = 3_000
 """Four pulses of 0.5 ms each, and a ms more."""
+_LOOSE = 3
+"""Strokes in a row without trigger that the control path cannot have let pass."""
 _SELDOM = 8
 """Every so many looks, or strokes, the battery is looked at, and in a run the plunger."""
 _LONGEST_US = 400_000
@@ -56,6 +61,7 @@ class Safety:
         self._encoder = 0
         self._credit = 0
         self._index = 0
+        self._index_at = 0
         self._looks = 0
         self._pressed = 0
         self._nonsense = 0
@@ -72,6 +78,7 @@ class Safety:
         self._is_run = is_run
         self._args = args
         self._phase = _ASKED
+        self._alarms.down(wire.ALARM_LOOP_OVERRUN)
 
     def ready(self) -> bool:
         """Whether permit and power were tried; `reason` says whether in vain."""
@@ -79,12 +86,12 @@ class Safety:
 
     def power(self) -> None:
         """Motor power, for what was armed. The watch begins."""
-        if self._phase != _ARMED:
+        if self._phase != _ARMED or self.reason != wire.REASON_COMPLETE:
             return
         board = self._board
         self._encoder_at = self._encoder = board.encoder()
         self._credit = self.bounds.values[_SLACK]
-        self._index = board.index_count()
+        self._index = self._index_at = board.index_count()
         self._home_at = self._looked_at = self._now
         self._looks = self._pressed = self._nonsense = self._raised = self._flat = 0
         self._phase = _RUN if self._is_run else _DOSE
@@ -113,6 +120,12 @@ class Safety:
         self._phase = _OFF
         self.forbid()
         self._board.enable(False)
+
+    def halt(self) -> None:
+        """STOP has come, and is answered in its turn: what moves stops now."""
+        if self._phase != _OFF:
+            self._phase = max(self._phase, _ARMED)  # nothing more is tried
+            self._stop(wire.REASON_STOP, 0)
 
     def missing(self) -> int:
         """Counts that the carriage lacks for the dose that was armed, at its end; 0 if none."""
@@ -182,7 +195,8 @@ class Safety:
 
     def _bound_run(self, args: list) -> None:
         zone = _row(limits.ZONES, args[wire.PREPARE_RUN_ZONE])
-        self.bounds.put(_MOST, 0)
+        # the index may be seen once more where the drive rests
+        self.bounds.put(_MOST, args[wire.PREPARE_RUN_STROKES] + 1)
         self.bounds.put(_LEAST, 0)
         self.bounds.put(_RATE, 0)
         self.bounds.put(_SLACK, 0)
@@ -274,7 +288,7 @@ class Safety:
             self._home_at = self._now
         self._look_at_time()
         # the circuit's own condition, which hardware has kept a look ago
-        held = inputs & _BOTH == _BOTH
+        held = inputs & _CIRCUIT == (_BOTH if b[_AWAY] else _ON_SKIN)
         self._raised = self._raised + 1 if inputs & wire.INPUT_PERMIT_PLUNGER and not held else 0
         if self._raised >= 2:
             self._stop(wire.REASON_PERMIT, 0)
@@ -284,11 +298,21 @@ class Safety:
 
     def _look_at_stroke(self) -> None:
         board = self._board
+        strokes = (self._index - self._index_at) & tick.MASK
+        if self.reason != wire.REASON_COMPLETE:
+            if strokes > 1:
+                board.enable(False)  # parked, and fed on
+            return
         if not self.bounds.whole():
             self._stop(wire.REASON_SELF_TEST, wire.CHECK_MEMORY)
         um = board.protrusion_um()
         if um > self.bounds.values[_DEEPEST]:
             self._stop(wire.REASON_DEPTH, um)
+        if strokes > self.bounds.values[_MOST]:
+            self._stop(wire.REASON_STROKES, strokes)
+        self._raised = 0 if board.inputs() & _BOTH == _BOTH else self._raised + 1
+        if self._raised >= _LOOSE:
+            self._stop(wire.REASON_STROKES, strokes)
         self._looks += 1
         if self._looks % _SELDOM == 0:
             self._look_at_battery()
@@ -318,6 +342,7 @@ class Safety:
         board.plunger.stop()
         if self._phase == _RUN:
             board.drive.park()
+            self._index_at = self._index
         self.reason = reason
         self._alarms.of(reason, value)
 

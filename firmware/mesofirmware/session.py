@@ -88,6 +88,7 @@ class Session:
         state = self._transaction.state
         fields, states, role = wire.REQUESTS.get(link.msg_id, _UNKNOWN)
         status = self._access.judge(peer, role)
+        link.look()
         if status == wire.S_BAD_TAG:
             link.reply_uncached(state, status, _NO_FIELDS, _NO_VALUES)
             return
@@ -153,6 +154,10 @@ class Session:
             self._provision(peer)
         elif msg_id == wire.SET_DATE:
             self._set_date(peer)
+        elif msg_id == wire.NEW_SYRINGE:
+            self._transaction.new_syringe()
+            self._one[0] = limits.PROFILES[0][limits.PROFILE_CAPACITY_NL]
+            self._accept(peer, wire.NEW_SYRINGE_REPLY_FIELDS, self._one)
         elif msg_id == wire.CONFIRM:
             self._confirm(peer)
         elif msg_id == wire.CALIBRATE:

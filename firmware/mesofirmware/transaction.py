@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mesofirmware.alarms import Alarms
     from mesofirmware.boards.port import Board
     from mesofirmware.latches import Latches
+    from mesofirmware.link import Watched
     from mesofirmware.safety import Safety
 
 _BOTH = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B
@@ -22,23 +23,30 @@ _BOTH = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B
 class Transaction:
     """The one dose or run in hand, as `plan` has it. `state` is the device's state.
 
-    `on_change` is called when it changes, `on_outcome` when a dose's end stands in the ledger's `intent` and
-    `outcome`.
+    `on_change` is called when it changes, `on_outcome` when an end stands in the ledger's `intent` and `outcome`.
     """
 
     def __init__(
-        self, board: "Board", safety: "Safety", book: ledger.Ledger, latches: "Latches", alarms: "Alarms"
+        self,
+        board: "Board",
+        store: "Watched",
+        safety: "Safety",
+        book: ledger.Ledger,
+        latches: "Latches",
+        alarms: "Alarms",
     ) -> None:
         self._board = board
+        self._store = store
         self._safety = safety
         self._ledger = book
         self._latches = latches
         self._alarms = alarms
-        self.cartridge = cartridge.Cartridge(board, book)
+        self.cartridge = cartridge.Cartridge(board, store, book)
         self._gate = gate.Gate()
         stop = depth.DepthStop(board)
         self.metered = metered.Metered(board, safety, book, stop)
         self.fractional = fractional.Fractional(board, safety, book, stop)
+        self._engine: "fractional.Fractional | metered.Metered" = self.metered
         self.plan = plan.Plan()
         self.state = wire.STATE_IDLE
         self._prepared_at = 0
@@ -51,6 +59,8 @@ class Transaction:
         self._told = wire.REASON_COMPLETE
         self._contact_lost_at = -1
         self._syringe_at = board.plunger.position()
+        """Where the plunger was when the syringe was full. After a restart: as if it had given all of the treatment."""
+        self._syringe_at -= book.counted_nl * 10 // limits.PROFILES[0][limits.PROFILE_PL_PER_STEP] * 100
         self.primed = False
         self._primed_nl = 0
         self.on_change = _ignore
@@ -89,6 +99,7 @@ class Transaction:
         if not battery.allows(self._board.battery_mv(), self._alarms):
             return wire.S_BATTERY
         mine.take(body, at, n, args, kind)
+        self._engine = self.fractional if mine.is_run else self.metered
         self._prepared_at = now
         self._to(wire.STATE_PREPARED)
         return wire.S_OK
@@ -142,10 +153,7 @@ class Transaction:
         elif self.state == wire.STATE_ARMED:
             self._close(reason, False)
         elif self.state != wire.STATE_IDLE:
-            if self.plan.is_run:
-                self.fractional.abort(now, reason)
-            else:
-                self.metered.abort(now, reason)
+            self._engine.abort(now, reason)
 
     # --- Time -----------------------------------------------------------------------------------------
 
@@ -157,9 +165,7 @@ class Transaction:
         if not inputs & wire.INPUT_CONTACT:
             self._gate.look(inputs)
         if not inputs & wire.INPUT_SYRINGE:
-            # what is mounted next is another syringe: full, with slack, and not primed
-            self.primed = False
-            self._syringe_at = board.plunger.position()
+            self.primed = False  # what is mounted next has slack
         if inputs & wire.INPUT_ESTOP and not self._latches.bits & wire.LATCH_ESTOP:
             self._latches.up(wire.LATCH_ESTOP)
             self.abort(now, wire.REASON_ESTOP)
@@ -172,15 +178,15 @@ class Transaction:
                 self._to(wire.STATE_IDLE)
             return max(0, left)
         wait = self._listen(now)
-        if self.state == wire.STATE_ARMED:
-            wait = min(wait, self._step_armed(now, inputs))
-        elif self.state in (wire.STATE_RUNNING, wire.STATE_HELD):
-            try:
+        try:
+            if self.state == wire.STATE_ARMED:
+                wait = min(wait, self._step_armed(now, inputs))
+            elif self.state != wire.STATE_IDLE:
                 wait = min(wait, self._step_running(now, inputs))
-            except StoreFailed:
-                self.abort(now, wire.REASON_STORE)
-                self._alarms.up(wire.ALARM_STORE, 0)
-                return 0
+        except StoreFailed:
+            self.abort(now, wire.REASON_STORE)
+            self._alarms.up(wire.ALARM_STORE, 0)
+            return 0
         return wait if self.state != wire.STATE_IDLE else 0
 
     def _listen(self, now: int) -> int:
@@ -215,29 +221,22 @@ class Transaction:
             return clock.FOREVER
         if not self._safety.ready():
             return clock.FOREVER
+        if not self.plan.is_whole():
+            self.abort(now, wire.REASON_SELF_TEST)
+            return clock.FOREVER
         present = wire.INPUT_CARTRIDGE if self.plan.is_run else wire.INPUT_SYRINGE
         if rules.interlock(inputs, present) != wire.S_OK:
             self.abort(now, wire.REASON_SYRINGE if not inputs & present else wire.REASON_DRIVE_FAULT)
             return clock.FOREVER
         self._started_ms = self._now_ms
         self._gate.used()
-        try:
-            # nothing is fed yet: until the next reservation, START means that nothing has left the needle
-            self._ledger.reserve(self.plan.n, 0, 0, 0, 0)
-            self._ledger.write_start(self.plan.n)
-        except StoreFailed:
-            self.abort(now, wire.REASON_STORE)
-            return clock.FOREVER
+        # nothing is fed yet: until the next reservation, START means that nothing has left the needle
+        self._ledger.reserve(self.plan.n, 0, 0, 0, 0)
+        self._ledger.write_start(self.plan.n)
         self._told = wire.REASON_COMPLETE
         self._to(wire.STATE_RUNNING)
         self._contact_lost_at = -1
-        try:
-            if self.plan.is_run:
-                self.fractional.begin(self.plan)
-            else:
-                self.metered.begin(now, self.plan)
-        except StoreFailed:
-            self.abort(now, wire.REASON_STORE)
+        self._engine.begin(now, self.plan)
         return 0
 
     def _step_running(self, now: int, inputs: int) -> int:
@@ -269,9 +268,8 @@ class Transaction:
             run.abort(now, wire.REASON_TIME)
         if reason == wire.REASON_TRIGGER or (reason == wire.REASON_CONTACT and self._contact_gone(now)):
             run.hold(now)
-        elif reason == wire.REASON_CONTACT:
-            pass  # a bounce of the handpiece; the index wakes us with each stroke
-        elif reason != wire.REASON_COMPLETE:
+        elif reason not in (wire.REASON_COMPLETE, wire.REASON_CONTACT):
+            # contact alone is a bounce of the handpiece; the index wakes us with each stroke
             run.abort(now, reason)
         if reason != wire.REASON_CONTACT:
             self._contact_lost_at = -1
@@ -301,17 +299,16 @@ class Transaction:
             self._held_at = now
             self._gate.arm(now, inputs, False, False)
             self._to(wire.STATE_HELD)
-        engine = self.fractional if self.plan.is_run else self.metered
         seen = self._gate.step(now, inputs)
         if seen == gate.GO:
             self._to(wire.STATE_RUNNING)
-            engine.resume(now)
+            self._engine.resume(now)
             return 0
         left = limits.HELD_MS * 1000 - tick.diff(now, self._held_at)
         if seen == gate.DISAGREE:
-            engine.abort(now, wire.REASON_TRIGGER_DISAGREE)
+            self._engine.abort(now, wire.REASON_TRIGGER_DISAGREE)
         elif left <= 0:
-            engine.abort(now, wire.REASON_HELD_TIMEOUT)
+            self._engine.abort(now, wire.REASON_HELD_TIMEOUT)
         return min(self._gate.wait_us, max(0, left))
 
     def _stop_reason(self, inputs: int) -> int:
@@ -338,6 +335,7 @@ class Transaction:
 
     def _close(self, reason: int, moved: bool) -> None:
         """Write the OUTCOME and return to IDLE."""
+        self._store.look()
         book = self._ledger
         book.load(self.plan.n)  # INTENT as it was written; the OUTCOME is still blank
         o = book.outcome
@@ -348,23 +346,19 @@ class Transaction:
         o[ledger.O_FLAGS] = wire.FLAG_EXACT | wire.FLAG_NEEDLE_HOME
         if moved:
             o[ledger.O_DURATION] = tick.diff(self._now_ms, self._started_ms)
-            engine = self.fractional if self.plan.is_run else self.metered
-            engine.fill(o)
+            self._engine.fill(o)
             if not self.plan.is_run:
                 self._see_syringe(o)
-            home = engine.home
-            if not home:
+            if not self._engine.home:
                 o[ledger.O_FLAGS] &= ~wire.FLAG_NEEDLE_HOME
                 self._alarms.up(wire.ALARM_NEEDLE_NOT_HOME, 0)
         self._alarms.of(reason, 0)
         try:
             book.write_outcome(self.plan.n)
+            self.on_outcome()
         except StoreFailed:
             # the entry stays without an end: no therapy before the next boot has made it INTERRUPTED
             self._alarms.up(wire.ALARM_LEDGER_CORRUPT, 0)
-            self._to(wire.STATE_IDLE)
-            return
-        self.on_outcome()
         self._to(wire.STATE_IDLE)
 
     def _swept(self) -> int:
@@ -376,11 +370,20 @@ class Transaction:
         m = self.metered
         if rules.nears_empty(self.plan.asked_nl(), self.plan.profile, self._swept()):
             o[ledger.O_FLAGS] |= wire.FLAG_NEAR_EMPTY
+            self._alarms.up(wire.ALARM_NEAR_EMPTY, 0)
+        else:
+            self._alarms.down(wire.ALARM_NEAR_EMPTY)
         if m.reason == wire.REASON_OCCLUSION:
             self.primed = False  # relief has left slack behind the plunger
         if self.plan.is_prime:
             self._primed_nl += m.volume.upper_nl
             self.primed = m.reason == wire.REASON_COMPLETE
+
+    def new_syringe(self) -> None:
+        """Somebody says that another, full one is mounted (SR-22)."""
+        self.primed = False
+        self._syringe_at = self._board.plunger.position()
+        self._alarms.down(wire.ALARM_NEAR_EMPTY)
 
     def new_treatment(self) -> None:
         """Another patient: what was primed counts anew, and must be primed anew."""

@@ -110,6 +110,13 @@ class Injector(Giving):
         self._treatment = number
         return number
 
+    def new_syringe(self) -> float:
+        """Say that another syringe is mounted, a full one; prime it next. Returns what is in it, ml.
+
+        Until then the device takes one that was put back for the former one, with what was left of it.
+        """
+        return float(self._pump.request(messages.NewSyringe()).left_nl) / 1e6
+
     def stop(self) -> messages.StatusReply:
         """Stop whatever moves; returns once the device has said so in a numbered answer.
 

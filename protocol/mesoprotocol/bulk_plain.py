@@ -1,7 +1,6 @@
 """`bulk_viper`'s twin for CPython and boards without native code. Allocates."""
 
-_CODES = tuple([bytes((n + 1,)) for n in range(254)])
-_ZERO = _CODES[0]
+_CODES = bytes(range(1, 255))
 
 
 def copy(source: "bytes | bytearray", at: int, target: bytearray, to: int, n: int) -> None:
@@ -17,7 +16,7 @@ def find_zero(data: "bytes | bytearray", at: int, end: int) -> int:
 
 def stuff(body: bytearray, n: int, wire: bytearray) -> int:
     """Write `00 | COBS(body[:n]) | 00` into `wire`; the number of bytes. n is at most 253."""
-    stuffed = b"".join([_CODES[len(part)] + part if part else _ZERO for part in bytes(body[:n]).split(b"\0")])
+    stuffed = b"".join([_CODES[len(part) : len(part) + 1] + part for part in bytes(body[:n]).split(b"\0")])
     wire[: n + 3] = b"\0" + stuffed + b"\0"
     return n + 3
 

@@ -143,8 +143,6 @@ BATTERY_CUTOFF_MV = 2900
 BATTERY_START_MV = 3250
 # choice: some 5 % of a lithium cell's charge are left
 BATTERY_LOW_MV = 3450
-# choice: of the syringe's capacity
-NEAR_EMPTY_PERMILLE = 100
 # SR-27: handling of STOP begins within 5 ms
 LOOP_LATE_MS = 5
 # SR-12, A-31: four times an hour
@@ -257,7 +255,6 @@ NAMES = (
     "BATTERY_CUTOFF_MV",
     "BATTERY_START_MV",
     "BATTERY_LOW_MV",
-    "NEAR_EMPTY_PERMILLE",
     "LOOP_LATE_MS",
     "SELF_TEST_MS",
     "BATTERY_MIN_MV",

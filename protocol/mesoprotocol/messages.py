@@ -629,6 +629,22 @@ class ConfirmReply(NamedTuple):
     """how it stands"""
 
 
+class NewSyringe(NamedTuple):
+    """Another syringe is mounted, full and not primed. Until this is said, one that was taken out and put
+    back counts as the former one, with what is left of it, and after a restart as the one that all of the
+    treatment came from.
+    """
+
+
+class NewSyringeReply(NamedTuple):
+    """Answer to NEW_SYRINGE."""
+
+    status: int
+    state: int
+    left_nl: int
+    """of the first profile: what is in it now [nl]"""
+
+
 class OutcomeReply(NamedTuple):
     """Answer to QUERY and LEDGER."""
 
@@ -800,6 +816,7 @@ REQUESTS: dict[type, tuple[int, tuple[tuple[int, int, int, int], ...]]] = {
     Alarms: (wire.ALARMS, wire.ALARMS_FIELDS),
     Update: (wire.UPDATE, wire.UPDATE_FIELDS),
     Confirm: (wire.CONFIRM, wire.CONFIRM_FIELDS),
+    NewSyringe: (wire.NEW_SYRINGE, wire.NEW_SYRINGE_FIELDS),
 }
 REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.HELLO: (HelloReply, wire.HELLO_REPLY_FIELDS),
@@ -828,6 +845,7 @@ REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.ALARMS: (AlarmsReply, wire.ALARMS_REPLY_FIELDS),
     wire.UPDATE: (UpdateReply, wire.UPDATE_REPLY_FIELDS),
     wire.CONFIRM: (ConfirmReply, wire.CONFIRM_REPLY_FIELDS),
+    wire.NEW_SYRINGE: (NewSyringeReply, wire.NEW_SYRINGE_REPLY_FIELDS),
 }
 EVENTS: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.EVENT_OUTCOME: (OutcomeEvent, wire.OUTCOME_FIELDS),
@@ -864,6 +882,7 @@ TIMEOUT_MS = {
     wire.ALARMS: 300,
     wire.UPDATE: 300,
     wire.CONFIRM: 600,
+    wire.NEW_SYRINGE: 300,
 }
 
 ROLES = {
@@ -893,6 +912,7 @@ ROLES = {
     wire.ALARMS: wire.ROLE_OBSERVER,
     wire.UPDATE: wire.ROLE_OBSERVER,
     wire.CONFIRM: wire.ROLE_SERVICE,
+    wire.NEW_SYRINGE: wire.ROLE_OPERATOR,
 }
 STATE_NAMES = {
     0: "IDLE",
@@ -1002,6 +1022,7 @@ ALARM_NAMES = {
     20: "BATTERY_LOW",
     21: "NEAR_EMPTY",
     22: "LOOP_OVERRUN",
+    23: "COMPLIANCE",
 }
 PRIORITY_NAMES = {
     1: "LOW",
@@ -1161,6 +1182,7 @@ NAMES = {
     wire.ALARMS: "ALARMS",
     wire.UPDATE: "UPDATE",
     wire.CONFIRM: "CONFIRM",
+    wire.NEW_SYRINGE: "NEW_SYRINGE",
     wire.EVENT_OUTCOME: "OUTCOME",
     wire.EVENT_PHASE: "PHASE",
     wire.EVENT_STROKE_RECORDS: "STROKE_RECORDS",
@@ -1198,6 +1220,7 @@ UNITS = {
     "at_ms": "ms",
     "expiry_day": "d",
     "day": "d",
+    "left_nl": "nl",
     "plunger_nl": "nl",
     "needle_um": "um",
 }

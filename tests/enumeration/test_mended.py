@@ -13,8 +13,7 @@ MENDED = {
         ("occluded", "drive.room", "stuck", 3, 0),
     ],
     "a stop that the plunger has not heard": [
-        ("stop", "plunger.stop", "dropped", 1, None),
-        ("stop", "plunger.stop", "late", 1, None),
+        ("stop", "plunger.stop", "stuck", 1, None),
     ],
     "one wrong look at the pressure, and a syringe called primed": [
         ("prime", "pressure_pa", "spike", 69, 30_000),

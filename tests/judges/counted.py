@@ -30,6 +30,7 @@ _VIPER = ("mesoprotocol.crc_plain", "mesoprotocol.bulk_plain")
 _SHA = "mesoprotocol.sha256_plain"
 _STATES = ("idle", "prepared", "armed", "running", "held")
 _RECEIVE = SimulatedBoard.receive.__code__
+_HANDLERS = (("mesofirmware.safety", "halt"), ("mesofirmware.session", "stop"))
 
 
 class Stopwatch:
@@ -60,7 +61,7 @@ class Stopwatch:
                 cost = VIPER_US if module in _VIPER else CALL_US
             self._outside = int(not module.startswith(_OURS) or module in _VIPER or module == _SHA)
             self.us += cost * SILICON
-            if frame.f_code.co_name == "stop" and module == "mesofirmware.session":
+            if self.stopped_us < 0 and (module, frame.f_code.co_name) in _HANDLERS:
                 self.stopped_us = self.us - self._looked_us
         elif event == "c_call":
             self.us += BUILTIN_US * SILICON

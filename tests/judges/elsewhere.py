@@ -21,8 +21,7 @@ class Elsewhere:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         parts = {name: getattr(board, name) for name in port.Board.__annotations__}
-        known = {name: list(part) if isinstance(part, bytes) else None for name, part in parts.items()}
-        self._say(["start", known])
+        self._say(["start", {name: _known(part) for name, part in parts.items()}])
         self.live_bytes = self._serve()
         """Of its heap, once it has started."""
 
@@ -57,6 +56,11 @@ class Elsewhere:
             args = [port_array(arg) if isinstance(arg, list) else arg for arg in args]
             result = getattr(target, call)(*args)
             self._say([result, [list(arg) if isinstance(arg, bytearray) else None for arg in args]])
+
+
+def _known(part: Any) -> list[int] | int | None:
+    """Bytes and integers go over once; a part is asked."""
+    return list(part) if isinstance(part, bytes) else part if isinstance(part, int) else None
 
 
 def port_array(values: list[int]) -> Any:

@@ -1,7 +1,8 @@
 """For MicroPython: the firmware here, its Board in another process.
 
-Each line is JSON. From there: `["start", {"at": {name: bytes in hex or null for a part}}]`, then `["step", tick]`; from
-here: `["done", wait]`, or `[call, arguments]` with buffers as lists, answered by `[result, buffers as they are then]`.
+Each line is JSON. From there: `["start", {name: an integer, bytes as a list, or null for a part}]`, then
+`["step", tick]`; from here: `["done", wait]`, or `[call, arguments]` with buffers as lists, answered by
+`[result, buffers as they are then]`.
 """
 
 import gc
@@ -46,7 +47,8 @@ def main() -> None:
     """Serve one boot."""
     board = Far("")
     for name, data in json.loads(sys.stdin.readline())[1].items():
-        setattr(board, name, Far(name + ".") if data is None else bytes(data))
+        value = Far(name + ".") if data is None else data
+        setattr(board, name, bytes(data) if isinstance(data, list) else value)
     device = app.App(board)
     gc.collect()
     _say(["done", gc.mem_alloc()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -53,34 +54,32 @@ ROWS = (WORDS, KEPT)
 """
 FOLDED = """
 from pack import two
-
 KEPT, GONE = range(2)
 LISTED = 7
-ALL = ("LISTED",)
-
-
-
+ALL = ('LISTED',)
 LIST = [12]
 
-
 def area(n):
-    if False:
-        n = 19
-    return n * 12 + 1 + 3 + (-12) - two.ROWS[0] + LIST[0] + len(ALL)
+    return n * 12 + 1 + 3 + -12 - two.ROWS[0] + LIST[0] + len(ALL)
 """
 
 
-def test_integers_stand_where_they_are_used(tmp_path: Path) -> None:
+def written(folder: Path, **texts: str) -> list[tuple[str, Path]]:
+    """Files of a package `pack`, as `build.sources` has them."""
     files = []
-    for name, text in (("pack/one", ONE), ("pack/two", TWO)):
-        path = tmp_path / f"{name}.py"
+    for name, text in texts.items():
+        path = folder / "pack" / f"{name}.py"
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
-        files.append((name, path))
-    texts = build.folded(files)
-    # what is looked up by its name, or imported by it, stays; lines keep their numbers
-    assert texts["pack/one"] == FOLDED
-    assert texts["pack/two"] == "\nfrom pack.one import KEPT\n\n\n\nROWS = (3, KEPT)\n"
+        files.append((f"pack/{name}", path))
+    return files
+
+
+def test_integers_stand_where_they_are_used(tmp_path: Path) -> None:
+    trees = build.folded(written(tmp_path, one=ONE, two=TWO))
+    # what is looked up by its name, or imported by it, stays
+    assert ast.unparse(trees["pack.one"]) == FOLDED.strip()
+    assert ast.unparse(trees["pack.two"]) == "from pack.one import KEPT\nROWS = (3, KEPT)"
 
 
 def test_a_file_that_does_not_compile_is_said(tmp_path: Path) -> None:

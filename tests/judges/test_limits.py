@@ -14,7 +14,17 @@ AGAIN = {
     "DOSE_MAX_NL": 200 * UL,
     "PRIME_MAX_NL": ML // 2,
     "TREATMENT_MAX_NL": 20 * ML,
-    "OCCLUSION_NL": 6 * UL,
+    "TEST_MIN_NL": ML // 100,
+    "TEST_MAX_NL": ML // 50,
+    "STROKE_MIN_NL": 5 * ML // 1000,
+    "STROKE_MAX_NL": 5 * ML // 100,
+    "REPEAT_MAX_NL": ML // 2,
+    "OCCLUSION_NL": 10 * UL - 3 * UL - 5 * UL // 2,  # undelivered, less what normal flow stores and what errs
+    "OVER_PERCENT": 100 // 10,
+    "OVER_NL": 2 * UL,
+    "COMPLIANCE_MIN_PERCENT": 100 // 2,
+    "COMPLIANCE_MAX_PERCENT": 100 * 3 // 2,
+    "NEAR_EMPTY_PERMILLE": 1000 // 10,
     "PRIME_FLUSH_NL": 10 * UL,
     # depths
     "METERED_DEPTH_MIN_UM": MM // 2,
@@ -24,6 +34,12 @@ AGAIN = {
     "DEPTH_TOLERANCE_UM": 15 * MM // 100,
     "DEPTH_OVER_UM": 4 * 15,
     "ENCODER_TOLERANCE_UM": 64 * 5 // 16,
+    "ENCODER_SCALE_PERMILLE": 2 * 1,
+    # flow
+    "REPEAT_RATE_MIN_PER_MIN": 60 // 10,
+    "REPEAT_RATE_MAX_PER_MIN": 60 * 5,
+    "FLOW_MIN_NL_PER_S": 200 * UL // 200,
+    "FLOW_MAX_NL_PER_S": ML // 20,
     # runs
     "RATE_MIN_PER_MIN": 60,
     "RATE_MAX_PER_MIN": 30 * 60,
@@ -50,8 +66,21 @@ AGAIN = {
     "NEEDLE_HOME_MS": 150 * MS,
     "DEADMAN_MS": S // 4,
     "SETTLE_MAX_MS": 5 * S,
+    "SAFETY_LOOK_MS": S // 10 // 2,
+    "POWER_CHECK_MS": S // 20,
+    "LOOP_LATE_MS": 5 * MS,
+    "SELF_TEST_MS": 3600 * S // 4,
+    "TEST_WAIT_S": 20 * 60,
     # pressure
     "FLAT_PA": 5 * KPA // 2,
+    "PRESSURE_MAX_PA": 10 * 15 * KPA,
+    "PRESSURE_MIN_PA": -95 * KPA,
+    # supply; the board restarts at 2.7 V
+    "BATTERY_CUTOFF_MV": 2700 + 200,
+    "BATTERY_START_MV": 2700 * 6 // 5 + 10,  # to the next 50 mV
+    "BATTERY_LOW_MV": 3450,
+    "BATTERY_MIN_MV": 4000 // 2,
+    "BATTERY_MAX_MV": 5000 + 1000,
     # books
     "CHUNK_PERCENT": 100 // 20,
     "CHUNK_STROKES": 15,
@@ -60,6 +89,8 @@ AGAIN = {
     "AUTH_FAILURES": 5,
     "AUTH_BACKOFF_S": 64,
     "LEDGER_DOSES": 1 << 8,
+    "CARTRIDGES_REMEMBERED": 1 << 6,
+    "LOG_ENTRIES": (32 * 1024 - 28672 - 2 * 32) // (20 + 8) - 1,
 }
 
 ZONES_AGAIN = {
@@ -78,6 +109,10 @@ ZONES_AGAIN = {
 }
 
 
+def test_every_limit_is_here() -> None:
+    assert AGAIN.keys() == set(limits.NAMES)
+
+
 @pytest.mark.parametrize("name", AGAIN)
 def test_a_limit_is_what_its_source_says(name: str) -> None:
     assert getattr(limits, name) == AGAIN[name]
@@ -90,10 +125,13 @@ def test_zones_are_what_their_sources_say() -> None:
 
 
 def test_the_syringe_is_the_one_that_is_measured() -> None:
-    """1 ml: a bore of 4.78 mm, 0.3125 um a step and 0.5 um a count of it; 30G x 4 mm with water."""
+    """1 ml: a bore of 4.78 mm, 0.3125 um a step and 0.5 um a count of it; 30G x 4 mm with water,
+
+    whose flow takes 15 kPa: what an occlusion may store makes three times as much beside it.
+    """
     row = next(row for row in limits.PROFILES if row[1] == "1ml-30G4-aqueous")
     area_mm2 = 3.14159265 / 4 * 4.78**2
     assert row[0] == 1 and row[2] == round(4.78 * MM) and row[3] == ML
     assert row[4] == round(area_mm2 * 312.5)  # pl
     assert row[5] == round(area_mm2 * 500)
-    assert row[6:] == (200, 755, 20 * UL, 20)
+    assert row[6:] == (200, 755, 20 * UL, 20, 4 * 15)

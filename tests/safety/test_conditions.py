@@ -7,6 +7,7 @@ The plant says what moved.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -241,3 +242,18 @@ def test_a_plan_that_was_altered_in_memory_is_not_armed(field: int) -> None:
     assert host.ask(commit).status == wire.S_PLAN_MISMATCH
     args[field] ^= 1
     assert host.ask(commit).status == wire.S_OK
+
+
+@pytest.mark.requirement("SR-15")
+@pytest.mark.parametrize("field", [wire.PREPARE_VOLUME_NL, wire.PREPARE_DEPTH_UM])
+@pytest.mark.parametrize("request_", [DOSE, RUN], ids=["dose", "run"])
+def test_a_plan_that_was_altered_while_armed_is_not_begun(request_: Any, field: int) -> None:
+    host = Watch().primed()
+
+    def alter() -> None:
+        host.app._transaction.plan.args[field] ^= 1
+
+    dose = host.try_dose(request_, 0, alter)
+    assert (host.told[0].name, dose.outcome.reason) == ("SELF_TEST", wire.REASON_SELF_TEST)
+    assert host.account()["plunger_steps"] == dose.before["plunger_steps"]
+    assert host.account()["punctures"] == dose.before["punctures"]

@@ -66,6 +66,7 @@ class Watch(Host):
     def opened(self) -> Watch:
         """A treatment is begun."""
         self.open()
+        self.do(messages.SetDate(9_497))
         self.do(messages.StartTreatment(1))
         return self
 

@@ -36,6 +36,7 @@ SCENES: dict[str, tuple[Schedule, Schedule, int]] = {
     "Ack": ([DOSE, Do("rest", 20_000), Do("connect")], [Do("acknowledge"), Do("clear")], 1),
     "Cartridge": ([], [RUN, Do("cartridge")], 1),
     "SetDate": ([], [Do("treatment"), RUN], 1),
+    "NewSyringe": ([], [Do("new_syringe"), Do("prime", 50_000), DOSE], 1),
     "Update": ([], [DOSE, Do("update")], 1),
     "Confirm": ([], [Do("confirm"), DOSE], 1),
     "Log": ([], [DOSE, Do("log", 2)], 1),

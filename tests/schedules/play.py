@@ -145,6 +145,8 @@ class Play:
             self.line.control("set", ("battery.charge_permille", value * 1000))
         elif what == "strokes":
             host.strokes(value)
+        elif what == "new_syringe":
+            host.new_syringe()
         elif what == "cartridge":
             Service(host).cartridge()
         elif what == "update":

@@ -82,6 +82,7 @@ EXAMPLES: dict[str, Any] = {
     "Confirm": messages.Confirm(),
     "Cartridge": messages.Cartridge(),
     "SetDate": messages.SetDate(9_600),
+    "NewSyringe": messages.NewSyringe(),
     "Settings": messages.Settings(),
     "Alarms": messages.Alarms(),
     "Calibrate": messages.Calibrate("me", 0, 0, 1_000_000),

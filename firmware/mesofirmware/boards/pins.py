@@ -48,6 +48,9 @@ TABLE = (
     ("EXPANDER_INT", EXPANDER_INT, IN, "up", "expander's interrupt: low until it is read"),
 )
 """Name, GPIO, use, resistor outside, what is wired."""
+DRIVEN = tuple([gpio for _, gpio, use, _, _ in TABLE if use == OUT])
+READ = tuple([gpio for _, gpio, use, _, _ in TABLE if use != OUT])
+"""GPIOs that drive, and all others: what a board keeps of the table, which is for people."""
 
 EXPANDER = (
     ("A0", "CONTACT", "skin contact: low while on skin"),

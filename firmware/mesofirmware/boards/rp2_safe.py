@@ -10,8 +10,7 @@ from mesofirmware.boards import pins
 
 def make_safe() -> None:
     """Outputs low, everything else an input without a pull."""
-    for _, gpio, use, _, _ in pins.TABLE:
-        if use == pins.OUT:
-            Pin(gpio, Pin.OUT, value=0)
-        else:
-            Pin(gpio, Pin.IN, pull=None)  # type: ignore[arg-type]
+    for gpio in pins.DRIVEN:
+        Pin(gpio, Pin.OUT, value=0)
+    for gpio in pins.READ:
+        Pin(gpio, Pin.IN, pull=None)  # type: ignore[arg-type]

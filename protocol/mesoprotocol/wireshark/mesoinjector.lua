@@ -111,6 +111,7 @@ local WORDS = {
     update = {kind = 0, enum = "update"},
     tries_left = {kind = 0},
     safe = {kind = 0},
+    left_nl = {kind = 0, unit = "nl"},
     plunger_nl = {kind = 1, unit = "nl"},
     needle_um = {kind = 1, unit = "um"},
     alarm = {kind = 0, enum = "alarm"},
@@ -125,7 +126,7 @@ local NAMES = {
     log = {[0] = "NONE", [1] = "BOOT", [2] = "ARMED", [3] = "ENDED", [4] = "STOP", [5] = "LATCHED", [6] = "CLEARED", [7] = "SETTINGS", [8] = "REFUSED", [9] = "TREATMENT"},
     cartridge = {[1] = "PUNCTURE", [2] = "HOLLOW"},
     update = {[0] = "CONFIRMED", [1] = "PENDING", [2] = "ROLLED_BACK", [3] = "DAMAGED"},
-    alarm = {[1] = "NEEDLE_NOT_HOME", [2] = "OVER_DELIVERY", [3] = "DEPTH", [4] = "PERMIT", [5] = "LEDGER_CORRUPT", [6] = "SELF_TEST", [7] = "STORE", [8] = "IN_SKIN", [9] = "OCCLUSION", [10] = "PRESSURE", [11] = "SENSOR", [12] = "ENCODER", [13] = "STROKES", [14] = "DRIVE_FAULT", [15] = "SYRINGE", [16] = "LINK_LOST", [17] = "INTERRUPTED", [18] = "UNDER_DELIVERY", [19] = "BATTERY", [20] = "BATTERY_LOW", [21] = "NEAR_EMPTY", [22] = "LOOP_OVERRUN"},
+    alarm = {[1] = "NEEDLE_NOT_HOME", [2] = "OVER_DELIVERY", [3] = "DEPTH", [4] = "PERMIT", [5] = "LEDGER_CORRUPT", [6] = "SELF_TEST", [7] = "STORE", [8] = "IN_SKIN", [9] = "OCCLUSION", [10] = "PRESSURE", [11] = "SENSOR", [12] = "ENCODER", [13] = "STROKES", [14] = "DRIVE_FAULT", [15] = "SYRINGE", [16] = "LINK_LOST", [17] = "INTERRUPTED", [18] = "UNDER_DELIVERY", [19] = "BATTERY", [20] = "BATTERY_LOW", [21] = "NEAR_EMPTY", [22] = "LOOP_OVERRUN", [23] = "COMPLIANCE"},
     priority = {[1] = "LOW", [2] = "MEDIUM", [3] = "HIGH"},
 }
 local BITS = {
@@ -261,6 +262,9 @@ local MESSAGES = {
     [0x0036] = {name = "CONFIRM",
         request = {},
         reply = {{"update", 1}}},
+    [0x0037] = {name = "NEW_SYRINGE",
+        request = {},
+        reply = {{"left_nl", 3}}},
     [0x0040] = {name = "OUTCOME", event = {{"dose_id", 8}, {"n", 3}, {"dose_state", 1}, {"reason", 1}, {"mode", 1}, {"flags", 1}, {"asked_nl", 3}, {"delivered_nl", 3}, {"lower_nl", 3}, {"upper_nl", 3}, {"steps", 3}, {"asked_strokes", 2}, {"strokes", 2}, {"bad_strokes", 2}, {"worst_interval_us", 2}, {"worst_depth_um", 2}, {"duration_ms", 4}, {"total_nl", 4}, {"boot_id", 4}}},
     [0x0041] = {name = "PHASE", event = {{"time", 8}, {"state", 1}, {"latches", 2}, {"dose_id", 8}}},
     [0x0042] = {name = "STROKE_RECORDS", event = {{"first", 2}, {"count", 1}, {"records", 0}}},
