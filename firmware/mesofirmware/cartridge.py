@@ -61,7 +61,7 @@ class Cartridge:
         if self._chip.read(_LABEL_AT, _LABEL, label) != records.VALID or label[_VERSION] != 1:
             return wire.S_CHIP_DAMAGED
         marked = self._chip.read(_MARK_AT, _MARK, self._mark)
-        if marked == records.DAMAGED:
+        if marked > records.VALID:
             return wire.S_CHIP_DAMAGED
         self._is_marked = marked == records.VALID
         occasion = self._ledger.occasion
@@ -122,7 +122,7 @@ class Cartridge:
             if slot % _AT_ONCE == 0:
                 self._store.look()
             state = self._ring.read(_AT + slot * _SLOT, _ENTRY, e)
-            if state == records.DAMAGED:
+            if state > records.VALID:
                 spoilt += 1
                 spoilt_at = slot
             elif state == records.VALID:

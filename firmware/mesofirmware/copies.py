@@ -50,9 +50,9 @@ class Copies:
         """Make these last, but for generation and version, and the values. Raises `records.StoreFailed`."""
         if self.damaged:
             raise records.StoreFailed(self._names[0])
-        new[GENERATION] = self.generation
+        new[GENERATION] = self.generation + 1
         new[VERSION] = self._defaults[VERSION]
-        self._records.write_newer(0, _COPY, self._fields, new)
+        self._records.write((new[GENERATION] & 1) * _COPY, self._fields, new)
         self._take(new[GENERATION] & 1)
 
     def _look(self, copy: int) -> tuple:

@@ -1,7 +1,7 @@
 """The keys of the roles, in non-volatile memory: set, replaced, used for proofs, never told.
 
-Two copies, each with a CRC, both written with each key: damage to one neither opens the device nor brings a
-former key back. If both are damaged nobody is let in: `damaged` is not the same as never provisioned.
+Two copies, each with a CRC, both written with each key: no cut brings a former key back. If one is damaged nobody is
+let in: `damaged` is not the same as never provisioned.
 """
 
 from mesofirmware import records

@@ -87,9 +87,10 @@ class Ledger:
         at = _slot(n)
         if self._records.read(at + _INTENT, INTENT, self.intent) != records.VALID or self.intent[I_N] != n:
             return UNREADABLE
-        if self._records.read(at + _OUTCOME, OUTCOME, self.outcome) != records.VALID or self.outcome[O_N] != n:
-            return OPEN
-        return CLOSED
+        end = self._records.read(at + _OUTCOME, OUTCOME, self.outcome)
+        if end == records.VALID and self.outcome[O_N] == n:
+            return CLOSED
+        return UNREADABLE if end > records.TORN else OPEN
 
     # --- Writing --------------------------------------------------------------------------------------
 
@@ -99,8 +100,7 @@ class Ledger:
         A corrupt ledger is never written again: its sessions begin anywhere, and therapy is refused in them.
         """
         self.session = self.session % 0xFFFF + 1
-        if not self.corrupt:
-            self._write_header()
+        self._write_header()
         return self.session
 
     def start_treatment(self, treatment: int) -> None:
@@ -126,8 +126,8 @@ class Ledger:
             self._write_header()
 
     def keep_latches(self, bits: int) -> None:
-        """Make latches outlive a restart. A corrupt ledger is not written: it is a latch itself."""
-        if bits != self.latches and not self.corrupt:
+        """Make latches outlive a restart."""
+        if bits != self.latches:
             self.latches = bits
             self._write_header()
 
@@ -179,6 +179,8 @@ class Ledger:
         return True
 
     def _write_header(self) -> None:
+        if self.corrupt:
+            return
         h = self._header
         h[1] = self.session
         h[2] = self.treatment
@@ -191,10 +193,6 @@ class Ledger:
 
     def _recover(self) -> None:
         header = self._records.read_newer(_HEADER_AT, _COPY, _HEADER, self._header)
-        if header == records.DAMAGED:
-            self.corrupt = True
-            self.session = (self._boot_id[0] | self._boot_id[1] << 8) % 0xFFFF
-            return
         self.session = self._header[1]
         self.treatment = self._header[2]
         self.latches = self._header[3]
@@ -203,11 +201,15 @@ class Ledger:
         progress = self._records.read_newer(_PROGRESS_AT, _COPY, _PROGRESS, self._progress)
         last = self._last_entry()
         self.next_n = last + 1
-        if (last and header == records.BLANK) or not self._is_unused(last + 1):
+        if header == records.DAMAGED:
+            self.session = (self._boot_id[0] | self._boot_id[1] << 8) % 0xFFFF
+        if header == records.DAMAGED or progress == records.DAMAGED or (last and header == records.BLANK):
+            self.corrupt = True
+        if not self._is_unused(last + 1):
             self.corrupt = True
         n = max(1, self.next_n - limits.LEDGER_DOSES)
         while n < last:
-            if self.load(n) != CLOSED:
+            if self.load(n) != CLOSED or self._is_spoilt(n):
                 self.corrupt = True
             n += 1
         if last > 1 and not self.corrupt:
@@ -224,16 +226,21 @@ class Ledger:
         return last
 
     def _is_unused(self, n: int) -> bool:
-        """Whether entry n, whose INTENT does not read, was really never begun: a cut spoils one record, not two."""
+        """Whether entry n, whose INTENT does not read, was really never begun."""
         at = _slot(n)
-        spoilt = 1 if self._records.read(at + _INTENT, INTENT, self.intent) == records.DAMAGED else 0
+        for section, fields, values in ((_START, _MARK, self._mark), (_OUTCOME, OUTCOME, self.outcome)):
+            found = self._records.read(at + section, fields, values)
+            if found == records.DAMAGED or (found == records.VALID and values[0] == n):
+                return False
+        return self._records.read(at + _INTENT, INTENT, self.intent) != records.DAMAGED
+
+    def _is_spoilt(self, n: int) -> bool:
+        """Whether START or ACK of entry n, which is loaded, are other than they were written, or cut off."""
+        at = _slot(n)
         start = self._records.read(at + _START, _MARK, self._mark)
-        end = self._records.read(at + _OUTCOME, OUTCOME, self.outcome)
-        if (start == records.VALID and self._mark[0] == n) or (end == records.VALID and self.outcome[O_N] == n):
-            return False
-        spoilt += 1 if start == records.DAMAGED else 0
-        spoilt += 1 if end == records.DAMAGED else 0
-        return spoilt <= 1
+        seen = self._records.read(at + _ACK, _MARK, self._mark)
+        worst = records.TORN if self.outcome[O_REASON] == wire.REASON_RESET else records.VALID
+        return start > worst or seen > (worst if n == self.next_n - 1 else records.VALID)
 
     def _take_totals(self) -> None:
         """Totals as the last closed entry but one left them; 0 for a treatment that began since."""
@@ -245,11 +252,17 @@ class Ledger:
     def _close_last(self, n: int, progress_is_valid: bool) -> None:
         """The last entry may have been cut off by the reset: give it its OUTCOME."""
         at = _slot(n)
-        if self.load(n) == CLOSED:
+        found = self.load(n)
+        if found == CLOSED:
             self._take_totals()
+            self.corrupt = self._is_spoilt(n)
             if self.outcome[O_STATE] == wire.DOSE_INTERRUPTED:
                 if self._records.read(at + _ACK, _MARK, self._mark) != records.VALID:
                     self.interrupted_n = n
+            return
+        start = self._records.read(at + _START, _MARK, self._mark)
+        if found == UNREADABLE or start > records.TORN:
+            self.corrupt = True
             return
         o = self.outcome
         for i in range(len(o)):
@@ -257,7 +270,7 @@ class Ledger:
         o[O_REASON] = wire.REASON_RESET
         # START or progress: one bad reading must not make nothing of a dose
         known = progress_is_valid and self._progress[1] == n
-        if self._records.read(at + _START, _MARK, self._mark) != records.BLANK or known:
+        if start != records.BLANK or known:
             o[O_UPPER] = self.intent[I_VOLUME]
             o[O_STROKES] = self.intent[I_STROKES]
         if known:

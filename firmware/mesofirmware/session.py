@@ -196,6 +196,9 @@ class Session:
     def _start_treatment(self, peer: "Peer") -> None:
         book = self._ledger
         treatment = self._args[wire.START_TREATMENT_TREATMENT]
+        if book.corrupt:
+            self._refuse(peer, wire.S_LATCHED)
+            return
         if treatment != book.treatment:
             try:
                 book.start_treatment(treatment)

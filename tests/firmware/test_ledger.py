@@ -187,12 +187,24 @@ def test_a_start_with_a_reservation_is_bounded_by_it():
     assert entry(ledger.Ledger(Fram(content), LATER_BOOT), 1) == (wire.DOSE_INTERRUPTED, 4_500, 4_000, 5_000)
 
 
-def test_a_damaged_start_is_a_start():
+def test_a_start_that_is_cut_off_is_a_start():
     content = bytearray(SIZE)
     book = started(content)
     book.reserve(1, 4_000, 5_000, 0, 0)
-    content[128 + 104 + 36] ^= 1
+    content[128 + 104 + 36 + 4 : 128 + 104 + 36 + 7] = bytes(3)
     assert entry(ledger.Ledger(Fram(content), LATER_BOOT), 1) == (wire.DOSE_INTERRUPTED, 4_500, 4_000, 5_000)
+
+
+@pytest.mark.requirement("SR-34")
+@pytest.mark.parametrize("at", [36, 37, 44 + 20])
+def test_what_no_cut_leaves_at_the_end_is_corruption(at: int):
+    """In START, or in the OUTCOME of a dose that is not ended."""
+    content = bytearray(SIZE)
+    started(content)
+    content[128 + 104 + at] ^= 1
+    content[128 + 104 + 44 + 45] |= at > 44
+    before = bytes(content)
+    assert ledger.Ledger(Fram(content), LATER_BOOT).corrupt and content == before
 
 
 def test_another_doses_reservation_says_nothing():
@@ -357,7 +369,7 @@ def test_a_write_that_fails_again_and_again_spares_the_good_copy():
     book = ledger.Ledger(store, BOOT)
     former = [book.begin_session() for _ in range(3)][-1]
     write = store.write
-    store.write = lambda at, buf, n: write(at, bytearray(n), n - 1)
+    store.write = lambda at, buf, n: write(at, buf, n // 2)
     for _ in range(3):
         with pytest.raises(StoreFailed):
             book.begin_session()

@@ -11,7 +11,7 @@ from mesoprotocol import limits, wire
 from tests.firmware.fram import Fram, PowerCut
 
 SIZE = 32768
-HEAD = range(log._HEAD_AT, log._HEAD_AT + 2 * log._COPY)
+HEAD = (log._HEAD_AT, log._HEAD_AT + log._COPY)
 
 
 def outcome(n: int, buf: bytearray, at: int) -> int:
@@ -82,18 +82,13 @@ def test_each_byte_of_each_entry_and_chain(entries: int, how: Callable[[int], in
 
 @pytest.mark.requirement("SR-34")
 def test_each_byte_of_the_head() -> None:
-    """One copy of the head is enough to find the end; without both, nothing is found, and that is said."""
+    """One altered copy of the head is no end that was cut off."""
     whole = written(20)
-    for at in HEAD:
-        memory = bytearray(whole)
-        memory[at] ^= 0xFF
-        book = booted(memory)
-        assert book.damaged or book.newest == 20
-    for first in range(log._HEAD_AT, log._HEAD_AT + 18):
-        memory = bytearray(whole)
-        memory[first] ^= 0xFF
-        memory[first + log._COPY] ^= 0xFF
-        assert booted(memory).damaged
+    for first in HEAD:
+        for at in range(first, first + 19):
+            memory = bytearray(whole)
+            memory[at] ^= 0xFF
+            assert booted(memory).damaged, at
     memory = bytearray(whole)
     memory[log._HEAD_AT :] = bytes(SIZE - log._HEAD_AT)
     assert booted(memory).damaged, "a log that was wiped"

@@ -73,7 +73,7 @@ BORDERS = {
 }
 
 
-@pytest.mark.requirement("SR-05", "SR-06", "SR-10", "SR-13", "SR-16", "SR-19", "SR-35")
+@pytest.mark.requirement("SR-04", "SR-05", "SR-06", "SR-10", "SR-13", "SR-16", "SR-19", "SR-35")
 @pytest.mark.parametrize("name", IN_A_DOSE)
 def test_each_condition_alone_stops_a_dose(name: str) -> None:
     request, after_us, happens, alarm = IN_A_DOSE[name]

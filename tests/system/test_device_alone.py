@@ -350,7 +350,8 @@ def test_a_damaged_ledger_locks_therapy_and_is_not_reset(here: Bench) -> None:
         again = here.connect()
         assert again.hello.latches & wire.LATCH_LEDGER_CORRUPT
         again.clear()
-        again.begin_treatment()
+        with pytest.raises(Refused, match="LATCHED"):
+            again.begin_treatment()
         with pytest.raises(Refused, match="LATCHED"):
             again.prime(0.1)
     assert bytes(memory[128:LOG_AT]) == damaged
