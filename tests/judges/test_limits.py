@@ -24,7 +24,6 @@ AGAIN = {
     "OVER_NL": 2 * UL,
     "COMPLIANCE_MIN_PERCENT": 100 // 2,
     "COMPLIANCE_MAX_PERCENT": 100 * 3 // 2,
-    "NEAR_EMPTY_PERMILLE": 1000 // 10,
     "PRIME_FLUSH_NL": 10 * UL,
     # depths
     "METERED_DEPTH_MIN_UM": MM // 2,
