@@ -50,6 +50,13 @@ class Alarms:
         if alarm:
             self.up(alarm, value)
 
+    def so(self, alarm: int, is_so: bool, value: int) -> None:
+        """Raise an alarm without a latch, or let it go with its cause."""
+        if is_so:
+            self.up(alarm, value)
+        else:
+            self.down(alarm)
+
     def down(self, alarm: int) -> None:
         """The cause of an alarm without a latch has gone."""
         if self.standing & 1 << alarm:

@@ -48,7 +48,7 @@ class App:
         self._alarms = alarms.Alarms(board, self._latches, self._clock.pair)
         self._safety = safety.Safety(board, self._alarms)
         self._selftest = selftest.SelfTest(board, self._safety.bounds, self._alarms)
-        self._link = link.Link(board)
+        self._link = link.Link(board, self._safety.halt)
         store = link.Watched(board.store, self._link)
         self._ledger = ledger.Ledger(store, board.boot_id)
         self._settings = settings.Settings(board.files)
@@ -91,7 +91,6 @@ class App:
             self._log,
             self._slots,
         )
-        self._link.on_stop = self._safety.halt
         self._transaction.on_change = self._tell_phase
         self._transaction.on_outcome = self._tell_outcome
         self._phase: list = [self._clock.pair, 0, 0, self._transaction.plan.dose_id]

@@ -9,8 +9,5 @@ if TYPE_CHECKING:
 
 def allows(mv: int, alarms: "Alarms") -> bool:
     """Whether something may start at `mv` millivolts, at rest; says so once it becomes low."""
-    if mv < limits.BATTERY_LOW_MV:
-        alarms.up(wire.ALARM_BATTERY_LOW, mv)
-    else:
-        alarms.down(wire.ALARM_BATTERY_LOW)
+    alarms.so(wire.ALARM_BATTERY_LOW, mv < limits.BATTERY_LOW_MV, mv)
     return mv >= limits.BATTERY_START_MV

@@ -24,8 +24,10 @@ _WAITING = 256
 class Link:
     """One byte link. After `poll` returns True, the request's header stands in the attributes."""
 
-    def __init__(self, board: "Board") -> None:
+    def __init__(self, board: "Board", on_stop: "Callable[[], None]") -> None:
+        """`on_stop` is called when STOP has come, which may be in the midst of anything."""
         self._board = board
+        self._on_stop = on_stop
         self._rx = bytearray(64)
         self._waiting = bytearray(_WAITING)
         self._at = 0
@@ -36,8 +38,6 @@ class Link:
         self._builder = frame.Builder(wire.MAJOR)
         n = self._builder.build(frame.REQUEST, wire.STOP, 0, 0, 0)
         self._stop = bytes(self._builder.wire[1 : n - 1])
-        self.on_stop: "Callable[[], None]" = _ignore
-        """Called when STOP has come, which may be in the midst of anything."""
         self.dropped = 0
         self.body = self._reader.body
         self.major = 0
@@ -69,7 +69,7 @@ class Link:
             if at == end:
                 return
             if at - self._seen == len(self._stop) and bulk.same(waiting, self._seen, self._stop, 0, len(self._stop)):
-                self.on_stop()
+                self._on_stop()
             at += 1
             self._seen = at
 
@@ -163,7 +163,3 @@ class Watched:
         """See the port."""
         self.look()
         self._store.write(at, buf, n)
-
-
-def _ignore() -> None:
-    pass

@@ -58,9 +58,8 @@ class Transaction:
         self._finishing = False
         self._told = wire.REASON_COMPLETE
         self._contact_lost_at = -1
-        self._syringe_at = board.plunger.position()
-        """Where the plunger was when the syringe was full. After a restart: as if it had given all of the treatment."""
-        self._syringe_at -= book.counted_nl * 10 // limits.PROFILES[0][limits.PROFILE_PL_PER_STEP] * 100
+        # where the plunger was when the syringe was full; after a restart: as if all of the treatment came from it
+        self._syringe_at = board.plunger.position() - book.counted_nl // 1000 * _STEPS_PER_UL
         self.primed = False
         self._primed_nl = 0
         self.on_change = _ignore
@@ -207,37 +206,37 @@ class Transaction:
 
     def _step_armed(self, now: int, inputs: int) -> int:
         seen = self._gate.step(now, inputs)
-        if self.plan.is_run and not inputs & wire.INPUT_CARTRIDGE:
-            self.abort(now, wire.REASON_SYRINGE)  # another one that is mounted now was not judged
-            return clock.FOREVER
-        if self._safety.reason != wire.REASON_COMPLETE or seen == gate.DISAGREE:
-            self.abort(now, self._safety.reason or wire.REASON_TRIGGER_DISAGREE)
-            return clock.FOREVER
-        if seen == gate.WAIT:
-            left = limits.ARMED_MS * 1000 - tick.diff(now, self._armed_at)
-            if left > 0:
-                return min(left, self._gate.wait_us)
-            self.abort(now, wire.REASON_ARM_TIMEOUT)
-            return clock.FOREVER
-        if not self._safety.ready():
-            return clock.FOREVER
-        if not self.plan.is_whole():
-            self.abort(now, wire.REASON_SELF_TEST)
-            return clock.FOREVER
         present = wire.INPUT_CARTRIDGE if self.plan.is_run else wire.INPUT_SYRINGE
-        if rules.interlock(inputs, present) != wire.S_OK:
-            self.abort(now, wire.REASON_SYRINGE if not inputs & present else wire.REASON_DRIVE_FAULT)
-            return clock.FOREVER
-        self._started_ms = self._now_ms
-        self._gate.used()
-        # nothing is fed yet: until the next reservation, START means that nothing has left the needle
-        self._ledger.reserve(self.plan.n, 0, 0, 0, 0)
-        self._ledger.write_start(self.plan.n)
-        self._told = wire.REASON_COMPLETE
-        self._to(wire.STATE_RUNNING)
-        self._contact_lost_at = -1
-        self._engine.begin(now, self.plan)
-        return 0
+        reason = self._safety.reason
+        if self.plan.is_run and not inputs & present:
+            reason = wire.REASON_SYRINGE  # another one that is mounted now was not judged
+        elif reason == wire.REASON_COMPLETE:
+            left = limits.ARMED_MS * 1000 - tick.diff(now, self._armed_at)
+            if seen == gate.DISAGREE:
+                reason = wire.REASON_TRIGGER_DISAGREE
+            elif seen == gate.WAIT and left > 0:
+                return min(left, self._gate.wait_us)
+            elif seen == gate.WAIT:
+                reason = wire.REASON_ARM_TIMEOUT
+            elif not self._safety.ready():
+                return clock.FOREVER
+            elif not self.plan.is_whole():
+                reason = wire.REASON_SELF_TEST
+            elif rules.interlock(inputs, present) != wire.S_OK:
+                reason = wire.REASON_DRIVE_FAULT if inputs & present else wire.REASON_SYRINGE
+            else:
+                self._started_ms = self._now_ms
+                self._gate.used()
+                # nothing is fed yet: until the next reservation, START means that nothing has left the needle
+                self._ledger.reserve(self.plan.n, 0, 0, 0, 0)
+                self._ledger.write_start(self.plan.n)
+                self._told = wire.REASON_COMPLETE
+                self._to(wire.STATE_RUNNING)
+                self._contact_lost_at = -1
+                self._engine.begin(now, self.plan)
+                return 0
+        self.abort(now, reason)
+        return clock.FOREVER
 
     def _step_running(self, now: int, inputs: int) -> int:
         reason = self._stop_reason(inputs)
@@ -248,17 +247,17 @@ class Transaction:
         elif reason != wire.REASON_COMPLETE:
             self.metered.abort(now, reason)
         wait = self.metered.step(now)
-        if self.metered.reason != self._told:
-            self._tell(self.metered.reason)
+        if self.metered.reason != self._told:  # its OUTCOME is still to come
+            self._told = self.metered.reason
+            self._alarms.of(self._told, 0)
         if self.metered.phase == metered.HELD:
             wait = self._hold(now, inputs)
         if self.metered.phase >= metered.REST and not self.metered.home:
             self._alarms.up(wire.ALARM_NEEDLE_NOT_HOME, 0)
         if self.metered.phase == metered.FINISHED:
-            missing = self._safety.missing()
-            if self.metered.reason == wire.REASON_COMPLETE and missing:
+            if self.metered.reason == wire.REASON_COMPLETE and self._safety.missing():
                 self.metered.reason = wire.REASON_UNDER_DELIVERY
-                self._alarms.up(wire.ALARM_UNDER_DELIVERY, missing)
+                self._alarms.up(wire.ALARM_UNDER_DELIVERY, self._safety.missing())
             self._close(self.metered.reason, True)
         return wait
 
@@ -275,7 +274,8 @@ class Transaction:
             self._contact_lost_at = -1
         wait = run.step(now)
         if run.reason != self._told:
-            self._tell(run.reason)
+            self._told = run.reason
+            self._alarms.of(self._told, 0)
         if run.phase == fractional.HELD:
             wait = self._hold(now, inputs)
         if run.phase == fractional.FINISHED:
@@ -287,11 +287,6 @@ class Transaction:
         if self._contact_lost_at < 0:
             self._contact_lost_at = now
         return tick.diff(now, self._contact_lost_at) >= 2 * self.fractional.period_us()
-
-    def _tell(self, reason: int) -> None:
-        """Raise the alarm that a reason is once it is found; its OUTCOME is still to come."""
-        self._told = reason
-        self._alarms.of(reason, 0)
 
     def _hold(self, now: int, inputs: int) -> int:
         """What is held waits for the trigger to be pressed again."""
@@ -368,11 +363,10 @@ class Transaction:
     def _see_syringe(self, o: list) -> None:
         """What a dose or prime that has ended means for the next one."""
         m = self.metered
-        if rules.nears_empty(self.plan.asked_nl(), self.plan.profile, self._swept()):
+        near = rules.nears_empty(self.plan.asked_nl(), self.plan.profile, self._swept())
+        self._alarms.so(wire.ALARM_NEAR_EMPTY, near, 0)
+        if near:
             o[ledger.O_FLAGS] |= wire.FLAG_NEAR_EMPTY
-            self._alarms.up(wire.ALARM_NEAR_EMPTY, 0)
-        else:
-            self._alarms.down(wire.ALARM_NEAR_EMPTY)
         if m.reason == wire.REASON_OCCLUSION:
             self.primed = False  # relief has left slack behind the plunger
         if self.plan.is_prime:
@@ -392,11 +386,11 @@ class Transaction:
 
     def _to(self, state: int) -> None:
         self.state = state
-        latched = self._latches.bits != 0
-        self._board.light(signals.of_state(state, self.plan.is_run, self.plan.is_prime, latched))
+        self._board.light(signals.of_state(state, self.plan.is_run, self.plan.is_prime, self._latches.bits != 0))
         self.on_change()
 
 
+_STEPS_PER_UL = 1_000_000 // limits.PROFILES[0][limits.PROFILE_PL_PER_STEP]
 _PREPARED_US = limits.PREPARED_MS * 1000
 _HEARD_US = limits.HEARTBEAT_TIMEOUT_MS * 1000
 _REFRESH_US = 1_000_000  # an output that was lost stays so for no longer while nothing is in hand

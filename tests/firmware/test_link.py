@@ -37,9 +37,7 @@ def looking(*pieces: bytes) -> tuple[link.Link, list[int]]:
     """A link, and how many pieces were left whenever it found STOP."""
     line = Line(*pieces)
     found: list[int] = []
-    one = link.Link(line)  # type: ignore[arg-type]
-    one.on_stop = lambda: found.append(len(line.pieces))
-    return one, found
+    return link.Link(line, lambda: found.append(len(line.pieces))), found  # type: ignore[arg-type]
 
 
 @pytest.mark.requirement("SR-27")

@@ -17,6 +17,8 @@ from tests.house.rooms import ROOT
 from tests.judges import mutants
 
 DATA = Path(__file__).parent / "mistakes.toml"
+LONG = tuple(f"tests/{folder}/" for folder in ("accuracy", "enumeration", "exploration", "faults", "judges"))
+"""Where tests are long: asked last."""
 
 
 class Mistake(NamedTuple):
@@ -59,7 +61,7 @@ def found_by(requirement: str) -> str:
     """The first marked test that goes red with one of the requirement's mistakes; "" if none does."""
     planted = [each for each in listed() if each.requirement == requirement]
     canaries = [each for each in canary.flock() if requirement in each.requirements]
-    tests = [*marked(requirement), "-k", mutants.SLOW]
+    tests = [*sorted(marked(requirement), key=lambda test: test.startswith(LONG)), "-k", mutants.SLOW]
     for mistake in planted or canaries:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)

@@ -18,7 +18,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mesofirmware.boards.rp2_counter import Counter
 
-_HZ = 25_000_000
 _TURN = 3200
 _DRIVE, _DEPTH, _PLUNGER = 0, 1, 2
 """State machines of PIO 0; the fourth is the dead-man's."""
@@ -38,18 +37,10 @@ class Drive(Motor):
     def __init__(self, odometer: "Counter") -> None:
         self._permit = Pin(pins.PERMIT_DRIVE, Pin.IN)
         self._arm = Pin(pins.ARM_DRIVE, Pin.OUT, value=0)
-        self.powered = False
         self._released = False
-        super().__init__(
-            _DRIVE,
-            rp2_programs.DRIVE,
-            odometer,
-            freq=_HZ,
-            sideset_base=Pin(pins.DRIVE_STEP),
-            out_base=Pin(pins.DRIVE_DIR),
-            in_base=Pin(pins.PERMIT_PLUNGER),
-            jmp_pin=self._permit,
-        )
+        drive = rp2_programs.DRIVE
+        held = Pin(pins.PERMIT_PLUNGER)
+        super().__init__(_DRIVE, drive, odometer, pins.DRIVE_STEP, pins.DRIVE_DIR, self._permit, held)
 
     def feed(self, words: "array", n: int, cycles: int, hold: bool) -> None:
         """See the port."""
@@ -101,7 +92,6 @@ class Depth(Motor):
 
     def __init__(self, odometer: "Counter") -> None:
         self._home = Pin(pins.DEPTH_HOME, Pin.IN)
-        self.powered = False
         self._homing = False
         self._waiting = False
         self._words = _HOME_WORDS
@@ -109,15 +99,8 @@ class Depth(Motor):
         self._cycles = 0
         self.lost = False
         """Homing has not found the switch."""
-        super().__init__(
-            _DEPTH,
-            rp2_programs.STEPPER,
-            odometer,
-            freq=_HZ,
-            sideset_base=Pin(pins.DEPTH_STEP),
-            out_base=Pin(pins.DEPTH_DIR),
-            jmp_pin=Pin(pins.MOTOR_ENABLE),
-        )
+        stepper = rp2_programs.STEPPER
+        super().__init__(_DEPTH, stepper, odometer, pins.DEPTH_STEP, pins.DEPTH_DIR, Pin(pins.MOTOR_ENABLE))
 
     def home(self) -> None:
         """See the port."""
@@ -154,14 +137,6 @@ class Depth(Motor):
         """Whether it is on its way to the switch."""
         return self._homing
 
-    def may_step(self) -> bool:
-        """See `Motor`."""
-        return self.powered
-
-    def halted(self) -> bool:
-        """See `Motor`."""
-        return not self.powered
-
     def settle(self) -> bool:
         """See `Motor`."""
         if not self._homing:
@@ -192,21 +167,9 @@ class Plunger(Motor):
 
     def __init__(self, odometer: "Counter") -> None:
         self._permit = Pin(pins.PERMIT_PLUNGER, Pin.IN)
-        self.powered = False
-        super().__init__(
-            _PLUNGER,
-            rp2_programs.STEPPER,
-            odometer,
-            freq=_HZ,
-            sideset_base=Pin(pins.PLUNGER_STEP),
-            out_base=Pin(pins.PLUNGER_DIR),
-            jmp_pin=self._permit,
-        )
+        stepper = rp2_programs.STEPPER
+        super().__init__(_PLUNGER, stepper, odometer, pins.PLUNGER_STEP, pins.PLUNGER_DIR, self._permit)
 
     def may_step(self) -> bool:
         """See `Motor`."""
         return self.powered and self._permit.value() == 1
-
-    def halted(self) -> bool:
-        """See `Motor`."""
-        return not self.may_step()

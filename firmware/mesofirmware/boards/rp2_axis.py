@@ -12,6 +12,7 @@ is drained by `out null, 32`.
 from array import array
 
 import uctypes
+from machine import Pin
 from rp2 import DMA, StateMachine
 
 from mesofirmware.boards import rp2_programs
@@ -20,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mesofirmware.boards.rp2_counter import Counter
 
+_HZ = 25_000_000
 _WORDS = 128
 """Of a table: 64 segments."""
 _OUT_NULL_32 = 0x6060
@@ -94,8 +96,27 @@ class Feed:
 class Motor:
     """See `port.Axis`, but for what only one of the three can do."""
 
-    def __init__(self, number: int, program: list, odometer: "Counter", **wiring: object) -> None:
-        self._machine = StateMachine(number, program, **wiring)  # type: ignore[arg-type]
+    def __init__(
+        self,
+        number: int,
+        program: list,
+        odometer: "Counter",
+        step: int,
+        direction: int,
+        jmp_pin: Pin,
+        in_base: "Pin | None" = None,
+    ) -> None:
+        self._machine = StateMachine(
+            number,
+            program,  # type: ignore[arg-type]
+            freq=_HZ,
+            sideset_base=Pin(step),
+            out_base=Pin(direction),
+            jmp_pin=jmp_pin,
+            in_base=in_base,
+        )
+        self.powered = False
+        """Whether there is motor power."""
         request = (number >> 2 << 3) + (number & 3)
         self._feeds = (Feed(self._machine, request), Feed(self._machine, request))
         self._feeds[0].chain(self._feeds[1])
@@ -156,25 +177,13 @@ class Motor:
         self.clear()
         return self.position()
 
-    def park(self) -> None:
-        """See the port. Raises ValueError: only the drive can."""
-        raise ValueError("only the needle drive parks")
-
-    def release(self) -> None:
-        """See the port. Raises ValueError: only the drive can."""
-        raise ValueError("only the needle drive holds a batch")
-
-    def home(self) -> None:
-        """See the port. Raises ValueError: only the depth stop can."""
-        raise ValueError("only the depth stop has a home switch")
-
     def may_step(self) -> bool:
         """Whether the hardware lets it step now."""
-        return True
+        return self.powered
 
     def halted(self) -> bool:
         """Whether the hardware has halted it for good: what is queued is dropped."""
-        return False
+        return not self.may_step()
 
     def settle(self) -> bool:
         """Let go of the batches that have ended; whether any has."""

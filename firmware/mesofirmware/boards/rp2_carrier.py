@@ -11,9 +11,7 @@ import uctypes
 from machine import ADC, Pin, mem32
 from rp2 import DMA
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from mesofirmware.boards.rp2_chip import Chip
+from mesofirmware.boards import rp2_chip
 
 _SAMPLES = 4096
 _RING_BITS = 13
@@ -34,7 +32,7 @@ _RESULT = 4
 
 LOWEST_UM = -6500
 STEP_UM = 1000
-POINTS = (240, 560, 880, 1200, 1520, 1840, 2160, 2480, 2800, 3120, 3440, 3760)
+POINTS = array("H", [240, 560, 880, 1200, 1520, 1840, 2160, 2480, 2800, 3120, 3440, 3760])
 """Conversions at -6,500, -5,500 ... 4,500 um: nominal, 3.125 um a count (choice)."""
 
 
@@ -50,18 +48,19 @@ def protrusion(counts: int) -> int:
 class Carrier:
     """Protrusion of the needle, negative behind the nose."""
 
-    def __init__(self, chip: "Chip", gpio: int) -> None:
+    def __init__(self, gpio: int) -> None:
         # a ring lies at a multiple of its size: the half of twice as much that does
         self._ring = array("H", bytes(4 * _SAMPLES))
         address = uctypes.addressof(self._ring)
         self._first = (-address % (2 * _SAMPLES)) // 2
         self._start = address + 2 * self._first
-        self._result = chip.adc + _RESULT
+        adc = rp2_chip.adc()
+        self._result = adc + _RESULT
         self._bottom = -1
         self._bottom_um = 0
         self.dma = DMA()
         ADC(Pin(gpio)).read_u16()  # selects the channel
-        mem32[chip.adc + _SET] = _START_MANY
+        mem32[adc + _SET] = _START_MANY
 
     def follow(self, odometer: int) -> None:
         """Take a sample whenever the odometer's channel says so."""

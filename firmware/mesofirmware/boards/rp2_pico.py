@@ -25,7 +25,6 @@ from mesofirmware.boards import (
     rp2_bridge,
     rp2_carrier,
     rp2_cartridge,
-    rp2_chip,
     rp2_deadman,
     rp2_expander,
     rp2_files,
@@ -59,7 +58,7 @@ class Pico:
     `folder`: where the application lies, with its manifest; "" if it has none, as the safe one.
     """
 
-    def __init__(self, chip: rp2_chip.Chip, watchdog: "Watchdog", folder: str = "") -> None:
+    def __init__(self, watchdog: "Watchdog", folder: str = "") -> None:
         if machine.freq() % _PIO_HZ:
             raise ValueError("system clock of %d Hz: a multiple of %d is needed" % (machine.freq(), _PIO_HZ))
         self._watchdog = watchdog
@@ -89,7 +88,7 @@ class Pico:
         )
         self._asked_ms = time.ticks_ms()
 
-        self._carrier = rp2_carrier.Carrier(chip, pins.CARRIER)
+        self._carrier = rp2_carrier.Carrier(pins.CARRIER)
         odometers = (
             _odometer(4, pins.DRIVE_STEP, pins.DRIVE_DIR),
             _odometer(5, pins.DEPTH_STEP, pins.DEPTH_DIR),
@@ -104,9 +103,10 @@ class Pico:
         self._drive = rp2_axes.Drive(odometers[0])
         self._depth = rp2_axes.Depth(odometers[1])
         self._plunger = rp2_axes.Plunger(odometers[2])
-        self.drive: "port.Axis" = self._drive
-        self.depth: "port.Axis" = self._depth
-        self.plunger: "port.Axis" = self._plunger
+        # each lacks what the port gives to another one only
+        self.drive: "port.Axis" = self._drive  # type: ignore[assignment]
+        self.depth: "port.Axis" = self._depth  # type: ignore[assignment]
+        self.plunger: "port.Axis" = self._plunger  # type: ignore[assignment]
         self._deadman = rp2_deadman.Deadman()
 
         self._index_count = 0

@@ -33,7 +33,7 @@ _OUT_LOW = 2
 
 
 def _program(
-    words: tuple, wrap_target: int, wrap: int, shiftctrl: int, out: "Optional[int]", side: "Optional[int]"
+    words: list, wrap_target: int, wrap: int, shiftctrl: int, out: "Optional[int]", side: "Optional[int]"
 ) -> list:
     return [array("H", words), -1, -1, -1, wrap << 12 | wrap_target << 7, shiftctrl, out, None, side]
 
@@ -41,23 +41,23 @@ def _program(
 _OUT_RIGHT_AUTOPULL = 1 << 19 | 1 << 17
 
 # fmt: off
-STEPPER = _program((
+STEPPER = _program([
     0x6001, 0x603F, 0x60C0, 0xA046, 0x0084, 0x00C7, 0x0006, 0x1748, 0x0203,
-), 0, 7, _OUT_RIGHT_AUTOPULL, _OUT_LOW, _OUT_LOW)
-DRIVE = _program((
+], 0, 7, _OUT_RIGHT_AUTOPULL, _OUT_LOW, _OUT_LOW)
+DRIVE = _program([
     0x6001, 0x6041, 0x0064, 0x2020, 0x6041, 0x603D, 0x60C0, 0x006C,
     0xA046, 0x0089, 0x00CE, 0x000B, 0xA146, 0x008D, 0x174F, 0x060C,
-), 0, 14, _OUT_RIGHT_AUTOPULL, _OUT_LOW, _OUT_LOW)
-DEADMAN = _program((
+], 0, 14, _OUT_RIGHT_AUTOPULL, _OUT_LOW, _OUT_LOW)
+DEADMAN = _program([
     0x80A0, 0xB027, 0x1044, 0x0003, 0x9080,
-), 1, 4, 0, None, _OUT_LOW)
-ODOMETER = _program((
+], 1, 4, 0, None, _OUT_LOW)
+ODOMETER = _program([
     0xA02B, 0xA029, 0x0043, 0xA029, 0xA0C1, 0x8000, 0x2020, 0x20A0, 0x00C1, 0x0044,
-), 4, 9, 0, None, None)
-ENCODER = _program((
+], 4, 9, 0, None, None)
+ENCODER = _program([
     0xA0E3, 0xA0C3, 0x4002, 0xA026, 0x00A5, 0xA0C3, 0x4041, 0xA041, 0xA026, 0x00D1, 0x0032,
     0xA027, 0x004D, 0xA0E1, 0xA0C1, 0x8000, 0x0001, 0x002B, 0xA02F, 0x0054, 0xA029, 0x000D,
-), 1, 4, 0, None, None)
+], 1, 4, 0, None, None)
 # fmt: on
 
 STEPPER_TICKS = 14

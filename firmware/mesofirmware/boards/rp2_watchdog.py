@@ -7,11 +7,8 @@ when it begins, and ASKED right before it restarts on purpose: what is found is 
 import machine
 from machine import WDT, mem32
 
+from mesofirmware.boards import rp2_chip
 from mesoprotocol import wire
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from mesofirmware.boards.rp2_chip import Chip
 
 TIMEOUT_MS = 2000
 _MARK = 0x4D530000
@@ -22,8 +19,8 @@ _MOST = 255
 class Watchdog:
     """`reason` is why this start, `failures` how many since power-on were for want of a living loop."""
 
-    def __init__(self, chip: "Chip") -> None:
-        self._at = chip.watchdog_scratch
+    def __init__(self) -> None:
+        self._at = rp2_chip.watchdog_scratch()
         self._dog: "WDT | None" = None
         note = mem32[self._at]
         self.reason = wire.RESET_UNKNOWN

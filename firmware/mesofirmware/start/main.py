@@ -8,7 +8,7 @@ import gc
 import sys
 
 from mesofirmware import slots
-from mesofirmware.boards import rp2_chip, rp2_files, rp2_safe, rp2_start, rp2_watchdog
+from mesofirmware.boards import rp2_files, rp2_safe, rp2_start, rp2_watchdog
 from mesofirmware.start import manifest
 from mesoprotocol import wire
 
@@ -41,7 +41,7 @@ def run(watchdog: rp2_watchdog.Watchdog, path: str) -> None:
     from mesofirmware.boards.rp2_pico import Pico
 
     is_safe = path == SAFE_FOLDER
-    board = Pico(rp2_chip.this(), watchdog, "" if is_safe else path)
+    board = Pico(watchdog, "" if is_safe else path)
     application = App(board, is_safe)
     gc.threshold(-1)
     watchdog.start()
@@ -52,7 +52,7 @@ def run(watchdog: rp2_watchdog.Watchdog, path: str) -> None:
 
 def main() -> None:
     """Never returns, unless a prompt is wanted."""
-    watchdog = rp2_watchdog.Watchdog(rp2_chip.this())
+    watchdog = rp2_watchdog.Watchdog()
     answer = rp2_start.window()
     if answer == rp2_start.PROMPT:
         return

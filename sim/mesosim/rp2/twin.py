@@ -54,9 +54,8 @@ class TwinWorld(world.World):
         chip.sources = [_Handpiece(self), _Hand(self)]
         modules = load.pico(self._port, load.Entropy(self._random.fill), self._disk)
         modules.rp2_safe.make_safe()
-        model = modules.rp2_chip.this()
-        watchdog = modules.rp2_watchdog.Watchdog(model)
-        self._pico = modules.rp2_pico.Pico(model, watchdog)
+        watchdog = modules.rp2_watchdog.Watchdog()
+        self._pico = modules.rp2_pico.Pico(watchdog)
         self.board: "Any" = traced.TracedBoard(self.log, chip.ticks, self._pico)
         self.board.on_light = self._on_light
         self.app = self.firmware()

@@ -218,14 +218,14 @@ def test_a_failure_restarts_even_if_it_cannot_be_kept(start: Start):
 def test_the_third_failure_brings_the_safe_application(start: Start, failures: int, folder: str):
     start.install("/app_a")
     start.chip.scratch[0] = 0x4D530000 | failures << 8 | NO_LOOP
-    watchdog = start.main.rp2_watchdog.Watchdog(start.main.rp2_chip.this())
+    watchdog = start.main.rp2_watchdog.Watchdog()
     assert (watchdog.reason, watchdog.failures) == (NO_LOOP, min(failures + 1, 255))
     assert start.main.folder(watchdog, start.rp2_start.APPLICATION) == folder
     assert start.main.folder(watchdog, start.rp2_start.SAFE) == "/lib"
 
 
 def test_without_a_whole_application_the_safe_one_runs(start: Start):
-    watchdog = start.main.rp2_watchdog.Watchdog(start.main.rp2_chip.this())
+    watchdog = start.main.rp2_watchdog.Watchdog()
     assert start.main.folder(watchdog, start.rp2_start.APPLICATION) == "/lib"
     start.install("/app_a")
     (start.root / "app_a" / "app.mpy").write_bytes(b"M\x07")
@@ -240,7 +240,7 @@ class PowerCut(BaseException):
 def test_a_power_cut_in_the_choice_of_a_folder_costs_no_folder(start: Start, at: int, monkeypatch: pytest.MonkeyPatch):
     start.install("/app_a")
     start.install("/app_b")
-    watchdog = start.main.rp2_watchdog.Watchdog(start.main.rp2_chip.this())
+    watchdog = start.main.rp2_watchdog.Watchdog()
     record = start.main.slots.Slots(start.main.rp2_files.Files("/settings"))
     assert record.stage(start.main.manifest.is_whole) == start.main.wire.S_OK
     calls = 0
@@ -269,8 +269,8 @@ def test_the_board_knows_whether_its_program_is_intact(start: Start):
     """POST asks it; the safe application has no manifest to compare with."""
     start.install("/app_a")
     pico = sys.modules["mesofirmware.boards.rp2_pico"].Pico
-    watchdog = start.main.rp2_watchdog.Watchdog(start.main.rp2_chip.this())
-    board = pico(start.main.rp2_chip.this(), watchdog, "/app_a")
+    watchdog = start.main.rp2_watchdog.Watchdog()
+    board = pico(watchdog, "/app_a")
     assert board.program_intact()
     (start.root / "app_a" / "app.mpy").write_bytes(b"M\x06\x00")
     assert not board.program_intact()
@@ -290,7 +290,7 @@ def test_the_board_knows_whether_its_program_is_intact(start: Start):
 def test_why_it_started(start: Start, cause: int, note: int, reason: int, failures: int):
     start.chip.reset_cause = cause
     start.chip.scratch[0] = note
-    watchdog = start.main.rp2_watchdog.Watchdog(start.main.rp2_chip.this())
+    watchdog = start.main.rp2_watchdog.Watchdog()
     assert (watchdog.reason, watchdog.failures) == (reason, failures)
     watchdog.feed()
     assert start.chip.watchdog_at == chip_.NEVER, "nothing is fed before it was started"
