@@ -89,12 +89,13 @@ def test_short_names_make_the_same_program() -> None:
     for name, tree in build.folded(build.sources()).items():
         path = name.replace(".", "/")
         given = texts.get(path) or texts.get(f"{path}/__init__", "")
-        long = {**names[build.EVERYWHERE], **names[name]}
-        assert looked_up(bare(ast.parse(given)), long) == looked_up(bare(tree), {}), name
+        long = names[name]
+        assert looked_up(bare(given), long) == looked_up(bare(ast.unparse(tree)), {}), name
 
 
-def bare(tree: ast.Module) -> CodeType:
+def bare(text: str) -> CodeType:
     """A program compiled without the annotations that viper has: CPython would keep them, names included."""
+    tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             node.returns = None
@@ -142,21 +143,25 @@ def test_what_is_looked_up_elsewhere_keeps_its_name(tmp_path: Path) -> None:
     trees = build.folded(written(tmp_path, one=BASE, two=DERIVED, three=LONELY))
     border = [ast.parse("thing.said")]
     names = build_names.shortened(trees, border)
-    everywhere = set(names[build_names.EVERYWHERE].values())
-    # a class has what its base has: neither shares its short names with the other
-    assert names["pack.one"].keys() & names["pack.two"].keys() == names["pack.one"].keys()
-    assert set(names["pack.one"].values()) >= {"_far", "_near", "Derived"}
-    assert {"append", "said", "__init__", "two"}.isdisjoint(everywhere | set(names["pack.two"].values()))
-    assert names["pack.three"].keys() & names["pack.one"].keys()
+    every = {each for known in names.values() for each in known.values()}
+    assert every == {"_far", "_near", "_own", "_lonely", "both", "apart", "Base", "Derived"}
+    assert {"append", "said", "__init__", "two", "one"}.isdisjoint(every)
+    new = {old: short for known in names.values() for short, old in known.items()}
+    # a class has what its base has
+    assert new["_far"] != new["_near"]
+    # what is set from outside is told from everything, whatever else shares
+    others = {short for known in names.values() for short, old in known.items() if old != "_lonely"}
+    assert new["_lonely"] not in others and new["_own"] in {new["Base"], new["Derived"], new["apart"]}
 
 
 def test_a_traceback_is_read_with_the_sources_names(tmp_path: Path) -> None:
     build.compiled(tmp_path / "board", extra=())
     _, names = build.program()
     step = next(new for new, old in names["mesofirmware.app"].items() if old == "_look_at_stores")
-    failed = next(new for new, old in names[build.EVERYWHERE].items() if old == "StoreFailed")
-    said = f'Traceback (most recent call last):\n  File "app", line 1, in {step}\n{failed}: no answer\n'
-    read = 'Traceback (most recent call last):\n  File "app", line 1, in _look_at_stores\nStoreFailed: no answer\n'
+    failed = next(new for new, old in names["mesofirmware.records"].items() if old == "StoreFailed")
+    head = "Traceback (most recent call last):\n"
+    said = f'{head}  File "app", line 1, in {step}\n  File "records", line 1, in <module>\n{failed}: no answer\n'
+    read = said.replace(f"in {step}", "in _look_at_stores").replace(failed, "StoreFailed")
     assert build.readable(said, tmp_path / "board") == read
 
 
