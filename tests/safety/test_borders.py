@@ -24,6 +24,7 @@ BOUNDS = {
         [12_260, 10_031, 612, 222, 2_060, 46_000_000, 0],
     ),
     "run": (RUN, [41, 0, 0, 0, 2_060, 525_000, 0]),
+    "slow run": (RUN._replace(rate_per_min=277), [41, 0, 0, 0, 2_060, 874_818, 0]),
 }
 """Request; most, least, counts a second, slack, deepest, time out, away. 8.9725 nl a count of a bore of 4.78 mm."""
 
@@ -32,7 +33,10 @@ BOUNDS = {
 @pytest.mark.parametrize("name", BOUNDS)
 def test_its_bounds(name: str) -> None:
     request, bounds = BOUNDS[name]
-    assert Alone(request).armed().safety.bounds.values == bounds
+    alone = Alone(request)
+    for at in range(len(bounds)):
+        alone.safety.bounds.put(at, 9)  # what a dose before has left
+    assert alone.armed().safety.bounds.values == bounds
 
 
 def looked(alone: Alone, times: int = 1) -> None:
@@ -141,17 +145,32 @@ def test_credit_grows_with_time_but_not_beyond_the_slack_or_what_a_late_look_may
     alone.stopped("OVER_DELIVERY", 1)
 
 
+def test_each_count_is_charged() -> None:
+    alone = Alone(DOSE)
+    alone.armed()
+    alone.safety.bounds.put(safety._RATE, 0)
+    alone.safety.power()
+    for _ in range(222):
+        alone.board.counts += 1
+        looked(alone)
+    alone.in_order()
+    alone.board.counts += 1
+    looked(alone)
+    alone.stopped("OVER_DELIVERY", 1)
+
+
 def test_of_a_look_far_too_late_no_more_than_400_ms_count() -> None:
     """A slack of 5,000 counts tells how much credit a late look is given."""
     alone = Alone(DOSE).begun()
     alone.safety.bounds.put(safety._MOST, 1 << 20)
     looked(alone)
     alone.safety.bounds.put(safety._SLACK, 5_000)
+    alone.safety.bounds.put(safety._RATE, 10_000)
     alone.safety._credit = 0
-    alone.board.counts += 980
+    alone.board.counts += 4_000
     alone.step(900_000)
     alone.in_order()
-    alone.board.counts += 981
+    alone.board.counts += 4_001
     alone.step(900_000)
     alone.stopped("OVER_DELIVERY", 1)
 
