@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 
 from mesoprotocol import limits
@@ -24,7 +26,6 @@ AGAIN = {
     "OVER_NL": 2 * UL,
     "COMPLIANCE_MIN_PERCENT": 100 // 2,
     "COMPLIANCE_MAX_PERCENT": 100 * 3 // 2,
-    "NEAR_EMPTY_PERMILLE": 1000 // 10,
     "PRIME_FLUSH_NL": 10 * UL,
     # depths
     "METERED_DEPTH_MIN_UM": MM // 2,
@@ -135,3 +136,20 @@ def test_the_syringe_is_the_one_that_is_measured() -> None:
     assert row[4] == round(area_mm2 * 312.5)  # pl
     assert row[5] == round(area_mm2 * 500)
     assert row[6:] == (200, 755, 20 * UL, 20, 4 * 15)
+
+
+COLUMNS = (
+    *("ID", "NAME", "BORE_UM", "CAPACITY_NL", "PL_PER_STEP", "PL_PER_COUNT", "COMPLIANCE_NL_PER_KPA"),
+    *("RESISTANCE_PA_S_PER_UL", "FLOW_NL_PER_S", "TOLERANCE_PERMILLE", "PRESSURE_MAX_KPA"),
+)
+
+
+def test_a_profiles_columns_are_named_in_their_order() -> None:
+    assert [getattr(limits, f"PROFILE_{name}") for name in COLUMNS] == list(range(len(limits.PROFILES[0])))
+
+
+@pytest.mark.requirement("SR-23")
+def test_the_fingerprint_is_a_crc_of_them_all() -> None:
+    text = "".join(f"{name}={AGAIN[name]};" for name in limits.NAMES)
+    text += "".join(str(value) for table in (limits.ZONES, limits.PROFILES) for row in table for value in row)
+    assert limits.fingerprint() == zlib.crc32(text.encode()).to_bytes(4, "little")
