@@ -88,14 +88,12 @@ def _places(node: ast.AST, scope: tuple[str, ...]) -> Iterator[tuple[ast.AST, st
     if isinstance(node, ast.Assign | ast.AnnAssign) and not scope:
         target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
         scope = (ast.unparse(target),)
-    if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-        return
     for field, value in ast.iter_fields(node):
         if field in ("annotation", "returns", "args", "decorator_list") and not isinstance(node, ast.Call):
             continue
         children = [(at, each) for at, each in enumerate(value)] if isinstance(value, list) else [(-1, value)]
         for at, child in children:
-            if isinstance(child, ast.AST):
+            if isinstance(child, ast.AST) and not _is_for_types(child):
                 if not isinstance(child, ast.expr_context | ast.operator | ast.cmpop | ast.boolop | ast.unaryop):
                     yield node, field, at, scope
                 yield from _places(child, scope)
@@ -136,6 +134,11 @@ def _limits(node: ast.AST) -> Iterator[ast.AST | None]:
         for value in (node.value + 1, node.value - 1, node.value * 10, -node.value):
             if value != node.value:
                 yield ast.Constant(value)
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    """Whether it is `if TYPE_CHECKING`, which no board runs."""
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
 def _is_text(node: ast.AST) -> bool:
