@@ -16,7 +16,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from mesofirmware.build_constants import folded, module
-from mesofirmware.build_names import shortened
+from mesofirmware.build_names import EVERYWHERE, shortened
 from mesofirmware.start import manifest
 
 PACKAGES = ("mesoprotocol", "mesofirmware")
@@ -55,8 +55,8 @@ def sources() -> "list[tuple[str, Path]]":
     return found
 
 
-def program(extra: "tuple" = ()) -> "tuple[dict[str, str], dict[str, str]]":
-    """What is compiled: the text of each file of the manifest and of `extra`; and what its short names stand for."""
+def program(extra: "tuple" = ()) -> "tuple[dict[str, str], dict[str, dict[str, str]]]":
+    """What is compiled: the text of each file of the manifest and of `extra`; `shortened`'s names."""
     files = [*sources(), *extra]
     trees = folded(files)
     port = Path(__file__).with_name("boards") / "port.py"
@@ -87,14 +87,21 @@ def compiled(folder: Path, arch: str = ARCH, extra: "tuple" = ()) -> int:
         if done.returncode:
             raise BuildFailed("mpy-cross refused %s: %s" % (name, done.stderr or done.stdout))
         total += out.stat().st_size
-    _names(folder).write_text("".join("%s %s\n" % pair for pair in sorted(names.items())), encoding="utf-8")
+    rows = ["%s %s %s" % (home, *pair) for home, known in names.items() for pair in sorted(known.items())]
+    _names(folder).write_text("\n".join(rows), encoding="utf-8")
     return total
 
 
 def readable(traceback: str, folder: Path) -> str:
     """A board's traceback with the names that the sources have."""
-    names = dict(line.split() for line in _names(folder).read_text(encoding="utf-8").splitlines())
-    return re.sub(r"(?<=, in )\w+|^\w+(?=:)", lambda found: names.get(found[0], found[0]), traceback, flags=re.M)
+    rows = [line.split(" ") for line in _names(folder).read_text(encoding="utf-8").splitlines()]
+    names = {(home.rpartition(".")[2], new): old for home, new, old in rows}
+
+    def long(found: "re.Match[str]") -> str:
+        said, file, name = found[1] or "", found[2] or "", found[3]
+        return said + (names.get((file, name)) or names.get((EVERYWHERE, name), name))
+
+    return re.sub(r'^(?:(  File "(\w+)", line \d+, in ))?(\w+)', long, traceback, flags=re.M)
 
 
 def _names(folder: Path) -> Path:

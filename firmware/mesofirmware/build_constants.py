@@ -146,7 +146,7 @@ def _targets(node: ast.stmt) -> "list[str]":
     names = target.elts if isinstance(target, ast.Tuple) else [target]
     ids = [name.id for name in names if isinstance(name, ast.Name)]
     is_constant = len(ids) == len(names) and all(re.fullmatch("_?[A-Z][A-Z0-9_]*", name) for name in ids)
-    return ids if is_constant or ids == ["__all__"] else []
+    return ids if is_constant else []
 
 
 def _imports(tree: ast.Module) -> "list[ast.ImportFrom]":

@@ -1,8 +1,10 @@
 """Shorter names for what a board's files define: each name is a word in every file that uses it, and again in RAM.
 
-For a computer, never for a board. Everywhere one short name stands for one name, so that the program stays the same.
-What is, or may be, looked up from outside keeps its name: words in quotes, keywords, what is told to stay, and what
-the objects of Python and of the hardware bear. A function's parameters get their names from one short row.
+For a computer, never for a board. What more than one file names has one short name throughout; what a file alone names
+(with those whose classes it builds on) has one that other files use for something else of their own. So nothing is
+looked up by a name that was not its own. What is, or may be, looked up from outside keeps its name: words in quotes,
+keywords, what is told to stay, and what the objects of Python and of the hardware bear. A function's parameters get
+their names from one short row.
 """
 
 import ast
@@ -23,29 +25,68 @@ _LETTERS = _PARAMETERS + "opqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 _SHORT = (*_LETTERS, *[one + other for one in _LETTERS for other in _LETTERS])
 
 
-def shortened(trees: "dict[str, ast.Module]", border: "list[ast.Module]") -> "dict[str, str]":
-    """Rename in `trees`; what each short name stands for. Names that the programs of `border` use stay."""
+EVERYWHERE = ""
+"""In `shortened`'s answer: the module of names that mean the same in all."""
+
+
+def shortened(trees: "dict[str, ast.Module]", border: "list[ast.Module]") -> "dict[str, dict[str, str]]":
+    """Rename in `trees`; what the short names stand for, by module. Names that the programs of `border` use stay."""
     kept = {*_HARDWARE, *keyword.kwlist}.union(*(dir(each) for each in _PYTHON), *(_reached(each) for each in border))
     kept = kept.union(*(words(tree) | _foreign(tree, trees) for tree in trees.values()))
-    defined = set().union(*(_defined(tree) for tree in trees.values())) - kept
-    files: dict = {}
-    for tree in trees.values():
-        for name in (_variables(tree) | _attributes(tree)) & defined:
-            files[name] = files.get(name, 0) + 1
     variables = set().union(*(_variables(tree) for tree in trees.values()))
     attributes = set().union(*(_attributes(tree) for tree in trees.values()))
-    free = [each for each in _SHORT if each not in kept | (attributes - files.keys())]
-    short: dict = {}
-    for name in sorted(files, key=lambda name: (-files[name], name)):
-        # an attribute may be named as a variable is, since it has a dot before it
-        short[name] = next(
-            each for each in free if name not in variables or (each not in variables and each not in _PARAMETERS)
-        )
-        free.remove(short[name])
+    defined = set().union(*(_defined(tree) for tree in trees.values())) - kept
+    families = _families(trees)
+    homes: dict = {}
+    for home, tree in trees.items():
+        for name in (_variables(tree) | _attributes(tree)) & defined:
+            homes.setdefault(name, []).append(home)
+    groups = _groups(homes, families, variables)
+    free = [each for each in _SHORT if each not in kept | (attributes - homes.keys())]
+    found: dict = {home: {} for home in (EVERYWHERE, *trees)}
+    for group in groups:
+        # an attribute may be named as a parameter is, since it has a dot before it
+        hides = any(name in variables for _, name in group)
+        new = next(each for each in free if not hides or (each not in variables and each not in _PARAMETERS))
+        free.remove(new)
+        for family, name in group:
+            for home in [EVERYWHERE] if family == EVERYWHERE else [each for each in trees if families[each] == family]:
+                found[home][name] = new
     keywords = {node.arg for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.keyword)}
-    for tree in trees.values():
-        _Renaming(short, keywords).visit(tree)
-    return {new: old for old, new in short.items()}
+    for home, tree in trees.items():
+        _Renaming({**found[EVERYWHERE], **found[home]}, keywords).visit(tree)
+    return {home: {new: old for old, new in names.items()} for home, names in found.items()}
+
+
+def _groups(homes: dict, families: "dict[str, str]", variables: "set[str]") -> "list[list[tuple[str, str]]]":
+    """Names that can share a short one, with their family, the most used first."""
+    everywhere, alone, count = [], {}, {}
+    for name, where in sorted(homes.items(), key=lambda item: (-len(item[1]), item[0])):
+        own = {families[home] for home in where}
+        if len(own) > 1:
+            everywhere.append([(EVERYWHERE, name)])
+        else:
+            kind = (*own, name in variables)
+            count[kind] = count.get(kind, 0) + 1
+            alone.setdefault((name in variables, count[kind]), []).append((*own, name))
+    groups = [*everywhere, *alone.values()]
+    groups.sort(key=lambda group: -sum(len(homes[name]) for _, name in group))
+    return groups
+
+
+def _families(trees: "dict[str, ast.Module]") -> "dict[str, str]":
+    """Of each module one of those that its classes build on, or that build on them: the same for all of these."""
+    families = {home: home for home in trees}
+    for home, tree in trees.items():
+        bases = {ast.unparse(base) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for base in node.bases}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    other = node.module if alias.name in bases else "%s.%s" % (node.module, alias.name)
+                    if other in trees and any(base.split(".")[0] == alias.name for base in bases):
+                        old, new = families[home], families[other]
+                        families = {each: new if family == old else family for each, family in families.items()}
+    return families
 
 
 def _attributes(tree: ast.AST) -> "set[str]":

@@ -20,6 +20,8 @@ OFF, DEPTH, STROKING, PARKING, HELD, FINISHED = range(6)
 
 _BATCH = limits.CHUNK_STROKES // 2
 """Two batches are in flight at most."""
+_SET_US = 600_000
+"""Homing the depth stop over 4 mm (200 ms) and setting it (200 ms), and half of that more."""
 
 
 class Fractional:
@@ -85,9 +87,12 @@ class Fractional:
         """Do what is due; return microseconds until the next look: the index and a batch's end wake it."""
         board = self._board
         if self.phase == DEPTH:
-            if self._stop.busy():
-                return clock.FOREVER
-            self._begin_leg(now)
+            if not self._stop.busy():
+                self._begin_leg(now)
+            elif tick.diff(now, self._since) < _SET_US:
+                return _SET_US
+            else:
+                self.abort(now, wire.REASON_DRIVE_FAULT)
         if self.phase == STROKING or self.phase == PARKING:
             self._look(now)
         if self.phase == STROKING:
@@ -142,7 +147,7 @@ class Fractional:
         """The trigger was pressed again: go on with what is left."""
         if self.phase == HELD:
             self._stop.move(self._depth_um)
-            self.phase = DEPTH
+            self._enter(DEPTH, now)
 
     def abort(self, now: int, reason: int) -> None:
         """End the run: finish the stroke, needle home. The first reason stands."""

@@ -1095,7 +1095,7 @@ REASON_ABOUT = {
     14: "the index was not seen where the needle should be home",
     15: "the device restarted",
     16: "the syringe or cartridge was taken out",
-    17: "a motor driver reported a fault",
+    17: "a motor driver reported a fault, or the depth stop did not arrive",
     18: "the run's time limit was reached",
     19: "the plunger's permit fell while trigger, contact and emergency stop were in order: the dead-man",
     20: "the prime volume ended before fluid was seen to flow and the needle was flushed",

@@ -10,7 +10,8 @@ import json
 import sys
 from array import array
 
-from mesofirmware import app
+TIDY_BYTES = 2048
+"""As `mesofirmware.start.main` has it."""
 
 
 class Far:
@@ -45,11 +46,15 @@ def _say(what: list) -> None:
 
 def main() -> None:
     """Serve one boot."""
+    gc.threshold(TIDY_BYTES)
+    from mesofirmware import app
+
     board = Far("")
     for name, data in json.loads(sys.stdin.readline())[1].items():
         value = Far(name + ".") if data is None else data
         setattr(board, name, bytes(data) if isinstance(data, list) else value)
     device = app.App(board)
+    gc.threshold(-1)
     gc.collect()
     _say(["done", gc.mem_alloc()])
     while True:

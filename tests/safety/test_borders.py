@@ -108,7 +108,6 @@ def test_the_carriage_may_go_as_far_as_the_most() -> None:
 def test_the_carriage_may_be_ahead_by_the_slack() -> None:
     """222 counts at once, and 2,451 a second: 122 more in a look of 50 ms."""
     alone = Alone(DOSE).begun()
-    looked(alone)
     alone.board.counts += 222
     looked(alone)
     for _ in range(3):
@@ -433,6 +432,36 @@ def test_no_permit_before_a_dose_in_a_run_or_after_a_stop() -> None:
     alone.stopped("DEPTH", 9_999)
     alone.safety.permit()
     assert alone.asked() == []
+
+
+@pytest.mark.requirement("SR-10", "SR-27")
+@pytest.mark.parametrize("request_", [DOSE, RUN], ids=["dose", "run"])
+def test_stop_ends_whatever_is_tried_or_moves(request_: Any) -> None:
+    alone = Alone(request_)
+    alone.asked()
+    alone.safety.halt()  # nothing is armed
+    assert (alone.asked(), alone.safety.reason) == ([], wire.REASON_COMPLETE)
+    stops = [("permit", False, False), ("stop",)]
+    for tried in range(4):
+        alone.safety.arm(list(request_), request_ is RUN)
+        for _ in range(tried):
+            alone.step()
+        alone.asked()
+        alone.safety.halt()
+        assert (alone.asked(), alone.safety.reason) == (stops, wire.REASON_STOP)
+        assert alone.step(3_000) == clock.FOREVER
+        assert alone.safety.ready()
+        alone.safety.power()
+        alone.safety.permit()
+        assert alone.asked() == []
+        alone.safety.rest()
+    alone.begun()
+    alone.safety.halt()
+    assert alone.asked() == stops + [("park",)] * (request_ is RUN)
+    alone.step(LOOK_US)
+    alone.safety.permit()
+    assert [call for call in alone.asked() if call != ("deadman",)] == []
+    assert alone.told == []
 
 
 @pytest.mark.requirement("SR-10", "SR-28")

@@ -159,6 +159,20 @@ def test_a_drive_without_index_is_parked_although_the_control_path_waits() -> No
     assert host.account()["needle_home"]
 
 
+@pytest.mark.requirement("SR-14")
+@pytest.mark.parametrize(
+    ("request_", "reason"), [(DOSE, wire.REASON_TIME), (RUN, wire.REASON_DRIVE_FAULT)], ids=["dose", "run"]
+)
+def test_a_depth_stop_that_does_not_arrive_has_its_deadline(request_: Any, reason: int) -> None:
+    host = Watch().primed()
+    host.world.meddle().add("depth.busy", "stuck", 0, 0, 1)
+    dose = host.try_dose(request_)
+    assert dose.outcome.reason == reason
+    assert dose.outcome.duration_ms <= 7_000
+    assert host.account()["punctures"] == dose.before["punctures"]
+    assert host.account()["plunger_steps"] == dose.before["plunger_steps"]
+
+
 @pytest.mark.parametrize("request_", [DOSE, RUN], ids=["dose", "run"])
 def test_nothing_is_told_of_what_is_in_order(request_: messages.Prepare | messages.PrepareRun) -> None:
     host = Watch().primed()

@@ -26,7 +26,8 @@ RESET, SHUT_DOWN, UNDERVOLTAGE = 1, 2, 4
 """Bits of GSTAT, which keeps the first two: its settings are lost, it has become too hot or found a short, the charge
 pump lacks voltage. Open load is not asked for: the flag may be wrong at rest, and a motor that does not step is noticed
 by index, encoder or home switch."""
-_ANSWER = 8
+_QUESTION, _ANSWER = 4, 8
+"""Bytes; a write is as long as an answer."""
 
 
 def crc(data: bytearray, n: int) -> int:
@@ -58,11 +59,12 @@ def is_answer(register: int, buf: bytearray) -> bool:
 
 
 class Drivers:
-    """All three. Only at rest: an answer takes 2 ms."""
+    """All three. Only at rest: an answer takes 2 ms. Nothing is allocated after the start: a dose may be armed."""
 
     def __init__(self, wire: "UART") -> None:
         self._wire = wire
-        self._out = bytearray(8)
+        self._out = bytearray(_ANSWER)
+        self._question = memoryview(self._out)[:_QUESTION]
         self._in = bytearray(_ANSWER)
         self._next = DRIVE
         self.good = True
@@ -77,9 +79,9 @@ class Drivers:
                 self.good = False
 
     def ask(self) -> None:
-        """Ask the next driver, one at each call: a fault, or no answer, and they are good no more."""
+        """Ask the next driver, one at each call: a fault, or twice no answer, and they are good no more."""
         self._next = (self._next + 1) % 3
-        if self._read(self._next, _GSTAT):
+        if self._read(self._next, _GSTAT) and self._read(self._next, _GSTAT):
             self.good = False
 
     def _read(self, address: int, register: int) -> int:
@@ -93,6 +95,6 @@ class Drivers:
         """Send the request and take its echo away."""
         wire = self._wire
         while wire.any():
-            wire.read(wire.any())
-        wire.write(memoryview(self._out)[:n])
+            wire.readinto(self._in, min(wire.any(), _ANSWER))
+        wire.write(self._question if n == _QUESTION else self._out)
         wire.readinto(self._in, n)

@@ -4,6 +4,7 @@ The window is the only way to a prompt: afterwards Ctrl-C is a byte like any oth
 every pin safe and its traceback in a file, and the board restarts; after three since the power came, the safe one runs.
 """
 
+import gc
 import sys
 
 from mesofirmware import slots
@@ -17,6 +18,8 @@ FILES_FOLDER = "/settings"
 """Where the board's files lie: `rp2_pico`."""
 _FAILURES = 3
 _TRACEBACK = "/failure.txt"
+_TIDY_BYTES = 2048
+"""Garbage is collected so often while an application is loaded: what stays lies close, and long buffers find room."""
 
 
 def folder(watchdog: rp2_watchdog.Watchdog, answer: int) -> str:
@@ -33,12 +36,14 @@ def run(watchdog: rp2_watchdog.Watchdog, path: str) -> None:
         for name in sorted(sys.modules):
             if name.split(".")[0] in ("mesofirmware", "mesoprotocol"):
                 del sys.modules[name]
+    gc.threshold(_TIDY_BYTES)
     from mesofirmware.app import App
     from mesofirmware.boards.rp2_pico import Pico
 
     is_safe = path == SAFE_FOLDER
     board = Pico(watchdog, "" if is_safe else path)
     application = App(board, is_safe)
+    gc.threshold(-1)
     watchdog.start()
     while True:
         now = board.now()

@@ -45,6 +45,8 @@ class Start:
         )
         self.rp2_start.sys, self.rp2_start.select = self.port, usb
         self.main = imported("mesofirmware.start.main")
+        self.thresholds: list[int] = []
+        self.main.gc = SimpleNamespace(threshold=self.thresholds.append)
         self.main.sys = SimpleNamespace(path=[""], modules=dict(sys.modules), print_exception=write_error)
         self.main.open = self.disk.open
         self.main.manifest.open = lambda path, mode: (root / path[1:]).open(mode)

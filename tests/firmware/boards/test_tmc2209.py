@@ -54,6 +54,8 @@ class Wire:
         self._absent = absent
         self._deaf = deaf
         self._heard = b""
+        self.breaks = 0
+        """Answers from now on that are damaged."""
         self.registers: dict[int, dict[int, bytes]] = {i: {0x01: bytes(4), 0x02: bytes(4)} for i in range(3)}
 
     def any(self) -> int:
@@ -76,7 +78,8 @@ class Wire:
             return
         registers = self.registers[address]
         if not message[2] & 0x80:
-            self._heard += answer(register, registers[register])
+            self._heard += answer(register, registers[register] if not self.breaks else b"\x00")
+            self.breaks = max(0, self.breaks - 1)
         elif address not in self._deaf:
             registers[register] = bytes(4) if register == 0x01 else message[3:7]
             registers[0x02] = bytes((0, 0, 0, (registers[0x02][3] + 1) & 0xFF))
@@ -131,3 +134,13 @@ def test_a_driver_that_falls_silent_is_found(address: int):
     for _ in range(3):
         drivers.ask()
     assert not drivers.good
+
+
+@pytest.mark.parametrize(("breaks", "good"), [(1, True), (2, False)])
+def test_one_damaged_answer_is_asked_for_again(breaks: int, good: bool):
+    wire = Wire(set(), set())
+    drivers = rp2_tmc2209.Drivers(wire)
+    wire.breaks = breaks
+    drivers.ask()
+    assert drivers.good == good
+    assert wire.breaks == 0
