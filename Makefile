@@ -97,7 +97,8 @@ core: $(INSTALLED)  ## run the core suite, up to the first failure
 
 # On one interpreter, one process: the tests that judge the firmware from outside.
 COVERED := tests/firmware tests/faults tests/judges/test_memory.py $(wildcard tests/safety) $(addprefix tests/system/test_,\
-	damage.py device_alone.py incidents.py lost_events.py opening.py order.py roles.py)
+	calibration.py cartridge.py damage.py device_alone.py incidents.py log.py lost_events.py modes.py opening.py \
+	order.py roles.py update.py)
 coverage: $(INSTALLED)  ## lines and branches of the firmware that its tests do not run
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m coverage run --branch --source=mesofirmware --omit='*/boards/*,*/start/*,*/build*.py' -m pytest -q \

@@ -16,7 +16,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from mesofirmware.build_constants import folded, module
-from mesofirmware.build_names import EVERYWHERE, shortened
+from mesofirmware.build_names import shortened
 from mesofirmware.start import manifest
 
 PACKAGES = ("mesoprotocol", "mesofirmware")
@@ -93,15 +93,17 @@ def compiled(folder: Path, arch: str = ARCH, extra: "tuple" = ()) -> int:
 
 
 def readable(traceback: str, folder: Path) -> str:
-    """A board's traceback with the names that the sources have."""
+    """A board's traceback with the names that the sources have; the exception's is one of the last file's."""
     rows = [line.split(" ") for line in _names(folder).read_text(encoding="utf-8").splitlines()]
     names = {(home.rpartition(".")[2], new): old for home, new, old in rows}
-
-    def long(found: "re.Match[str]") -> str:
-        said, file, name = found[1] or "", found[2] or "", found[3]
-        return said + (names.get((file, name)) or names.get((EVERYWHERE, name), name))
-
-    return re.sub(r'^(?:(  File "(\w+)", line \d+, in ))?(\w+)', long, traceback, flags=re.M)
+    file, lines = "", []
+    for line in traceback.splitlines():
+        found = re.match(r'( +File "(\w+)", line \d+, in |)(\w+)', line)
+        if found:
+            file = found[2] or file
+            line = found[1] + names.get((file, found[3]), found[3]) + line[found.end() :]
+        lines.append(line)
+    return "\n".join(lines) + "\n"
 
 
 def _names(folder: Path) -> Path:
@@ -127,7 +129,7 @@ def main() -> None:
     parser.add_argument("--read", type=Path, metavar="FILE", help="compile nothing; print a board's traceback readably")
     asked = parser.parse_args()
     if asked.read:
-        print(readable(asked.read.read_text(encoding="utf-8"), asked.folder))
+        print(readable(asked.read.read_text(encoding="utf-8"), asked.folder), end="")
         return
     total = compiled(asked.folder, asked.arch)
     seal(asked.folder)

@@ -1,10 +1,9 @@
 """Shorter names for what a board's files define: each name is a word in every file that uses it, and again in RAM.
 
-For a computer, never for a board. What more than one file names has one short name throughout; what a file alone names
-(with those whose classes it builds on) has one that other files use for something else of their own. So nothing is
-looked up by a name that was not its own. What is, or may be, looked up from outside keeps its name: words in quotes,
-keywords, what is told to stay, and what the objects of Python and of the hardware bear. A function's parameters get
-their names from one short row.
+For a computer, never for a board. Two names share a short one if no file, nor any whose classes it builds on, has both;
+what is set from outside its class shares with none. So nothing is looked up by a name that was not its own. What is, or
+may be, looked up from outside keeps its name: words in quotes, keywords, what is told to stay, and what the objects of
+Python and of the hardware bear. A function's parameters get their names from one short row.
 """
 
 import ast
@@ -15,7 +14,24 @@ import keyword
 from mesofirmware.build_constants import words
 
 _HARDWARE = (
-    *("Counter", "OneWire", "crc8", "digest", "disable", "fill", "n", "phase", "pin", "poll", "put", "seed", "state"),
+    *(
+        "Counter",
+        "OneWire",
+        "abort",
+        "build",
+        "crc8",
+        "digest",
+        "disable",
+        "fill",
+        "major",
+        "n",
+        "phase",
+        "pin",
+        "poll",
+        "put",
+        "seed",
+        "state",
+    ),
     "status",
 )
 """What MicroPython's own modules and objects bear, and something here as well: `tests.house.stock` knows of each."""
@@ -25,10 +41,6 @@ _LETTERS = _PARAMETERS + "opqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 _SHORT = (*_LETTERS, *[one + other for one in _LETTERS for other in _LETTERS])
 
 
-EVERYWHERE = ""
-"""In `shortened`'s answer: the module of names that mean the same in all."""
-
-
 def shortened(trees: "dict[str, ast.Module]", border: "list[ast.Module]") -> "dict[str, dict[str, str]]":
     """Rename in `trees`; what the short names stand for, by module. Names that the programs of `border` use stay."""
     kept = {*_HARDWARE, *keyword.kwlist}.union(*(dir(each) for each in _PYTHON), *(_reached(each) for each in border))
@@ -36,42 +48,34 @@ def shortened(trees: "dict[str, ast.Module]", border: "list[ast.Module]") -> "di
     variables = set().union(*(_variables(tree) for tree in trees.values()))
     attributes = set().union(*(_attributes(tree) for tree in trees.values()))
     defined = set().union(*(_defined(tree) for tree in trees.values())) - kept
-    families = _families(trees)
     homes: dict = {}
     for home, tree in trees.items():
         for name in (_variables(tree) | _attributes(tree)) & defined:
             homes.setdefault(name, []).append(home)
-    groups = _groups(homes, families, variables)
-    free = [each for each in _SHORT if each not in kept | (attributes - homes.keys())]
-    found: dict = {home: {} for home in (EVERYWHERE, *trees)}
-    for group in groups:
+    families = _families(trees)
+    lonely = set().union(*(_set_from_outside(tree) for tree in trees.values()))
+    free = {each: set() for each in _SHORT if each not in kept | (attributes - homes.keys())}
+    short: dict = {}
+    for name in sorted(homes, key=lambda name: (-len(homes[name]), name)):
+        where = set(families.values()) if name in lonely else {families[home] for home in homes[name]}
         # an attribute may be named as a parameter is, since it has a dot before it
-        hides = any(name in variables for _, name in group)
-        new = next(each for each in free if not hides or (each not in variables and each not in _PARAMETERS))
-        free.remove(new)
-        for family, name in group:
-            for home in [EVERYWHERE] if family == EVERYWHERE else [each for each in trees if families[each] == family]:
-                found[home][name] = new
+        hides = name in variables
+        short[name] = next(
+            each
+            for each in free
+            if not free[each] & where and not (hides and (each in variables or each in _PARAMETERS))
+        )
+        free[short[name]] |= where
     keywords = {node.arg for tree in trees.values() for node in ast.walk(tree) if isinstance(node, ast.keyword)}
-    for home, tree in trees.items():
-        _Renaming({**found[EVERYWHERE], **found[home]}, keywords).visit(tree)
-    return {home: {new: old for old, new in names.items()} for home, names in found.items()}
+    for tree in trees.values():
+        _Renaming(short, keywords).visit(tree)
+    return {home: {short[name]: name for name in homes if home in homes[name]} for home in trees}
 
 
-def _groups(homes: dict, families: "dict[str, str]", variables: "set[str]") -> "list[list[tuple[str, str]]]":
-    """Names that can share a short one, with their family, the most used first."""
-    everywhere, alone, count = [], {}, {}
-    for name, where in sorted(homes.items(), key=lambda item: (-len(item[1]), item[0])):
-        own = {families[home] for home in where}
-        if len(own) > 1:
-            everywhere.append([(EVERYWHERE, name)])
-        else:
-            kind = (*own, name in variables)
-            count[kind] = count.get(kind, 0) + 1
-            alone.setdefault((name in variables, count[kind]), []).append((*own, name))
-    groups = [*everywhere, *alone.values()]
-    groups.sort(key=lambda group: -sum(len(homes[name]) for _, name in group))
-    return groups
+def _set_from_outside(tree: ast.AST) -> "set[str]":
+    """Attributes that are set of anything but `self`."""
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)]
+    return {node.attr for node in nodes if ast.unparse(node.value) != "self"}
 
 
 def _families(trees: "dict[str, ast.Module]") -> "dict[str, str]":

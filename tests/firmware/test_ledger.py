@@ -384,3 +384,27 @@ def test_sessions_are_not_used_twice():
         book = ledger.Ledger(Fram(content), bytes((boot,)) * 4)
         given += [book.begin_session() for _ in range(3)]
     assert given == list(range(1, 13))
+
+
+def test_day_and_occasion_last_and_a_treatment_that_is_not_written_is_none():
+    store = Fram(bytearray(SIZE))
+    book = ledger.Ledger(store, BOOT)
+    book.set_day(9_500)
+    book.start_treatment(5)
+    store.forgets = store.writes
+    with pytest.raises(StoreFailed):
+        book.start_treatment(6)
+    for seen in (book, ledger.Ledger(Fram(store.content), LATER_BOOT)):
+        assert (seen.day, seen.treatment, seen.occasion) == (9_500, 5, 1)
+
+
+def test_sessions_of_a_corrupt_ledger_begin_anywhere():
+    content = full(2)
+    content[1] ^= 1
+    before = bytes(content)
+    for boot, first in ((b"\x01\x02ab", 0x0202), (b"\xff\xffab", 1)):
+        book = ledger.Ledger(Fram(content), boot)
+        assert book.corrupt and book.begin_session() == first
+        book.set_day(9_500)
+        book.keep_latches(1)
+        assert content == before

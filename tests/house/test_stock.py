@@ -51,3 +51,10 @@ def test_what_a_board_has_not_is_found(tmp_path: Path, stubs: Path, file: str, t
 def test_without_stubs_nothing_passes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert stock.main(tmp_path) == 1
     assert "no stubs of a board" in capsys.readouterr().err
+
+
+def test_what_the_boards_objects_bear_is_not_renamed(stubs: Path) -> None:
+    (stubs / "machine.pyi").write_text("class Pin:\n    OUT: int\n    def value(self): ...")
+    assert stock.renamed(stubs, {"Pin", "value", "OUT", "dose"}) == [
+        f"build_names: {name} is the board's own as well: keep it" for name in ("OUT", "Pin", "value")
+    ]

@@ -140,7 +140,7 @@ def _limits(node: ast.AST) -> Iterator[ast.AST | None]:
 
 
 def _is_for_types(node: ast.AST) -> bool:
-    """Whether it is `if TYPE_CHECKING`, which the board never takes."""
+    """Whether it is `if TYPE_CHECKING`, which no board runs."""
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from types import CodeType
 
 import pytest
 
-from mesofirmware import build
+from mesofirmware import build, build_names
 from tests.summary import TOLD
 
 MOST = 75_000
@@ -80,6 +81,88 @@ def test_integers_stand_where_they_are_used(tmp_path: Path) -> None:
     # what is looked up by its name, or imported by it, stays
     assert ast.unparse(trees["pack.one"]) == FOLDED.strip()
     assert ast.unparse(trees["pack.two"]) == "from pack.one import KEPT\nROWS = (3, KEPT)"
+
+
+def test_short_names_make_the_same_program() -> None:
+    """Compiled, what is renamed differs from what is not in nothing but names, and these are the map's."""
+    texts, names = build.program()
+    for name, tree in build.folded(build.sources()).items():
+        path = name.replace(".", "/")
+        given = texts.get(path) or texts.get(f"{path}/__init__", "")
+        long = names[name]
+        assert looked_up(bare(given), long) == looked_up(bare(ast.unparse(tree)), {}), name
+
+
+def bare(text: str) -> CodeType:
+    """A program compiled without the annotations that viper has: CPython would keep them, names included."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            node.returns = None
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+    return compile(tree, "", "exec")
+
+
+def looked_up(code: CodeType, long: dict[str, str]) -> list[object]:
+    """Instructions, constants and names by which something is looked up; no function's own variables."""
+    found: list[object] = [code.co_code, code.co_argcount, [long.get(name, name) for name in code.co_names]]
+    for value in code.co_consts:
+        if isinstance(value, CodeType):
+            found += [long.get(value.co_name, value.co_name), looked_up(value, long)]
+        elif isinstance(value, tuple):  # also names that are imported
+            found.append([long.get(each, each) for each in value])
+        else:
+            found.append(long.get(value, value) if isinstance(value, str) else value)
+    return found
+
+
+BASE = """
+from pack import two
+class Base:
+    def __init__(self):
+        self._far = 1
+        self.both = two.apart
+"""
+DERIVED = """
+from pack import one
+class Derived(one.Base):
+    def __init__(self, given):
+        self._near = given
+        self.append = 'said'
+def apart(said):
+    return said.both + said._alone
+"""
+LONELY = """
+def _own(given):
+    given._lonely = 3
+"""
+
+
+def test_what_is_looked_up_elsewhere_keeps_its_name(tmp_path: Path) -> None:
+    trees = build.folded(written(tmp_path, one=BASE, two=DERIVED, three=LONELY))
+    border = [ast.parse("thing.said")]
+    names = build_names.shortened(trees, border)
+    every = {each for known in names.values() for each in known.values()}
+    assert every == {"_far", "_near", "_own", "_lonely", "both", "apart", "Base", "Derived"}
+    assert {"append", "said", "__init__", "two", "one"}.isdisjoint(every)
+    new = {old: short for known in names.values() for short, old in known.items()}
+    # a class has what its base has
+    assert new["_far"] != new["_near"]
+    # what is set from outside is told from everything, whatever else shares
+    others = {short for known in names.values() for short, old in known.items() if old != "_lonely"}
+    assert new["_lonely"] not in others and new["_own"] in {new["Base"], new["Derived"], new["apart"]}
+
+
+def test_a_traceback_is_read_with_the_sources_names(tmp_path: Path) -> None:
+    build.compiled(tmp_path / "board", extra=())
+    _, names = build.program()
+    step = next(new for new, old in names["mesofirmware.app"].items() if old == "_look_at_stores")
+    failed = next(new for new, old in names["mesofirmware.records"].items() if old == "StoreFailed")
+    head = "Traceback (most recent call last):\n"
+    said = f'{head}  File "app", line 1, in {step}\n  File "records", line 1, in <module>\n{failed}: no answer\n'
+    read = said.replace(f"in {step}", "in _look_at_stores").replace(failed, "StoreFailed")
+    assert build.readable(said, tmp_path / "board") == read
 
 
 def test_a_file_that_does_not_compile_is_said(tmp_path: Path) -> None:
