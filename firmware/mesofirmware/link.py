@@ -156,8 +156,11 @@ class Watched:
 
     def __init__(self, store: "Store", link: Link) -> None:
         self._store = store
-        self.read = store.read
         self.look = link.look
+
+    def read(self, at: int, buf: bytearray, n: int) -> None:
+        """See the port."""
+        self._store.read(at, buf, n)
 
     def write(self, at: int, buf: bytearray, n: int) -> None:
         """See the port."""
