@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from mesofirmware.latches import Latches
 
 _MOST = 0xFFFF
+_LARGEST = (1 << 29) - 1
+"""What an alarm's event can bear, of a value that a failing sensor makes up."""
 
 
 class Alarms:
@@ -40,7 +42,7 @@ class Alarms:
         v[wire.EVENT_ALARM_ALARM] = alarm
         v[wire.EVENT_ALARM_PRIORITY] = priority
         v[wire.EVENT_ALARM_LATCHES] = self._latches.bits
-        v[wire.EVENT_ALARM_VALUE] = value
+        v[wire.EVENT_ALARM_VALUE] = max(-_LARGEST, min(_LARGEST, value))
         self._show()
         self.on_alarm()
 
