@@ -162,10 +162,10 @@ class App:
         tested_ms = (self._clock.ms - self._selftest.ran_ms) & tick.MASK
         if tested_ms >= limits.SELF_TEST_MS and self._transaction.state == wire.STATE_IDLE:
             self._selftest.run(self._clock.ms)
+        report = self._report(now)
         if self._transaction.state == wire.STATE_IDLE and self._log.chain():
             self._hurries = False
             return 0
-        report = self._report(now)
         if report < wait:
             wait = report
         if look < wait:

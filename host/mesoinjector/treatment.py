@@ -12,7 +12,7 @@ from mesoinjector.injector import Injector
 from mesoinjector.plans import FractionalPlan, FractionalZone, MeteredPlan, MeteredZone, Plan
 from mesoinjector.record import DoseRecord, FractionalRecord, Sample, Stroke, TreatmentRecord
 from mesoinjector.results import Delivered, NotDelivered, Result
-from mesoprotocol import messages
+from mesoprotocol import messages, wire
 
 STROKE_BYTES = 7
 STEADY, BAD = 1, 2
@@ -184,6 +184,8 @@ class Treatment:
                 self._start_us = event.time
             t = event.time - self._start_us
             self._samples.append(Sample(t, event.pressure_pa, event.plunger_nl, event.needle_um))
+        elif isinstance(event, messages.PhaseEvent) and event.state == wire.STATE_ARMED:
+            self._strokes = {}  # what came since the last run's end was its own
         elif isinstance(event, messages.StrokeRecordsEvent):
             self._take_strokes(event.first, event.records)
             self._on_progress(Progress(self._done + len(self._strokes), self._total, "punctures"))

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from mesofirmware import app, clock, keys, ledger, log, metered, transaction
+from mesofirmware import app, clock, keys, ledger, log, metered, safety
 from mesoprotocol import limits
 
 RING = 2
@@ -24,7 +24,7 @@ BUILD: tuple[tuple[Any, str, Any], ...] = (
     (keys, "_AT", 512),
     (metered, "_CHUNKS", 3),
     (metered, "_LOOK_US", 151_000),
-    (transaction, "_DEADMAN_FEED_US", clock.FOREVER),
+    (safety, "_LOOK_US", clock.FOREVER),
     (app, "_TELEMETRY_DOSE_US", 2 * clock.FOREVER),
     (log.Log, "recover", lambda *_: 0),
     (log.Log, "add", lambda *_: None),

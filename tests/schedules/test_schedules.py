@@ -21,7 +21,7 @@ LEAST = 2_000
 """Schedules in all."""
 EACH = 5
 """Hits of each message x fault."""
-EXAMPLES = LEAST // PARTS - len(cover.cells()) * EACH // PARTS + 5
+EXAMPLES = 30
 """Of the state machine, in one part."""
 REPLAYS, REPLAYS_EACH = 100, 25
 PLANTED = "schedules: planted faults of a host"
