@@ -219,7 +219,7 @@ class Board:
         return int(self.plunger.steps) * 5 // 8
 
     def battery_mv(self) -> int:
-        return 7400
+        return 4000
 
     def enable(self, on: bool) -> None:
         pass
@@ -232,6 +232,12 @@ class Board:
 
     def feed_deadman(self) -> None:
         pass
+
+    def index_count(self) -> int:
+        return 0
+
+    def program_intact(self) -> bool:
+        return True
 
     def light(self, code: int) -> None:
         pass

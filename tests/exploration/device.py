@@ -51,11 +51,13 @@ TIMES = (
     "Transaction._heard_at",
     "Metered._since",
     "Metered._began",
+    "Safety._since",
 )
 """Looked at while a dose is in hand, and only as the time since."""
 UNSEEN_TIMES = (
     # always now
     "Clock.now",
+    "Safety._now",
     # not looked at in what is explored: no runs, no telemetry, no wrong proofs, both trigger lines at once, contact
     # steady at once
     "Transaction._held_at",
@@ -63,6 +65,11 @@ UNSEEN_TIMES = (
     "Gate._contact_at",
     "Gate._pressed_at",
     "App._sampled_at",
+    # the safety channel looks at nothing here; a wake that is late is told, and changes nothing else
+    "Safety._fed_at",
+    "Safety._looked_at",
+    "Safety._home_at",
+    "App._due_at",
     # how long a dose took: written into its record, never compared
     "Clock.ms",
     "Clock._rest_us",

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
-from mesofirmware import access, answers, gate, latches, ledger, session, transaction
+from mesofirmware import access, answers, gate, latches, ledger, safety, session, transaction
 from mesoinjector import results
 from mesoinjector import transaction as host_transaction
 from mesoprotocol import wire
@@ -245,7 +245,12 @@ SWITCHES = (
         _budget("repeat", faults=2, toggles=3, repeats=0),
         "no id is looked up, any number is taken",
     ),
-    Switch(7, "STOP latches and ends nothing", ((session.Session, "stop", _stop_latches_only),), _budget("stop")),
+    Switch(
+        7,
+        "STOP latches and ends nothing",
+        ((session.Session, "stop", _stop_latches_only), (safety.Safety, "halt", lambda *_: None)),
+        _budget("stop"),
+    ),
     Switch(
         7,
         "stop() returns with any numbered answer",
