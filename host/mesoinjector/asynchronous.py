@@ -106,6 +106,10 @@ class AsyncInjector:
         """As `Injector.begin_treatment`."""
         return await self._ask(self.injector.begin_treatment, plan)
 
+    async def new_syringe(self) -> float:
+        """As `Injector.new_syringe`."""
+        return await self._ask(self.injector.new_syringe)
+
     async def prime(self, volume_ml: float, profile: str = "1ml-30G4-aqueous") -> results.Result:
         """As `Injector.prime`."""
         return await self._give(partial(self.injector.prime, volume_ml, profile))

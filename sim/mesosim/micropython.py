@@ -19,8 +19,8 @@ import platformdirs
 
 from mesofirmware import build
 
-HEAP = "397K"
-"""237 KiB, an RP2040's heap under MicroPython; 32 for the FRAM, which is a chip of its own; 128 for the plant and the
+HEAP = "437K"
+"""237 KiB, an RP2040's heap under MicroPython; 32 for the FRAM, which is a chip of its own; 168 for the plant and the
 faults, which no board holds. Objects are twice as large on a 64-bit port."""
 
 WORLD = {"mesosim": ("__init__", "device"), "mesosim.world": ()}
