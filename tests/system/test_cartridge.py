@@ -241,3 +241,9 @@ def test_the_command_line_says_what_is_mounted() -> None:
     said = json.loads(done.stdout)
     assert said["device_says"] == "date_unknown" and said["journal_says"] == "new"
     assert (said["kind"], said["needles"], said["lot"]) == ("puncture", 12, "LOT-2601")
+
+
+def test_the_command_line_says_that_another_syringe_is_mounted() -> None:
+    done = CliRunner().invoke(app, ["syringe", "--device", "sim://cpython?seed=3", "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == {"left_ml": 1.0}

@@ -30,7 +30,7 @@ def folder(watchdog: rp2_watchdog.Watchdog, answer: int) -> str:
 
 
 def run(watchdog: rp2_watchdog.Watchdog, path: str) -> None:
-    """Load the application from a folder, and call it for ever. What it lacks is the safe one's."""
+    """Load the application from a folder, and call it for ever."""
     if path != SAFE_FOLDER:
         sys.path.insert(0, path)
         for name in sorted(sys.modules):

@@ -1,4 +1,4 @@
-"""`mesoinjector settings`, `calibrate`, `cartridge` and `log`: what a device knows of itself. Nothing here moves."""
+"""`mesoinjector settings`, `calibrate`, `cartridge`, `syringe` and `log`: what a device knows of itself. Nothing moves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `mesoinjector`."""
-    for command in (settings, calibrate, cartridge, log):
+    for command in (settings, calibrate, cartridge, syringe, log):
         app.command()(command)
 
 
@@ -62,6 +62,19 @@ def cartridge(device: Device, journal: JournalPath = None, as_json: AsJson = Fal
         "journal_says": "new" if book is None else f"used in treatment {book[1]} of {book[0]}",
     }
     _print(facts, as_json)
+
+
+def syringe(
+    device: Device,
+    journal: JournalPath = None,
+    key: Annotated[
+        Path | None, typer.Option("--key", help="File with the operator's key, of a device that has keys.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say that another syringe is mounted, a full one. Until then the device counts on with the former one's rest."""
+    with Injector.open(device, journal, key) as injector:
+        _print({"left_ml": injector.new_syringe()}, as_json)
 
 
 def log(
