@@ -1,4 +1,4 @@
-"""`mesoinjector settings`, `calibrate`, `cartridge`, `syringe` and `log`: what a device knows of itself. Nothing moves."""
+"""`mesoinjector settings`, `calibrate`, `cartridge`, `syringe`, `log`: what a device knows of itself. Nothing moves."""
 
 from __future__ import annotations
 
