@@ -60,9 +60,13 @@ _prepare = transaction.Transaction.prepare
 
 
 def _prepare_anything(self: Any, now: int, body: Any, at: int, n: int, args: list, is_run: bool) -> int:
-    args[wire.PREPARE_N] = self._ledger.next_n
+    book = self._ledger
+    following = book.next_n
+    book.next_n = args[wire.PREPARE_N]
     with patch.object(ledger.Ledger, "remembers", lambda *_: False):
-        return _prepare(self, now, body, at, n, args, is_run)
+        status = _prepare(self, now, body, at, n, args, is_run)
+    book.next_n = self.plan.n = following
+    return status
 
 
 # --- 4, 5 -----------------------------------------------------------------------------------------------------

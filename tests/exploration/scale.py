@@ -11,11 +11,18 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from mesofirmware import app, clock, keys, ledger, log, metered, safety
-from mesoprotocol import limits
+from mesofirmware import alarms, app, clock, keys, ledger, log, metered, safety
+from mesoprotocol import limits, wire
 
 RING = 2
 """Doses that the ledger remembers."""
+
+
+def _latch(self: alarms.Alarms, alarm: int, value: int) -> None:
+    latch = wire.ALARM_TABLE[alarm][1]
+    if latch:
+        self._latches.up(latch)
+
 
 BUILD: tuple[tuple[Any, str, Any], ...] = (
     (limits, "CONTACT_STEADY_MS", 0),
@@ -29,10 +36,11 @@ BUILD: tuple[tuple[Any, str, Any], ...] = (
     (safety, "_PULSES_US", 0),
     (safety, "_LOAD_US", 0),
     (app, "_TELEMETRY_DOSE_US", 2 * clock.FOREVER),
+    (alarms.Alarms, "up", _latch),
     (log.Log, "recover", lambda *_: 0),
     (log.Log, "add", lambda *_: None),
 )
-"""The log is not kept: no rule speaks of it, and each entry would be another state."""
+"""The log is not kept, and of an alarm only its latch is: no rule speaks of them, and each would be another state."""
 
 
 @contextmanager
