@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mesoinjector import Delivered, Injector
+from mesoinjector import Delivered, Injector, plans
 from mesoinjector.connection import MISSING_KEPT, Connection
 from mesoinjector.journal import Journal
 from mesoinjector.links import SimulatedLink
+from mesoinjector.treatment import Treatment
 from mesoprotocol import frame, limits, messages, wire
 from tests.bench_of_one import Bench, world
 
@@ -178,3 +180,38 @@ def test_an_event_of_long_ago_is_not_taken_for_a_later_one(ago: int, here: Bench
     assert injector._pump.request(messages.ReadEvent(newest)).msg_id
     old = injector._pump.request(messages.ReadEvent((newest - ago) & 0xFFFF))
     assert (old.msg_id, old.payload) == (0, b"")
+
+
+PLAN = """
+[plan]
+name = "Two zones"
+mode = "fractional"
+strokes = 140
+rate_per_min = 900
+needles = 12
+
+[[zone]]
+name = "cheek"
+strokes = 80
+depth_mm = 0.8
+area_cm2 = 40
+[[zone]]
+name = "cheekbone"
+strokes = 60
+depth_mm = 0.5
+area_cm2 = 40
+"""
+
+
+def test_a_stroke_that_is_told_late_is_not_the_next_runs(here: Bench, tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(PLAN)
+    injector = here.connect()
+    treatment = Treatment(injector, plans.load(tmp_path / "plan.toml"), lambda _: None)
+
+    def late(event: Any) -> None:
+        if isinstance(event, messages.PhaseEvent) and event.state == wire.STATE_PREPARED and treatment.record.runs:
+            treatment._take(messages.StrokeRecordsEvent(79, 1, bytes(7)))
+
+    injector.listen(late)
+    assert treatment.run()
+    assert [len(run.records) for run in treatment.record.runs] == [80, 60]
