@@ -1269,7 +1269,7 @@ STATUS_CAUSES = {
     3002: ("limit", "the zone is unknown, or depth or volume exceed what it allows", "choose less depth or volume for this zone"),
     3003: ("limit", "the treatment's total would exceed 20 ml", "end the treatment"),
     3004: ("limit", "more than 20 % of the area would be punctured", "fewer strokes, or a larger area"),
-    3005: ("limit", "what is left in the syringe does not cover the volume", "change the syringe"),
+    3005: ("limit", "what is left in the syringe does not cover the volume", "mount a full syringe, say so (NEW_SYRINGE), and prime"),
     3006: ("limit", "the strokes need more time than the run allows", "fewer strokes, or a longer time limit"),
     3007: ("limit", "priming would exceed 0.5 ml in all for this treatment", "look for a leak or a loose syringe"),
     3009: ("limit", "needle, fluid and pressure limit of the profile do not allow this flow, or the rate leaves the needle less than three time constants in skin", "choose less flow or a lower rate, or another needle and its profile"),

@@ -5,7 +5,7 @@ Ids, enumerations and field tables (see `codec`).
 
 MAJOR = 1
 MINOR = 2
-SCHEMA_HASH = b'\x9e\x12\xfc\xa9'
+SCHEMA_HASH = b'\x0b\xff^R'
 
 STATE_IDLE = 0
 STATE_PREPARED = 1
