@@ -109,16 +109,18 @@ DOSES: list[tuple[dict[str, int], int]] = [
 ]
 
 
-@pytest.mark.requirement("SR-01", "SR-02")
+@pytest.mark.requirement("SR-01", "SR-02", "SR-21")
 @pytest.mark.parametrize(("changed", "status"), DOSES)
 def test_a_dose(changed: dict[str, int], status: int) -> None:
     assert dose(**changed) == status  # type: ignore[arg-type]
 
 
+@pytest.mark.requirement("SR-02")
 def test_without_a_treatment_nothing_leaves_the_syringe() -> None:
     assert dose(at=book(0)) == series(at=book(0)) == run(at=book(0)) == wire.S_NO_TREATMENT
 
 
+@pytest.mark.requirement("SR-11", "SR-18")
 @pytest.mark.parametrize(("inputs", "status"), interlocks(READY, wire.INPUT_SYRINGE))
 def test_what_must_be_so_for_a_dose(inputs: int, status: int) -> None:
     assert dose(inputs=inputs) == series(inputs=inputs) == status
@@ -204,7 +206,7 @@ SERIES: list[tuple[dict[str, int], int]] = [
 ]
 
 
-@pytest.mark.requirement("SR-01", "SR-02")
+@pytest.mark.requirement("SR-01", "SR-02", "SR-21")
 @pytest.mark.parametrize(("changed", "status"), SERIES)
 def test_a_series(changed: dict[str, int], status: int) -> None:
     assert series(**changed) == status  # type: ignore[arg-type]
@@ -292,6 +294,7 @@ def test_a_run(changed: dict[str, int], status: int) -> None:
     assert run(**changed) == status  # type: ignore[arg-type]
 
 
+@pytest.mark.requirement("SR-11", "SR-18")
 @pytest.mark.parametrize(("inputs", "status"), interlocks(MOUNTED, wire.INPUT_CARTRIDGE))
 def test_what_must_be_so_for_a_run(inputs: int, status: int) -> None:
     assert run(inputs=inputs) == (MAY if status == OK else status)

@@ -1,4 +1,4 @@
-"""MC/DC of the conditions joined by `and` and `or`, as pymcdc sees it: a second opinion beside mutants of each condition.
+"""MC/DC of conditions that `and` and `or` join, as pymcdc sees it: a second opinion beside mutants of each condition.
 
 Of pymcdc 0.2.6 the instrumentation and the judgement of pairs are used: its command runs one unittest file. It takes an
 `if` within an `if` for two decisions, of which each has one condition: that is left to the mutants.
@@ -93,7 +93,7 @@ def lacking(tests: Sequence[str] = TESTS) -> tuple[int, list[str]]:
 
 
 def is_shown(rows: set[str], condition: int) -> bool:
-    """Whether two outcomes of a decision differ by this condition alone, from 1: `V`, `F`, or `X` if it was not asked."""
+    """Whether two outcomes of a decision differ by this condition alone, from 1: `V`, `F`, or `X`: not asked."""
     from pymcdc.verifica_mcdc import par_mcdc
 
     return any(par_mcdc(one, other, condition) for one, other in itertools.combinations(sorted(rows), 2))

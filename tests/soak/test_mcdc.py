@@ -1,4 +1,4 @@
-"""Each condition that `and` or `or` joins in the safety channel, the rules and the ledger decides by itself, somewhere."""
+"""Each condition that `and` or `or` joins in the safety channel, the rules and the ledger decides alone, somewhere."""
 
 from __future__ import annotations
 
