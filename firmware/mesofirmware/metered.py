@@ -29,8 +29,12 @@ _WAY_IN_MS = 700
 """Homing the depth stop over 4 mm (200 ms), setting it (200 ms), and inserting, at most."""
 _LATE_MS = 500
 """A dose that is so late has lost the end of a batch."""
-_FLOW_LOOKS = 3
-"""Fluid flows when so many looks in a row say so: one may be wrong."""
+_LOOKS = 3
+"""A prime flows, or a dose leaks, when so many looks in a row say so: one may be wrong."""
+_RISEN = 4
+"""Time constants of the needle alone after which the pressure has risen, by 98 %; skin lets it rise higher at once."""
+_CLEAR_PA = 3_900
+"""What the needle alone must need, so that a tenth of it is twice the pressure sensor's noise (205 Pa rms)."""
 
 
 class Metered:
@@ -75,7 +79,7 @@ class Metered:
         self._since = 0
         self._began = 0
         self._limit_us = 0
-        self._flow_looks = 0
+        self._odd_looks = 0
 
     def begin(self, now: int, plan: "Plan") -> None:
         """Start to move as planned. START is in the ledger."""
@@ -95,7 +99,7 @@ class Metered:
         self.strokes = 0
         self.worst_depth_um = 0
         self._steps_fed = 0
-        self._flow_looks = 0
+        self._odd_looks = 0
         self._resume = False
         self._interval = motion.plunger_interval(profile, self._flow)
         if prime:
@@ -276,6 +280,9 @@ class Metered:
         if stored_nl > in_flow_nl + limits.OCCLUSION_NL or pa > most_pa:
             self.abort(now, wire.REASON_OCCLUSION)
             return
+        if not self._prime and self._leaks(now, pa):
+            self.abort(now, wire.REASON_LEAK)
+            return
         if self._leg_left:
             self._feed_plunger()
         elif not board.plunger.busy():
@@ -295,14 +302,23 @@ class Metered:
             return
         stored_nl = volume.stored_nl()
         if stored_nl <= volume.flat_nl():
-            self._flow_looks = 0
+            self._odd_looks = 0
             return
-        volume.sees_flow(stored_nl, self._flow_looks == 0)
-        self._flow_looks += 1
-        if self._flow_looks == _FLOW_LOOKS:
+        volume.sees_flow(stored_nl, self._odd_looks == 0)
+        self._odd_looks += 1
+        if self._odd_looks == _LOOKS:
             self._flush_steps = motion.plunger_steps(limits.PRIME_FLUSH_NL, self._profile)
             self._flushed = self._leg_left >= self._flush_steps
             self._leg_left = min(self._leg_left, self._flush_steps)
+
+    def _leaks(self, now: int, pa: int) -> bool:
+        """Whether fluid flows too easily: skin, whatever it is, only adds to what the needle resists."""
+        volume = self.volume
+        needle_pa = volume.needle * self._flow // 1000
+        if needle_pa < _CLEAR_PA or tick.diff(now, self._since) < _RISEN * volume.needle * volume.compliance:
+            return False
+        self._odd_looks = self._odd_looks + 1 if pa * 100 < needle_pa * limits.LEAK_PERCENT else 0
+        return self._odd_looks == _LOOKS
 
     def _settle(self, now: int) -> int:
         """Wait for the pressure to fall before the needle leaves; 0 when it may."""
@@ -333,8 +349,12 @@ class Metered:
         percent = measured * 100 // nominal
         if percent < limits.COMPLIANCE_MIN_PERCENT or percent > limits.COMPLIANCE_MAX_PERCENT:
             self.reason = wire.REASON_COMPLIANCE
-        else:
-            self.volume.compliance = measured
+            return
+        needle = self._compliance.fall_pa() * 1000 // self._flow
+        if needle * 100 < self._profile[limits.PROFILE_NEEDLE_PA_S_PER_UL] * limits.NEEDLE_MIN_PERCENT:
+            self.reason = wire.REASON_LEAK
+        self.volume.compliance = measured
+        self.volume.needle = needle
 
     def _leave(self, now: int) -> None:
         """Let the needle out."""
@@ -367,7 +387,7 @@ class Metered:
     def _finish(self) -> None:
         self._safety.rest()
         flowed = not self._prime or self._flush_steps >= 0
-        agrees = self.volume.end(self.reason == wire.REASON_OCCLUSION, self.drip, flowed)
+        agrees = self.volume.end(self.reason, self.drip, flowed)
         if not agrees and self.reason == wire.REASON_COMPLETE:
             self.reason = wire.REASON_ENCODER
         self.phase = FINISHED

@@ -367,8 +367,8 @@ class Transaction:
         self._alarms.so(wire.ALARM_NEAR_EMPTY, near, 0)
         if near:
             o[ledger.O_FLAGS] |= wire.FLAG_NEAR_EMPTY
-        if m.reason == wire.REASON_OCCLUSION:
-            self.primed = False  # relief has left slack behind the plunger
+        if m.reason in (wire.REASON_OCCLUSION, wire.REASON_LEAK):
+            self.primed = False  # slack behind the plunger, or what was measured holds no longer
         if self.plan.is_prime:
             self._primed_nl += m.volume.upper_nl
             self.primed = m.reason == wire.REASON_COMPLETE

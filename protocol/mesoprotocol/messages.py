@@ -963,6 +963,7 @@ REASON_NAMES = {
     21: "STORE",
     22: "EXPIRED",
     23: "COMPLIANCE",
+    24: "LEAK",
     40: "OVER_DELIVERY",
     41: "UNDER_DELIVERY",
     42: "IN_SKIN",
@@ -1023,6 +1024,7 @@ ALARM_NAMES = {
     21: "NEAR_EMPTY",
     22: "LOOP_OVERRUN",
     23: "COMPLIANCE",
+    24: "LEAK",
 }
 PRIORITY_NAMES = {
     1: "LOW",
@@ -1102,6 +1104,7 @@ REASON_ABOUT = {
     21: "the ledger could not be written",
     22: "no COMMIT came within 5 s of PREPARE",
     23: "the syringe gives way by more than 1.5 times its profile (air in it), or by less than half: another one is mounted",
+    24: "the pressure stays below what the needle alone needs: fluid leaves elsewhere, or air has come in",
     40: "the plunger ran further or faster than what was armed",
     41: "the plunger's carriage went less far than the dose needs",
     42: "the needle was out of the handpiece for longer than what was armed can take",

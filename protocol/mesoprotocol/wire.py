@@ -5,7 +5,7 @@ Ids, enumerations and field tables (see `codec`).
 
 MAJOR = 1
 MINOR = 2
-SCHEMA_HASH = b'\x9e\x12\xfc\xa9'
+SCHEMA_HASH = b'.\xdcT\xe0'
 
 STATE_IDLE = 0
 STATE_PREPARED = 1
@@ -55,6 +55,7 @@ REASON_NO_FLOW = 20
 REASON_STORE = 21
 REASON_EXPIRED = 22
 REASON_COMPLIANCE = 23
+REASON_LEAK = 24
 REASON_OVER_DELIVERY = 40
 REASON_UNDER_DELIVERY = 41
 REASON_IN_SKIN = 42
@@ -101,6 +102,7 @@ ALARM_BATTERY_LOW = 20
 ALARM_NEAR_EMPTY = 21
 ALARM_LOOP_OVERRUN = 22
 ALARM_COMPLIANCE = 23
+ALARM_LEAK = 24
 PRIORITY_LOW = 1
 PRIORITY_MEDIUM = 2
 PRIORITY_HIGH = 3
@@ -216,9 +218,10 @@ ALARM_TABLE = (
     (1, 0),
     (1, 0),
     (2, 64),
+    (2, 64),
 )
 # The alarm that a reason is, 0 for none
-ALARM_OF_REASON = (0, 0, 0, 0, 0, 16, 0, 0, 0, 9, 3, 13, 0, 12, 1, 0, 15, 14, 0, 4, 0, 7, 0, 23, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 18, 8, 10, 11, 19, 6)
+ALARM_OF_REASON = (0, 0, 0, 0, 0, 16, 0, 0, 0, 9, 3, 13, 0, 12, 1, 0, 15, 14, 0, 4, 0, 7, 0, 23, 24, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 18, 8, 10, 11, 19, 6)
 
 # Rows of field tables: kind, size, low, high
 BYTES16 = (2, 16, 0, 0)
