@@ -29,12 +29,8 @@ _WAY_IN_MS = 700
 """Homing the depth stop over 4 mm (200 ms), setting it (200 ms), and inserting, at most."""
 _LATE_MS = 500
 """A dose that is so late has lost the end of a batch."""
-_LOOKS = 3
-"""A prime flows, or a dose leaks, when so many looks in a row say so: one may be wrong."""
-_RISEN = 4
-"""Time constants of the needle alone after which the pressure has risen, by 98 %; skin lets it rise higher at once."""
-_CLEAR_PA = 3_900
-"""What the needle alone must need, so that a tenth of it is twice the pressure sensor's noise (205 Pa rms)."""
+_FLOW_LOOKS = 3
+"""Fluid flows when so many looks in a row say so: one may be wrong."""
 
 
 class Metered:
@@ -79,7 +75,7 @@ class Metered:
         self._since = 0
         self._began = 0
         self._limit_us = 0
-        self._odd_looks = 0
+        self._flow_looks = 0
 
     def begin(self, now: int, plan: "Plan") -> None:
         """Start to move as planned. START is in the ledger."""
@@ -99,7 +95,7 @@ class Metered:
         self.strokes = 0
         self.worst_depth_um = 0
         self._steps_fed = 0
-        self._odd_looks = 0
+        self._flow_looks = 0
         self._resume = False
         self._interval = motion.plunger_interval(profile, self._flow)
         if prime:
@@ -280,7 +276,7 @@ class Metered:
         if stored_nl > in_flow_nl + limits.OCCLUSION_NL or pa > most_pa:
             self.abort(now, wire.REASON_OCCLUSION)
             return
-        if not self._prime and self._leaks(now, pa):
+        if not self._prime and volume.leaks(pa, self._flow, tick.diff(now, self._since)):
             self.abort(now, wire.REASON_LEAK)
             return
         if self._leg_left:
@@ -302,23 +298,14 @@ class Metered:
             return
         stored_nl = volume.stored_nl()
         if stored_nl <= volume.flat_nl():
-            self._odd_looks = 0
+            self._flow_looks = 0
             return
-        volume.sees_flow(stored_nl, self._odd_looks == 0)
-        self._odd_looks += 1
-        if self._odd_looks == _LOOKS:
+        volume.sees_flow(stored_nl, self._flow_looks == 0)
+        self._flow_looks += 1
+        if self._flow_looks == _FLOW_LOOKS:
             self._flush_steps = motion.plunger_steps(limits.PRIME_FLUSH_NL, self._profile)
             self._flushed = self._leg_left >= self._flush_steps
             self._leg_left = min(self._leg_left, self._flush_steps)
-
-    def _leaks(self, now: int, pa: int) -> bool:
-        """Whether fluid flows too easily: skin, whatever it is, only adds to what the needle resists."""
-        volume = self.volume
-        needle_pa = volume.needle * self._flow // 1000
-        if needle_pa < _CLEAR_PA or tick.diff(now, self._since) < _RISEN * volume.needle * volume.compliance:
-            return False
-        self._odd_looks = self._odd_looks + 1 if pa * 100 < needle_pa * limits.LEAK_PERCENT else 0
-        return self._odd_looks == _LOOKS
 
     def _settle(self, now: int) -> int:
         """Wait for the pressure to fall before the needle leaves; 0 when it may."""

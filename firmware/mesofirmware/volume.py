@@ -17,6 +17,12 @@ _SOFTEST = 2
 """How much more than its profile says a syringe may store, in the lower bound that is kept while it dispenses."""
 _SIGMA_PA = 1_000
 """Pressure noise that profiles are judged by (A-23)."""
+_LOW_LOOKS = 3
+"""It leaks when so many looks in a row say so: one may be wrong."""
+_RISEN = 4
+"""Time constants of the needle alone after which the pressure has risen, by 98 %; skin lets it rise higher at once."""
+_CLEAR_PA = 3_900
+"""What the needle alone must need, so that a tenth of it is twice the pressure sensor's noise (205 Pa rms)."""
 REVERSAL_UM = 100
 """Play, and the bend of the rod under its friction, which a plunger that turns back runs through first; estimate."""
 
@@ -47,6 +53,7 @@ class Volume:
         self.exit_nl = 0
         """Stored when the needle left, the last time."""
         self._highest_nl = 0
+        self._low_looks = 0
         self._lost_nl = 0
         """The same, of all times."""
         self._rest_nl = 0
@@ -63,6 +70,7 @@ class Volume:
         self._base_pa = board.pressure_pa()
         self._stored_at_flow = 0
         self._flows = not is_prime
+        self._low_looks = 0
         self.exit_nl = self._lost_nl = self._rest_nl = 0
 
     # --- Now ------------------------------------------------------------------------------------------
@@ -111,6 +119,14 @@ class Volume:
         upper = steps * self._profile[limits.PROFILE_PL_PER_STEP] // 1000
         self._highest_nl = upper + self._tolerance(upper)
         return self._highest_nl
+
+    def leaks(self, pa: int, flow_nl_per_s: int, flows_us: int) -> bool:
+        """Whether fluid flows too easily, at `pa`, since `flows_us`: skin, whatever it is, only adds to the needle."""
+        needle_pa = self.needle * flow_nl_per_s // 1000
+        if needle_pa < _CLEAR_PA or flows_us < _RISEN * self.needle * self.compliance:
+            return False
+        self._low_looks = self._low_looks + 1 if pa * 100 < needle_pa * limits.LEAK_PERCENT else 0
+        return self._low_looks >= _LOW_LOOKS
 
     # --- Moments --------------------------------------------------------------------------------------
 
