@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mesofirmware.cartridge import Cartridge
     from mesofirmware.ledger import Ledger
 
+_DOSES = (wire.MODE_SINGLE, wire.MODE_TEST, wire.MODE_RETROGRADE)
 _IN_AND_OUT_US = 100_000
 """Twice `motion.half_stroke`."""
 
@@ -31,7 +32,7 @@ def profile(profile_id: int) -> "tuple | None":
 
 
 def dose(args: list, inputs: int, ledger: "Ledger", primed: bool, primed_nl: int, swept: int) -> int:
-    """A single or test dose, or a prime. `primed_nl`: primed so far; `swept`: steps made with this syringe."""
+    """A single, retrograde or test dose, or a prime. `primed_nl`: primed so far; `swept`: steps made with this syringe."""
     mode = args[wire.PREPARE_MODE]
     volume = args[wire.PREPARE_VOLUME_NL]
     depth = args[wire.PREPARE_DEPTH_UM]
@@ -45,7 +46,7 @@ def dose(args: list, inputs: int, ledger: "Ledger", primed: bool, primed_nl: int
     else:
         least = limits.TEST_MIN_NL if mode == wire.MODE_TEST else limits.DOSE_MIN_NL
         most = limits.TEST_MAX_NL if mode == wire.MODE_TEST else limits.DOSE_MAX_NL
-        if mode == wire.MODE_FRACTIONAL or volume < least or volume > most:
+        if mode not in _DOSES or volume < least or volume > most:
             return wire.S_RANGE
         status = _place(args, volume)
         if status != wire.S_OK:

@@ -279,7 +279,7 @@ class Prepare(NamedTuple):
     depth_um: int
     """needle protrusion; 0 when priming [um]"""
     mode: int
-    """SINGLE, PRIME or TEST"""
+    """SINGLE, PRIME, TEST or RETROGRADE"""
     profile: int
     """syringe, needle and fluid"""
     zone: int
