@@ -32,7 +32,7 @@ def profile(profile_id: int) -> "tuple | None":
 
 
 def dose(args: list, inputs: int, ledger: "Ledger", primed: bool, primed_nl: int, swept: int) -> int:
-    """A single, retrograde or test dose, or a prime. `primed_nl`: primed so far; `swept`: steps made with this syringe."""
+    """One dose, single, retrograde or test, or a prime. `primed_nl`: primed so far; `swept`: steps of this syringe."""
     mode = args[wire.PREPARE_MODE]
     volume = args[wire.PREPARE_VOLUME_NL]
     depth = args[wire.PREPARE_DEPTH_UM]
