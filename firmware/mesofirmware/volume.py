@@ -158,7 +158,7 @@ class Volume:
         made = self.made()
         self.steps = max(0, made)
         occluded = reason == wire.REASON_OCCLUSION
-        leaks = reason == wire.REASON_LEAK
+        leaks = reason in (wire.REASON_LEAK, wire.REASON_COMPLIANCE)
         self.exact = agrees and not (occluded or leaks)
         hidden = 0
         if occluded:
@@ -182,7 +182,7 @@ class Volume:
             if not self._flows:
                 self.upper_nl = max(self.upper_nl, swept)
         if leaks:
-            # any share of what was pushed has left elsewhere
+            # any share of what was pushed may have left elsewhere: a leak that comes and goes looks like air at a prime
             self.lower_nl = 0
             self.upper_nl = max(self.upper_nl, self._highest_nl)
         if not agrees:
