@@ -50,7 +50,7 @@ class App:
         self._selftest = selftest.SelfTest(board, self._safety.bounds, self._alarms)
         self._link = link.Link(board, self._safety.halt)
         store = link.Watched(board.store, self._link)
-        self._ledger = ledger.Ledger(store, board.boot_id)
+        self._ledger = ledger.Ledger(store, board.boot_id, self._clock)
         self._settings = settings.Settings(board.files)
         self._settings.calibrate(board.readings)
         self._slots = slots.Slots(board.files)

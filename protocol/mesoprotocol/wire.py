@@ -5,7 +5,7 @@ Ids, enumerations and field tables (see `codec`).
 
 MAJOR = 1
 MINOR = 2
-SCHEMA_HASH = b'\x0b\xff^R'
+SCHEMA_HASH = b'\x83\x7f,o'
 
 STATE_IDLE = 0
 STATE_PREPARED = 1
@@ -136,6 +136,7 @@ S_SYRINGE_EMPTY = 3005
 S_RUN_TIME = 3006
 S_PRIME_LIMIT = 3007
 S_FLOW = 3009
+S_POINT_WAIT = 3010
 S_INTERLOCK = 4001
 S_NOT_PRIMED = 4002
 S_SKIN_CONTACT = 4003

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mesofirmware import ledger, rules
+from mesofirmware import clock, ledger, rules
 from mesoprotocol import limits, wire
 from tests.firmware.fram import Fram
 
@@ -13,7 +13,7 @@ READY = wire.INPUT_SYRINGE | wire.INPUT_NEEDLE_HOME
 @pytest.mark.parametrize(("room_nl", "status"), [(20_400, wire.S_OK), (20_399, wire.S_TREATMENT_LIMIT)])
 def test_the_total_counts_upper_bounds(room_nl: int, status: int) -> None:
     """A dose of 20,000 nl may be 2 % more: 20,400 nl must fit, counted from the upper bound of what went before."""
-    book = ledger.Ledger(Fram(bytearray(32768)), b"boot")
+    book = ledger.Ledger(Fram(bytearray(32768)), b"boot", clock.Clock(0))
     book.start_treatment(5)
     book.write_intent()
     book.outcome[ledger.O_DELIVERED] = 1_000
