@@ -47,10 +47,10 @@ class App:
         self._latches = latches.Latches()
         self._alarms = alarms.Alarms(board, self._latches, self._clock.pair)
         self._safety = safety.Safety(board, self._alarms)
-        self._selftest = selftest.SelfTest(board, self._safety.bounds, self._alarms)
+        self._selftest = selftest.SelfTest(board, self._clock, self._safety.bounds, self._alarms)
         self._link = link.Link(board, self._safety.halt)
         store = link.Watched(board.store, self._link)
-        self._ledger = ledger.Ledger(store, board.boot_id, self._clock)
+        self._ledger = ledger.Ledger(store, board.boot_id)
         self._settings = settings.Settings(board.files)
         self._settings.calibrate(board.readings)
         self._slots = slots.Slots(board.files)
@@ -89,6 +89,7 @@ class App:
             self._answers,
             self._settings,
             self._log,
+            self._selftest,
             self._slots,
         )
         self._transaction.on_change = self._tell_phase
@@ -106,7 +107,7 @@ class App:
         if is_safe:
             self._latches.up(wire.LATCH_SAFE_APPLICATION)
         self._look_at_stores()
-        self._selftest.run(self._clock.ms)
+        self._selftest.run()
         self._alarms.on_alarm = self._tell_alarm
         self._kept = self._latches.bits
         self._hurries = False
@@ -140,6 +141,7 @@ class App:
     def step(self, now: int) -> int:
         """Do what is due; return microseconds until the next call, at most `clock.FOREVER`."""
         self._clock.update(now)
+        self._ledger.points.now_ms = self._clock.ms
         link = self._link
         was_armed = self._transaction.state >= wire.STATE_ARMED
         while link.poll():
@@ -161,7 +163,7 @@ class App:
             self._log_latches()
         tested_ms = (self._clock.ms - self._selftest.ran_ms) & tick.MASK
         if tested_ms >= limits.SELF_TEST_MS and self._transaction.state == wire.STATE_IDLE:
-            self._selftest.run(self._clock.ms)
+            self._selftest.run()
         report = self._report(now)
         if self._transaction.state == wire.STATE_IDLE and self._log.chain():
             self._hurries = False
@@ -195,7 +197,7 @@ class App:
         """Latches have changed: keep those that must last, and let go of alarms that were cleared."""
         self._alarms.cleared()
         if self._kept & ~self._latches.bits & wire.LATCH_SELF_TEST:
-            self._selftest.run(self._clock.ms)
+            self._selftest.run()
         try:
             if self._latches.lasting() != self._ledger.latches:
                 self._ledger.keep_latches(self._latches.lasting())

@@ -14,7 +14,7 @@ cannot be read is never reformatted: the ledger is `corrupt` then, and stays so.
 motion: progress says "up to X" before X is fed to a motor.
 """
 
-from mesofirmware import clock, points, records
+from mesofirmware import points, records
 from mesoprotocol import bulk, limits, tick, wire
 
 TYPE_CHECKING = False
@@ -52,7 +52,7 @@ O_TOTAL, O_TREATMENT_DELIVERED, O_TREATMENT_COUNTED = range(13, 16)
 class Ledger:
     """The ledger of one device. Public counters are volumes in nl; `next_n` is the next dose's number."""
 
-    def __init__(self, store: "Store", boot_id: bytes, time: clock.Clock) -> None:
+    def __init__(self, store: "Store", boot_id: bytes) -> None:
         self._records = records.Records(store, b"LEDGER1")
         self._boot_id = boot_id
         self.corrupt = False
@@ -69,7 +69,7 @@ class Ledger:
         """Treatments so far, this one included."""
         self.day = 0
         """The latest that a host has told, days since 2000-01-01; 0: none."""
-        self.points = points.Points(time)
+        self.points = points.Points()
         self._header: list = [0, 0, 0, 0, 0, 0]
         self._progress: list = [0, 0, 0, 0, 0, 0]
         self._mark: list = [0]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mesofirmware import clock, ledger
+from mesofirmware import ledger
 from mesofirmware.records import StoreFailed
 from mesoprotocol import limits, wire
 from tests.firmware.fram import Fram, PowerCut
@@ -86,7 +86,7 @@ def treatment(book: ledger.Ledger, truth: Truth) -> None:
 
 def writes_of_the_treatment() -> int:
     store = Fram(bytearray(SIZE))
-    treatment(ledger.Ledger(store, BOOT, clock.Clock(0)), Truth())
+    treatment(ledger.Ledger(store, BOOT), Truth())
     return store.writes
 
 
@@ -94,7 +94,7 @@ def interrupted(cut_at: int, part: float) -> tuple[bytearray, Truth]:
     """The memory after a treatment whose power went, and what had happened by then."""
     content, truth = bytearray(SIZE), Truth()
     with pytest.raises(PowerCut):
-        treatment(ledger.Ledger(Fram(content, cut_at, part), BOOT, clock.Clock(0)), truth)
+        treatment(ledger.Ledger(Fram(content, cut_at, part), BOOT), truth)
     return content, truth
 
 
@@ -137,10 +137,10 @@ CUTS = [(cut_at, part) for cut_at in range(writes_of_the_treatment()) for part i
 @pytest.mark.parametrize(("cut_at", "part"), CUTS)
 def test_power_cut_at_a_write(cut_at: int, part: float):
     content, truth = interrupted(cut_at, part)
-    check(ledger.Ledger(Fram(content), LATER_BOOT, clock.Clock(0)), truth)
+    check(ledger.Ledger(Fram(content), LATER_BOOT), truth)
     # what the first boot has decided stands
     before = bytes(content)
-    book = ledger.Ledger(Fram(content), b"3rd.", clock.Clock(0))
+    book = ledger.Ledger(Fram(content), b"3rd.")
     assert content == before
     check(book, truth)
 
@@ -151,23 +151,23 @@ def test_power_cut_while_recovering_from_a_power_cut(cut_at: int, part: float):
     for again in PARTS:
         half = bytearray(content)
         try:
-            ledger.Ledger(Fram(half, 0, again), LATER_BOOT, clock.Clock(0))
+            ledger.Ledger(Fram(half, 0, again), LATER_BOOT)
         except PowerCut:
-            check(ledger.Ledger(Fram(half), b"3rd.", clock.Clock(0)), truth)
+            check(ledger.Ledger(Fram(half), b"3rd."), truth)
 
 
 def test_an_intent_without_a_start_moved_nothing():
     content = bytearray(SIZE)
-    book = ledger.Ledger(Fram(content), BOOT, clock.Clock(0))
+    book = ledger.Ledger(Fram(content), BOOT)
     book.begin_session()
     intent(book, b"12345678", volume_nl=20_000)
-    book = ledger.Ledger(Fram(content), LATER_BOOT, clock.Clock(0))
+    book = ledger.Ledger(Fram(content), LATER_BOOT)
     assert entry(book, 1) == (wire.DOSE_ABORTED, 0, 0, 0)
     assert book.interrupted_n == 0
 
 
 def started(content: bytearray) -> ledger.Ledger:
-    book = ledger.Ledger(Fram(content), BOOT, clock.Clock(0))
+    book = ledger.Ledger(Fram(content), BOOT)
     book.begin_session()
     intent(book, b"12345678", volume_nl=20_000)
     book.write_start(1)
@@ -177,19 +177,14 @@ def started(content: bytearray) -> ledger.Ledger:
 def test_a_start_without_reservation_is_bounded_by_what_was_asked():
     content = bytearray(SIZE)
     started(content)
-    assert entry(ledger.Ledger(Fram(content), LATER_BOOT, clock.Clock(0)), 1)[2:] == (0, 20_000)
+    assert entry(ledger.Ledger(Fram(content), LATER_BOOT), 1)[2:] == (0, 20_000)
 
 
 def test_a_start_with_a_reservation_is_bounded_by_it():
     content = bytearray(SIZE)
     book = started(content)
     book.reserve(1, 4_000, 5_000, 0, 0)
-    assert entry(ledger.Ledger(Fram(content), LATER_BOOT, clock.Clock(0)), 1) == (
-        wire.DOSE_INTERRUPTED,
-        4_500,
-        4_000,
-        5_000,
-    )
+    assert entry(ledger.Ledger(Fram(content), LATER_BOOT), 1) == (wire.DOSE_INTERRUPTED, 4_500, 4_000, 5_000)
 
 
 def test_a_start_that_is_cut_off_is_a_start():
@@ -197,12 +192,7 @@ def test_a_start_that_is_cut_off_is_a_start():
     book = started(content)
     book.reserve(1, 4_000, 5_000, 0, 0)
     content[128 + 104 + 36 + 4 : 128 + 104 + 36 + 7] = bytes(3)
-    assert entry(ledger.Ledger(Fram(content), LATER_BOOT, clock.Clock(0)), 1) == (
-        wire.DOSE_INTERRUPTED,
-        4_500,
-        4_000,
-        5_000,
-    )
+    assert entry(ledger.Ledger(Fram(content), LATER_BOOT), 1) == (wire.DOSE_INTERRUPTED, 4_500, 4_000, 5_000)
 
 
 @pytest.mark.requirement("SR-34")
@@ -214,7 +204,7 @@ def test_what_no_cut_leaves_at_the_end_is_corruption(at: int):
     content[128 + 104 + at] ^= 1
     content[128 + 104 + 44 + 45] |= at > 44
     before = bytes(content)
-    assert ledger.Ledger(Fram(content), LATER_BOOT, clock.Clock(0)).corrupt and content == before
+    assert ledger.Ledger(Fram(content), LATER_BOOT).corrupt and content == before
 
 
 def test_another_doses_reservation_says_nothing():
@@ -224,7 +214,7 @@ def test_another_doses_reservation_says_nothing():
     outcome(book, 1, wire.DOSE_DONE, 5_000)
     intent(book, b"abcdefgh", volume_nl=40_000)
     book.write_start(2)
-    assert entry(ledger.Ledger(Fram(content), LATER_BOOT, clock.Clock(0)), 2)[2:] == (0, 40_000)
+    assert entry(ledger.Ledger(Fram(content), LATER_BOOT), 2)[2:] == (0, 40_000)
 
 
 def entry(book: ledger.Ledger, n: int) -> tuple[int, int, int, int]:
@@ -237,17 +227,17 @@ def test_an_interrupted_dose_stays_so_until_somebody_has_seen_it():
     content = bytearray(SIZE)
     started(content)
     for boot in (b"2nd.", b"3rd."):
-        book = ledger.Ledger(Fram(content), boot, clock.Clock(0))
+        book = ledger.Ledger(Fram(content), boot)
         assert book.interrupted_n == 1
     assert not book.acknowledge(2)
     assert book.acknowledge(1)
     assert not book.acknowledge(1)
-    assert ledger.Ledger(Fram(content), b"4th.", clock.Clock(0)).interrupted_n == 0
+    assert ledger.Ledger(Fram(content), b"4th.").interrupted_n == 0
 
 
 def full(doses: int, treatment_of: Any = lambda n: 5) -> bytearray:
     content = bytearray(SIZE)
-    book = ledger.Ledger(Fram(content), BOOT, clock.Clock(0))
+    book = ledger.Ledger(Fram(content), BOOT)
     book.begin_session()
     for n in range(1, doses + 1):
         book.start_treatment(treatment_of(n))
@@ -279,7 +269,7 @@ def test_damage_behind_the_last_entry_is_corruption(n: int, which: str):
     for bit in range(0, 8 * 30, 7):
         damaged = bytearray(content)
         damaged[at + bit // 8] ^= 1 << bit % 8
-        book = ledger.Ledger(Fram(damaged), LATER_BOOT, clock.Clock(0))
+        book = ledger.Ledger(Fram(damaged), LATER_BOOT)
         assert book.corrupt, f"bit {bit}"
         assert book.next_n == 4
 
@@ -288,35 +278,35 @@ def test_a_corrupt_ledger_is_left_as_it_is():
     content = full(3)
     content[dict(records_of(2))["OUTCOME"] + 3] ^= 1
     before = bytes(content)
-    assert ledger.Ledger(Fram(content), LATER_BOOT, clock.Clock(0)).corrupt
+    assert ledger.Ledger(Fram(content), LATER_BOOT).corrupt
     assert content == before
 
 
 @pytest.mark.parametrize("doses", [0, 2])
 def test_both_headers_damaged_is_corruption(doses: int):
     content = full(doses)
-    ledger.Ledger(Fram(content), BOOT, clock.Clock(0)).begin_session()
+    ledger.Ledger(Fram(content), BOOT).begin_session()
     content[1] ^= 1
     content[33] ^= 1
-    assert ledger.Ledger(Fram(content), LATER_BOOT, clock.Clock(0)).corrupt
+    assert ledger.Ledger(Fram(content), LATER_BOOT).corrupt
 
 
 def test_entries_without_any_header_are_corruption():
     content = full(2)
     content[:64] = bytes(64)
-    assert ledger.Ledger(Fram(content), LATER_BOOT, clock.Clock(0)).corrupt
+    assert ledger.Ledger(Fram(content), LATER_BOOT).corrupt
 
 
 @pytest.mark.parametrize("blank", [0, 0xFF])
 def test_a_new_memory_is_empty_and_sound(blank: int):
-    book = ledger.Ledger(Fram(bytearray([blank]) * SIZE), BOOT, clock.Clock(0))
+    book = ledger.Ledger(Fram(bytearray([blank]) * SIZE), BOOT)
     assert (book.corrupt, book.next_n, book.total_nl, book.remembers(1)) == (False, 1, 0, False)
 
 
 @pytest.mark.parametrize("doses", [256, 257, 258, 300])
 def test_the_ring_remembers_256_doses_and_says_which(doses: int):
     content = full(doses)
-    book = ledger.Ledger(Fram(content), LATER_BOOT, clock.Clock(0))
+    book = ledger.Ledger(Fram(content), LATER_BOOT)
     assert (book.corrupt, book.next_n) == (False, doses + 1)
     oldest = max(1, doses - 255)
     assert [n for n in range(doses + 3) if book.remembers(n)] == list(range(oldest, doses + 1))
@@ -334,8 +324,8 @@ def test_the_ring_remembers_256_doses_and_says_which(doses: int):
 def test_power_cut_while_the_oldest_entry_is_replaced(cut_at: int, part: float):
     content = full(300)
     with pytest.raises(PowerCut):
-        one_dose(ledger.Ledger(Fram(content, cut_at, part), BOOT, clock.Clock(0)), 301)
-    after = ledger.Ledger(Fram(content), LATER_BOOT, clock.Clock(0))
+        one_dose(ledger.Ledger(Fram(content, cut_at, part), BOOT), 301)
+    after = ledger.Ledger(Fram(content), LATER_BOOT)
     assert not after.corrupt
     assert after.next_n in (301, 302)
     assert all(after.load(n) == ledger.CLOSED for n in range(after.next_n - 256, after.next_n))
@@ -343,19 +333,19 @@ def test_power_cut_while_the_oldest_entry_is_replaced(cut_at: int, part: float):
 
 def test_totals_are_the_treatments_and_survive():
     content = full(6, treatment_of=lambda n: 7 if n > 4 else 5)
-    book = ledger.Ledger(Fram(content), LATER_BOOT, clock.Clock(0))
+    book = ledger.Ledger(Fram(content), LATER_BOOT)
     assert (book.treatment, book.total_nl) == (7, 120_021)
     assert (book.delivered_nl, book.counted_nl) == (40_011, 40_211)
     book.start_treatment(7)
     assert book.counted_nl == 40_211
     book.start_treatment(8)
     assert (book.delivered_nl, book.counted_nl, book.total_nl) == (0, 0, 120_021)
-    again = ledger.Ledger(Fram(content), b"3rd.", clock.Clock(0))
+    again = ledger.Ledger(Fram(content), b"3rd.")
     assert (again.treatment, again.delivered_nl, again.counted_nl, again.total_nl) == (8, 0, 0, 120_021)
 
 
 def test_the_grand_total_wraps_at_30_bits():
-    book = ledger.Ledger(Fram(bytearray(SIZE)), BOOT, clock.Clock(0))
+    book = ledger.Ledger(Fram(bytearray(SIZE)), BOOT)
     book.total_nl = (1 << 30) - 5
     intent(book, b"12345678", volume_nl=20_000)
     outcome(book, 1, wire.DOSE_DONE, 20_000)
@@ -365,7 +355,7 @@ def test_the_grand_total_wraps_at_30_bits():
 @pytest.mark.parametrize("write", range(5))
 def test_a_memory_that_forgets_is_found_out(write: int):
     store = Fram(bytearray(SIZE))
-    book = ledger.Ledger(store, BOOT, clock.Clock(0))
+    book = ledger.Ledger(store, BOOT)
     book.begin_session()
     full_slot = 128 + 104
     store.content[full_slot : full_slot + 104] = b"\x55" * 104
@@ -376,14 +366,14 @@ def test_a_memory_that_forgets_is_found_out(write: int):
 
 def test_a_write_that_fails_again_and_again_spares_the_good_copy():
     store = Fram(bytearray(SIZE))
-    book = ledger.Ledger(store, BOOT, clock.Clock(0))
+    book = ledger.Ledger(store, BOOT)
     former = [book.begin_session() for _ in range(3)][-1]
     write = store.write
     store.write = lambda at, buf, n: write(at, buf, n // 2)
     for _ in range(3):
         with pytest.raises(StoreFailed):
             book.begin_session()
-    again = ledger.Ledger(Fram(store.content), LATER_BOOT, clock.Clock(0))
+    again = ledger.Ledger(Fram(store.content), LATER_BOOT)
     assert not again.corrupt and again.session == former
 
 
@@ -391,20 +381,20 @@ def test_sessions_are_not_used_twice():
     content = bytearray(SIZE)
     given = []
     for boot in range(4):
-        book = ledger.Ledger(Fram(content), bytes((boot,)) * 4, clock.Clock(0))
+        book = ledger.Ledger(Fram(content), bytes((boot,)) * 4)
         given += [book.begin_session() for _ in range(3)]
     assert given == list(range(1, 13))
 
 
 def test_day_and_occasion_last_and_a_treatment_that_is_not_written_is_none():
     store = Fram(bytearray(SIZE))
-    book = ledger.Ledger(store, BOOT, clock.Clock(0))
+    book = ledger.Ledger(store, BOOT)
     book.set_day(9_500)
     book.start_treatment(5)
     store.forgets = store.writes
     with pytest.raises(StoreFailed):
         book.start_treatment(6)
-    for seen in (book, ledger.Ledger(Fram(store.content), LATER_BOOT, clock.Clock(0))):
+    for seen in (book, ledger.Ledger(Fram(store.content), LATER_BOOT)):
         assert (seen.day, seen.treatment, seen.occasion) == (9_500, 5, 1)
 
 
@@ -413,7 +403,7 @@ def test_sessions_of_a_corrupt_ledger_begin_anywhere():
     content[1] ^= 1
     before = bytes(content)
     for boot, first in ((b"\x01\x02ab", 0x0202), (b"\xff\xffab", 1)):
-        book = ledger.Ledger(Fram(content), boot, clock.Clock(0))
+        book = ledger.Ledger(Fram(content), boot)
         assert book.corrupt and book.begin_session() == first
         book.set_day(9_500)
         book.keep_latches(1)
