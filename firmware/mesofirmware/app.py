@@ -141,6 +141,7 @@ class App:
     def step(self, now: int) -> int:
         """Do what is due; return microseconds until the next call, at most `clock.FOREVER`."""
         self._clock.update(now)
+        self._ledger.points.now_ms = self._clock.ms
         link = self._link
         was_armed = self._transaction.state >= wire.STATE_ARMED
         while link.poll():

@@ -48,7 +48,7 @@ def dose(args: list, inputs: int, ledger: "Ledger", primed: bool, primed_nl: int
         most = limits.TEST_MAX_NL if mode == wire.MODE_TEST else limits.DOSE_MAX_NL
         if mode not in _DOSES or volume < least or volume > most:
             return wire.S_RANGE
-        status = _place(args, volume)
+        status = _place(args, volume, ledger)
         if status != wire.S_OK:
             return status
     status = _syringe(args, inputs, ledger, swept)
@@ -69,7 +69,7 @@ def series(args: list, inputs: int, ledger: "Ledger", primed: bool, swept: int) 
     if args[wire.PREPARE_MODE] == wire.MODE_REPEAT:
         if stroke < limits.STROKE_MIN_NL or stroke > volume or rate < limits.REPEAT_RATE_MIN_PER_MIN or flow:
             return wire.S_RANGE
-        status = _place(args, stroke)
+        status = _place(args, stroke, ledger)
         # way in and out, dispensing, three time constants for what the compliance stores (A-21)
         tau_us = row[limits.PROFILE_RESISTANCE_PA_S_PER_UL] * row[limits.PROFILE_COMPLIANCE_NL_PER_KPA]
         in_skin_us = stroke * 1000 // row[limits.PROFILE_FLOW_NL_PER_S] * 1000 + 3 * tau_us + _IN_AND_OUT_US
@@ -78,7 +78,7 @@ def series(args: list, inputs: int, ledger: "Ledger", primed: bool, swept: int) 
     else:
         if stroke or rate or flow < limits.FLOW_MIN_NL_PER_S or volume < limits.DOSE_MIN_NL:
             return wire.S_RANGE
-        status = _place(args, volume)
+        status = _place(args, volume, ledger)
         # what is stored when an occlusion is found must lie below the profile's pressure limit (A-23)
         stored_pa = limits.OCCLUSION_NL * 1000 // row[limits.PROFILE_COMPLIANCE_NL_PER_KPA]
         in_flow_pa = row[limits.PROFILE_RESISTANCE_PA_S_PER_UL] * flow // 1000
@@ -91,15 +91,15 @@ def series(args: list, inputs: int, ledger: "Ledger", primed: bool, swept: int) 
     return status
 
 
-def _place(args: list, volume: int) -> int:
-    """Depth, and volume at one point, in their zone."""
+def _place(args: list, volume: int, ledger: "Ledger") -> int:
+    """Depth, and volume at one point, in their zone; and when it was dosed last."""
     depth = args[wire.PREPARE_DEPTH_UM]
     if depth < limits.METERED_DEPTH_MIN_UM or depth > limits.METERED_DEPTH_MAX_UM:
         return wire.S_RANGE
     area = zone(args[wire.PREPARE_ZONE])
     if area is None or depth > area[2] or volume > area[4]:
         return wire.S_ZONE_LIMIT
-    return wire.S_OK
+    return wire.S_POINT_WAIT if ledger.points.must_wait(args[wire.PREPARE_POINT]) else wire.S_OK
 
 
 def _syringe(args: list, inputs: int, ledger: "Ledger", swept: int) -> int:

@@ -67,6 +67,10 @@ HEARTBEAT_PERIOD_MS = 100
 HEARTBEAT_TIMEOUT_MS = 400
 # a single dose is finished without the host if at most 2 s remain; choice
 LINK_LOST_FINISH_MS = 2000
+# SR-03; choice: no interval is published; what a hand gives twice by mistake, it gives within seconds
+POINT_WAIT_S = 60
+# doses whose point is remembered; more than a hand gives within POINT_WAIT_S
+POINTS = 64
 # COMMIT at most 5 s after the first PREPARE
 PREPARED_MS = 5000
 # ARMED ends by itself after 30 s; choice
@@ -222,6 +226,8 @@ NAMES = (
     "HEARTBEAT_PERIOD_MS",
     "HEARTBEAT_TIMEOUT_MS",
     "LINK_LOST_FINISH_MS",
+    "POINT_WAIT_S",
+    "POINTS",
     "PREPARED_MS",
     "ARMED_MS",
     "HELD_MS",

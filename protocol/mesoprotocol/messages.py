@@ -285,7 +285,7 @@ class Prepare(NamedTuple):
     zone: int
     """zone of the body; 0 when priming"""
     point: int
-    """number of the point within the treatment"""
+    """number of the point within the treatment; 0: it has none, and no time is kept for it"""
 
 
 class PrepareReply(NamedTuple):
@@ -361,7 +361,7 @@ class PrepareSeries(NamedTuple):
     zone: int
     """zone of the body"""
     point: int
-    """number of the point within the treatment"""
+    """number of the point within the treatment; 0: it has none, and no time is kept for it"""
     stroke_nl: int
     """volume of each stroke; 0 for a perfusion [nl]"""
     rate_per_min: int
@@ -1079,6 +1079,7 @@ STATUS_NAMES = {
     3006: "RUN_TIME",
     3007: "PRIME_LIMIT",
     3009: "FLOW",
+    3010: "POINT_WAIT",
     4001: "INTERLOCK",
     4002: "NOT_PRIMED",
     4003: "SKIN_CONTACT",
@@ -1296,6 +1297,7 @@ STATUS_CAUSES = {
     3006: ("limit", "the strokes need more time than the run allows", "fewer strokes, or a longer time limit"),
     3007: ("limit", "priming would exceed 0.5 ml in all for this treatment", "look for a leak or a loose syringe"),
     3009: ("limit", "needle, fluid and pressure limit of the profile do not allow this flow, or the rate leaves the needle less than three time constants in skin", "choose less flow or a lower rate, or another needle and its profile"),
+    3010: ("limit", "this point was dosed less than 60 s ago, or within 60 s before the device started anew", "wait until 60 s have passed since its last dose or the start; if another point is meant, give that one's number"),
     4001: ("actuator", "syringe or cartridge missing, needle not home, emergency stop pressed, or driver fault", "look at the handpiece; STATUS names the inputs"),
     4002: ("actuator", "the syringe was not primed since the device started", "prime away from the skin"),
     4003: ("actuator", "the handpiece touches skin where it must not: before priming", "hold the handpiece away from the skin"),

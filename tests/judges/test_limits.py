@@ -61,6 +61,7 @@ AGAIN = {
     "HEARTBEAT_PERIOD_MS": S // 10,
     "HEARTBEAT_TIMEOUT_MS": 400 * MS,
     "LINK_LOST_FINISH_MS": 2 * S,
+    "POINT_WAIT_S": 60,
     "PREPARED_MS": 5 * S,
     "ARMED_MS": 30 * S,
     "HELD_MS": 10 * S,
@@ -92,6 +93,7 @@ AGAIN = {
     "AUTH_FAILURES": 5,
     "AUTH_BACKOFF_S": 64,
     "LEDGER_DOSES": 1 << 8,
+    "POINTS": 1 << 6,
     "CARTRIDGES_REMEMBERED": 1 << 6,
     "LOG_ENTRIES": (32 * 1024 - 28672 - 2 * 32) // (20 + 8) - 1,
 }
