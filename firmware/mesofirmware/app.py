@@ -47,7 +47,7 @@ class App:
         self._latches = latches.Latches()
         self._alarms = alarms.Alarms(board, self._latches, self._clock.pair)
         self._safety = safety.Safety(board, self._alarms)
-        self._selftest = selftest.SelfTest(board, self._safety.bounds, self._alarms)
+        self._selftest = selftest.SelfTest(board, self._clock, self._safety.bounds, self._alarms)
         self._link = link.Link(board, self._safety.halt)
         store = link.Watched(board.store, self._link)
         self._ledger = ledger.Ledger(store, board.boot_id)
@@ -89,6 +89,7 @@ class App:
             self._answers,
             self._settings,
             self._log,
+            self._selftest,
             self._slots,
         )
         self._transaction.on_change = self._tell_phase
@@ -106,7 +107,7 @@ class App:
         if is_safe:
             self._latches.up(wire.LATCH_SAFE_APPLICATION)
         self._look_at_stores()
-        self._selftest.run(self._clock.ms)
+        self._selftest.run()
         self._alarms.on_alarm = self._tell_alarm
         self._kept = self._latches.bits
         self._hurries = False
@@ -161,7 +162,7 @@ class App:
             self._log_latches()
         tested_ms = (self._clock.ms - self._selftest.ran_ms) & tick.MASK
         if tested_ms >= limits.SELF_TEST_MS and self._transaction.state == wire.STATE_IDLE:
-            self._selftest.run(self._clock.ms)
+            self._selftest.run()
         report = self._report(now)
         if self._transaction.state == wire.STATE_IDLE and self._log.chain():
             self._hurries = False
@@ -195,7 +196,7 @@ class App:
         """Latches have changed: keep those that must last, and let go of alarms that were cleared."""
         self._alarms.cleared()
         if self._kept & ~self._latches.bits & wire.LATCH_SELF_TEST:
-            self._selftest.run(self._clock.ms)
+            self._selftest.run()
         try:
             self._ledger.keep_latches(self._latches.lasting())
             self._kept = self._latches.bits

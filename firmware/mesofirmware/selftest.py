@@ -1,4 +1,4 @@
-"""The device's test of itself: at power-up, four times an hour while nothing is prepared, and when CLEAR asks for it.
+"""The device's test of itself: at power-up, four times an hour at rest, after CLEAR, and when SELF_TEST asks for it.
 
 It reads and moves nothing: what needs pulses is checked when a dose is armed, before there is motor power (`safety`).
 The ledger is read whole at power-up by `ledger` itself.
@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mesofirmware.alarms import Alarms
     from mesofirmware.boards.port import Board
+    from mesofirmware.clock import Clock
     from mesofirmware.guarded import Guarded
 
 _MOST = 0xFFFF
@@ -18,15 +19,16 @@ _MOST = 0xFFFF
 class SelfTest:
     """`failed` has the schema's `check` bits of the last test, `count` is how many were made."""
 
-    def __init__(self, board: "Board", variables: "Guarded", alarms: "Alarms") -> None:
+    def __init__(self, board: "Board", clock: "Clock", variables: "Guarded", alarms: "Alarms") -> None:
         self._board = board
+        self._clock = clock
         self._variables = variables
         self._alarms = alarms
         self.failed = 0
         self.count = 0
         self.ran_ms = 0
 
-    def run(self, now_ms: int) -> None:
+    def run(self) -> None:
         """Test. What fails raises the alarm, whose latch refuses therapy."""
         board = self._board
         inputs = board.inputs()
@@ -45,6 +47,6 @@ class SelfTest:
             failed |= wire.CHECK_BATTERY
         self.failed = failed
         self.count = min(self.count + 1, _MOST)
-        self.ran_ms = now_ms
+        self.ran_ms = self._clock.ms
         if failed:
             self._alarms.up(wire.ALARM_SELF_TEST, failed)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mesofirmware.link import Link
     from mesofirmware.log import Log
     from mesofirmware.peer import Peer
+    from mesofirmware.selftest import SelfTest
     from mesofirmware.settings import Settings
     from mesofirmware.slots import Slots
     from mesofirmware.transaction import Transaction
@@ -44,6 +45,7 @@ class Session:
         answers: "Answers",
         lasting: "Settings",
         log: "Log",
+        selftest: "SelfTest",
         slots: "Slots",
     ) -> None:
         self._board = board
@@ -55,6 +57,7 @@ class Session:
         self._answers = answers
         self._settings = lasting
         self._log = log
+        self._selftest = selftest
         self._slots = slots
         self._args = [0] * 11
         self._one = [0]
@@ -162,6 +165,11 @@ class Session:
             self._confirm(peer)
         elif msg_id == wire.CALIBRATE:
             self._calibrate(peer)
+        elif msg_id == wire.SELF_TEST:
+            self._selftest.run()
+            self._two[0] = self._selftest.failed
+            self._two[1] = self._selftest.count
+            self._accept(peer, wire.SELF_TEST_REPLY_FIELDS, self._two)
         else:
             self._answers.answer(msg_id, self._args, self._link.body)
             self._accept(peer, self._answers.fields, self._answers.values)

@@ -184,6 +184,10 @@ class AsyncInjector:
         """As `Injector.alarms`."""
         return await self._ask(self.injector.alarms)
 
+    async def self_test(self) -> messages.SelfTestReply:
+        """As `Injector.self_test`."""
+        return await self._ask(self.injector.self_test)
+
     async def ledger(self, n: int) -> messages.OutcomeReply:
         """As `Injector.ledger`."""
         return await self._ask(self.injector.ledger, n)

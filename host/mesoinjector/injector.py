@@ -149,6 +149,14 @@ class Injector(Giving):
         reply: messages.AlarmsReply = self._ask(messages.Alarms())
         return reply
 
+    def self_test(self) -> messages.SelfTestReply:
+        """Have the device test itself now, with nothing in hand: which checks failed, and how many tests it has made.
+
+        Moves nothing. What fails is an alarm, which refuses therapy until it is cleared and the test passes.
+        """
+        reply: messages.SelfTestReply = self._ask(messages.SelfTest())
+        return reply
+
     def ledger(self, n: int) -> messages.OutcomeReply:
         """The device's ledger entry number n."""
         reply: messages.OutcomeReply = self._ask(messages.Ledger(n))

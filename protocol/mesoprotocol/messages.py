@@ -645,6 +645,21 @@ class NewSyringeReply(NamedTuple):
     """of the first profile: what is in it now [nl]"""
 
 
+class SelfTest(NamedTuple):
+    """Makes the self-test now, as at power-up: it reads and moves nothing. What fails raises its alarm."""
+
+
+class SelfTestReply(NamedTuple):
+    """Answer to SELF_TEST."""
+
+    status: int
+    state: int
+    failed_checks: int
+    """bits of `check`: what this one found wrong"""
+    self_tests: int
+    """self-tests since boot, at most 65,535"""
+
+
 class OutcomeReply(NamedTuple):
     """Answer to QUERY and LEDGER."""
 
@@ -817,6 +832,7 @@ REQUESTS: dict[type, tuple[int, tuple[tuple[int, int, int, int], ...]]] = {
     Update: (wire.UPDATE, wire.UPDATE_FIELDS),
     Confirm: (wire.CONFIRM, wire.CONFIRM_FIELDS),
     NewSyringe: (wire.NEW_SYRINGE, wire.NEW_SYRINGE_FIELDS),
+    SelfTest: (wire.SELF_TEST, wire.SELF_TEST_FIELDS),
 }
 REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.HELLO: (HelloReply, wire.HELLO_REPLY_FIELDS),
@@ -846,6 +862,7 @@ REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.UPDATE: (UpdateReply, wire.UPDATE_REPLY_FIELDS),
     wire.CONFIRM: (ConfirmReply, wire.CONFIRM_REPLY_FIELDS),
     wire.NEW_SYRINGE: (NewSyringeReply, wire.NEW_SYRINGE_REPLY_FIELDS),
+    wire.SELF_TEST: (SelfTestReply, wire.SELF_TEST_REPLY_FIELDS),
 }
 EVENTS: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.EVENT_OUTCOME: (OutcomeEvent, wire.OUTCOME_FIELDS),
@@ -883,6 +900,7 @@ TIMEOUT_MS = {
     wire.UPDATE: 300,
     wire.CONFIRM: 600,
     wire.NEW_SYRINGE: 300,
+    wire.SELF_TEST: 600,
 }
 
 ROLES = {
@@ -913,6 +931,7 @@ ROLES = {
     wire.UPDATE: wire.ROLE_OBSERVER,
     wire.CONFIRM: wire.ROLE_SERVICE,
     wire.NEW_SYRINGE: wire.ROLE_OPERATOR,
+    wire.SELF_TEST: wire.ROLE_OPERATOR,
 }
 STATE_NAMES = {
     0: "IDLE",
@@ -1183,6 +1202,7 @@ NAMES = {
     wire.UPDATE: "UPDATE",
     wire.CONFIRM: "CONFIRM",
     wire.NEW_SYRINGE: "NEW_SYRINGE",
+    wire.SELF_TEST: "SELF_TEST",
     wire.EVENT_OUTCOME: "OUTCOME",
     wire.EVENT_PHASE: "PHASE",
     wire.EVENT_STROKE_RECORDS: "STROKE_RECORDS",
@@ -1269,7 +1289,7 @@ STATUS_CAUSES = {
     3002: ("limit", "the zone is unknown, or depth or volume exceed what it allows", "choose less depth or volume for this zone"),
     3003: ("limit", "the treatment's total would exceed 20 ml", "end the treatment"),
     3004: ("limit", "more than 20 % of the area would be punctured", "fewer strokes, or a larger area"),
-    3005: ("limit", "what is left in the syringe does not cover the volume", "change the syringe"),
+    3005: ("limit", "what is left in the syringe does not cover the volume", "mount a full syringe, say so (NEW_SYRINGE), and prime"),
     3006: ("limit", "the strokes need more time than the run allows", "fewer strokes, or a longer time limit"),
     3007: ("limit", "priming would exceed 0.5 ml in all for this treatment", "look for a leak or a loose syringe"),
     3009: ("limit", "needle, fluid and pressure limit of the profile do not allow this flow, or the rate leaves the needle less than three time constants in skin", "choose less flow or a lower rate, or another needle and its profile"),

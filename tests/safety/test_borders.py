@@ -606,16 +606,20 @@ CHECKS: dict[str, tuple[dict[str, Any], dict[str, Any], int]] = {
 def test_the_borders_of_the_self_test(name: str) -> None:
     within, beyond, bits = CHECKS[name]
     alone = Alone()
-    test = SelfTest(alone.board, alone.safety.bounds, alone.alarms)
+    time = clock.Clock(0)
+    test = SelfTest(alone.board, time, alone.safety.bounds, alone.alarms)
     assert (test.failed, test.count, test.ran_ms) == (0, 0, 0)
     vars(alone.board).update(within)
-    test.run(7)
+    time.update(7_000)
+    test.run()
     assert (test.failed, test.count, test.ran_ms, alone.told) == (0, 1, 7, [])
     vars(alone.board).update(beyond)
-    test.run(9)
+    time.update(9_000)
+    test.run()
     assert (test.failed, test.count, test.ran_ms, alone.told) == (bits, 2, 9, [("SELF_TEST", bits)])
     test.count = 0xFFFF
-    test.run(11)
+    time.update(11_000)
+    test.run()
     assert test.count == 0xFFFF
 
 
@@ -623,8 +627,8 @@ def test_the_borders_of_the_self_test(name: str) -> None:
 def test_the_self_test_looks_at_the_safety_variables() -> None:
     alone = Alone()
     alone.safety.bounds.values[6] ^= 1
-    test = SelfTest(alone.board, alone.safety.bounds, alone.alarms)
-    test.run(0)
+    test = SelfTest(alone.board, clock.Clock(0), alone.safety.bounds, alone.alarms)
+    test.run()
     assert alone.told == [("SELF_TEST", wire.CHECK_MEMORY)]
 
 

@@ -97,3 +97,23 @@ def test_it_moves_nothing_and_gives_no_power() -> None:
     assert "program_intact" in calls
     assert not [call for call in calls if call.endswith((".feed", ".home", ".release")) or call == "enable True"]
     assert "permit True" not in calls
+
+
+@pytest.mark.requirement("SR-12")
+def test_it_is_made_when_it_is_asked_for_and_only_with_nothing_in_hand() -> None:
+    host = Watch().primed()
+    made = host.alarms().self_tests
+    reply = host.do(messages.SelfTest())
+    assert (reply.failed_checks, reply.self_tests) == (0, made + 1)
+    host.world.meddle().add("battery_mv", "stuck", 0, 0, 1_999)
+    assert host.do(messages.SelfTest()).failed_checks == wire.CHECK_BATTERY
+    assert host.told[0].name == "SELF_TEST"
+    assert host.do(messages.Status()).latches == wire.LATCH_SELF_TEST
+
+
+def test_it_is_refused_while_something_is_in_hand() -> None:
+    host = Watch().primed()
+    made = host.alarms().self_tests
+    assert host.ask(DOSE._replace(dose_id=b"prepared", n=host.next_n)).status == wire.S_OK
+    assert host.ask(messages.SelfTest()).status == wire.S_WRONG_STATE
+    assert host.alarms().self_tests == made

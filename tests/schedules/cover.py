@@ -43,6 +43,7 @@ SCENES: dict[str, tuple[Schedule, Schedule, int]] = {
     "Settings": ([], [DOSE, Do("settings")], 1),
     "Calibrate": ([], [DOSE, Do("calibrate", 500), DOSE], 1),
     "Alarms": ([], [DOSE, Do("alarms")], 1),
+    "SelfTest": ([], [DOSE, Do("self_test")], 1),
     "AlarmEvent": ([Do("battery", 46)], [DOSE], 1),
     "Strokes": ([RUN], [Do("strokes")], 1),
     "OutcomeEvent": ([], [DOSE], 1),

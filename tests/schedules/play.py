@@ -141,6 +141,8 @@ class Play:
             host.ledger(value)
         elif what == "alarms":
             host.alarms()
+        elif what == "self_test":
+            host.self_test()
         elif what == "battery":
             self.line.control("set", ("battery.charge_permille", value * 1000))
         elif what == "strokes":

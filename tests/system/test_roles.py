@@ -83,6 +83,7 @@ EXAMPLES: dict[str, Any] = {
     "Cartridge": messages.Cartridge(),
     "SetDate": messages.SetDate(9_600),
     "NewSyringe": messages.NewSyringe(),
+    "SelfTest": messages.SelfTest(),
     "Settings": messages.Settings(),
     "Alarms": messages.Alarms(),
     "Calibrate": messages.Calibrate("me", 0, 0, 1_000_000),

@@ -1,4 +1,4 @@
-"""`mesoinjector settings`, `calibrate`, `cartridge`, `syringe`, `log`: what a device knows of itself. Nothing moves."""
+"""`mesoinjector settings`, `calibrate`, `cartridge`, `syringe`, `selftest`, `log`: what a device knows of itself."""
 
 from __future__ import annotations
 
@@ -16,12 +16,18 @@ from mesoprotocol import messages
 Device = Annotated[str, typer.Option(help="As for `info`.")]
 JournalPath = Annotated[Path | None, typer.Option("--journal", help="Journal file.")]
 KeyFile = Annotated[Path | None, typer.Option("--key", help="File with the service key, of a device that has keys.")]
+OperatorKey = Annotated[
+    Path | None, typer.Option("--key", help="File with the operator's key, of a device that has keys.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+_DEVICE = 3
+"""Exit code: the device."""
 
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `mesoinjector`."""
-    for command in (settings, calibrate, cartridge, syringe, log):
+    for command in (settings, calibrate, cartridge, syringe, selftest, log):
         app.command()(command)
 
 
@@ -67,14 +73,22 @@ def cartridge(device: Device, journal: JournalPath = None, as_json: AsJson = Fal
 def syringe(
     device: Device,
     journal: JournalPath = None,
-    key: Annotated[
-        Path | None, typer.Option("--key", help="File with the operator's key, of a device that has keys.")
-    ] = None,
+    key: OperatorKey = None,
     as_json: AsJson = False,
 ) -> None:
     """Say that another syringe is mounted, a full one. Until then the device counts on with the former one's rest."""
     with Injector.open(device, journal, key) as injector:
         _print({"left_ml": injector.new_syringe()}, as_json)
+
+
+def selftest(device: Device, journal: JournalPath = None, key: OperatorKey = None, as_json: AsJson = False) -> None:
+    """Have the device test itself. Moves nothing. Exit code 3 if a check fails; therapy is refused then."""
+    with Injector.open(device, journal, key) as injector:
+        found = injector.self_test()
+    failed = [name.lower() for bit, name in messages.CHECK_BITS.items() if found.failed_checks & bit]
+    _print({"failed": failed, "self_tests": found.self_tests}, as_json)
+    if failed:
+        raise typer.Exit(_DEVICE)
 
 
 def log(
@@ -111,4 +125,4 @@ def _print(facts: dict[str, Any], as_json: bool) -> None:
         print(json.dumps(facts))
         return
     for key, value in facts.items():
-        print(f"{key.replace('_', ' '):24} {value}")
+        print(f"{key.replace('_', ' '):24} {', '.join(value) or 'nothing' if isinstance(value, list) else value}")
