@@ -199,8 +199,7 @@ class App:
         if self._kept & ~self._latches.bits & wire.LATCH_SELF_TEST:
             self._selftest.run()
         try:
-            if self._latches.lasting() != self._ledger.latches:
-                self._ledger.keep_latches(self._latches.lasting())
+            self._ledger.keep_latches(self._latches.lasting())
             self._kept = self._latches.bits
         except StoreFailed:
             self._alarms.up(wire.ALARM_LEDGER_CORRUPT, 0)

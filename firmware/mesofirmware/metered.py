@@ -199,10 +199,9 @@ class Metered:
             self._leave(now)
 
     def resume(self, now: int) -> None:
-        """The trigger was pressed again: go on with what is left."""
-        if self.phase == HELD:
-            self._resume = False
-            self._begin_leg(now)
+        """What is held goes on with what is left: the trigger was pressed again."""
+        self._resume = False
+        self._begin_leg(now)
 
     def fill(self, o: list) -> None:
         """Write what has come of it into the ledger's `outcome`."""
