@@ -174,6 +174,12 @@ class AsyncInjector:
         run = partial(self.injector.fractional, strokes, depth_mm, zone, area_cm2, rate_per_min, needles, duration_s)
         return await self._give(run)
 
+    async def dry_run(
+        self, strokes: int, depth_mm: float, rate_per_min: int = 900, duration_s: int | None = None
+    ) -> results.Result:
+        """As `Injector.dry_run`."""
+        return await self._give(partial(self.injector.dry_run, strokes, depth_mm, rate_per_min, duration_s))
+
     async def stop(self) -> messages.StatusReply:
         """As `Injector.stop`; from any task."""
         return await self._loop.run_in_executor(self._stops, self.injector.stop)

@@ -1,4 +1,4 @@
-"""What a device gives: prime, dose, test dose, repeat, perfusion, fractional; volumes in ml, depths in mm."""
+"""What a device gives: prime, dose, test dose, repeat, perfusion, fractional, and its motion for service; ml, mm."""
 
 from __future__ import annotations
 
@@ -120,6 +120,17 @@ class Giving(ABC):
         made = self._numbered()
         request = requests.fractional(*made, strokes, depth_mm, zone, area_cm2, rate_per_min, needles, duration_s)
         return self._give_tested(request, "fractional", zone)
+
+    def dry_run(
+        self, strokes: int, depth_mm: float, rate_per_min: int = 900, duration_s: int | None = None
+    ) -> results.Result:
+        """For service: move the needle drive with neither cartridge nor syringe, away from the skin; held as a run.
+
+        strokes: 1 .. 27000; depth_mm: 0.4 .. 4.0; rate_per_min: 60 .. 1800; duration_s: as for `fractional`. Each
+        stroke is checked and recorded. Wants the service key, on a device that has keys. Raises as `dose` does.
+        """
+        request = requests.dry_run(*self._numbered(), strokes, depth_mm, rate_per_min, duration_s)
+        return self._give(request, "dry", "")
 
     def _give_tested(self, request: Request, kind: str, zone: str) -> results.Result:
         """Give what must wait after a test dose."""
