@@ -164,12 +164,12 @@ def dry(args: list, inputs: int) -> int:
 
 def is_away(mode: int) -> bool:
     """Whether a mode is pressed and held away from the skin."""
-    return mode == wire.MODE_PRIME or mode >= wire.MODE_DRY
+    return mode == wire.MODE_PRIME or wire.MODE_DRY <= mode < wire.MODE_RETROGRADE
 
 
 def is_mounted(inputs: int, mode: int) -> bool:
     """Whether what a mode needs is mounted; in service: that nothing is."""
-    if mode >= wire.MODE_DRY:
+    if wire.MODE_DRY <= mode < wire.MODE_RETROGRADE:
         return not inputs & (wire.INPUT_SYRINGE | wire.INPUT_CARTRIDGE)
     return bool(inputs & (wire.INPUT_CARTRIDGE if mode == wire.MODE_FRACTIONAL else wire.INPUT_SYRINGE))
 
