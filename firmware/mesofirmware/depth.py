@@ -28,6 +28,11 @@ class DepthStop:
             motion.straight(self._table, steps, motion.DEPTH_INTERVAL)
             self._axis.feed(self._table.words, self._table.n, 1, False)
 
+    def home(self) -> None:
+        """Start to bring it to its switch, wherever it was taken to be."""
+        self._known = False
+        self.move(0)
+
     def busy(self) -> bool:
         """Whether it is on its way."""
         return self._axis.busy()

@@ -25,6 +25,7 @@ BOUNDS = {
     ),
     "run": (RUN, [41, 0, 0, 0, 2_060, 525_000, 0]),
     "dry run": (messages.PrepareDry(b"", 0, 40, 500, 600, 60), [41, 0, 0, 0, 4_060, 525_000, 1]),
+    "home": (messages.PrepareHome(b"", 0), [160, -140_160, 0, 160, 60, 31_000_000, 1]),
     "slow run": (RUN._replace(rate_per_min=277), [41, 0, 0, 0, 2_060, 874_818, 0]),
 }
 """Request; most, least, counts a second, slack, deepest, time out, away. 8.9725 nl a count of a bore of 4.78 mm."""
