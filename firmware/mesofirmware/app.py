@@ -141,6 +141,7 @@ class App:
     def step(self, now: int) -> int:
         """Do what is due; return microseconds until the next call, at most `clock.FOREVER`."""
         self._clock.update(now)
+        self._ledger.points.now_ms = self._clock.ms
         link = self._link
         was_armed = self._transaction.state >= wire.STATE_ARMED
         while link.poll():
@@ -198,8 +199,7 @@ class App:
         if self._kept & ~self._latches.bits & wire.LATCH_SELF_TEST:
             self._selftest.run()
         try:
-            if self._latches.lasting() != self._ledger.latches:
-                self._ledger.keep_latches(self._latches.lasting())
+            self._ledger.keep_latches(self._latches.lasting())
             self._kept = self._latches.bits
         except StoreFailed:
             self._alarms.up(wire.ALARM_LEDGER_CORRUPT, 0)

@@ -37,6 +37,8 @@ class Plan:
         """What is mounted, as the last dose named it."""
         self.deepest_um = 0
         """How deep the zone allows a run to go."""
+        self.end_um = 0
+        """Depth at the last plunger step; that of the first, unless the needle is drawn back meanwhile."""
         self.stroke_steps = 0
         """Plunger steps each time that the needle is in: all of a single dose."""
         self.flow_nl_per_s = 0
@@ -126,6 +128,9 @@ class Plan:
         steps = motion.plunger_steps(self.args[wire.PREPARE_VOLUME_NL], profile)
         self.values[0] = steps
         self.stroke_steps = steps
+        depth_um = self.args[wire.PREPARE_DEPTH_UM]
+        retrograde = self.args[wire.PREPARE_MODE] == wire.MODE_RETROGRADE
+        self.end_um = max(depth_um // 2, limits.METERED_DEPTH_MIN_UM) if retrograde else depth_um
         self.flow_nl_per_s = profile[limits.PROFILE_FLOW_NL_PER_S]
         self.period_us = 0
         if self.kind == wire.PREPARE_SERIES:
@@ -137,7 +142,7 @@ class Plan:
                 self.flow_nl_per_s = self.args[wire.PREPARE_SERIES_FLOW_NL_PER_S]
         interval_us = motion.plunger_interval(profile, self.flow_nl_per_s) // motion.TICKS_PER_US
         self.values[1] = steps * interval_us // 1000
-        self._bind(n, self.args[wire.PREPARE_DEPTH_UM], wire.PREPARE_REPLY_FIELDS)
+        self._bind(n, depth_um, wire.PREPARE_REPLY_FIELDS)
 
     def _bind(self, n: int, depth_um: int, fields: tuple) -> None:
         """The CRC of the request's n bytes with the plan's values behind them."""

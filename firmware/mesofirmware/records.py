@@ -93,7 +93,7 @@ class Records:
         elif former_state == BLANK:
             whole = whole and generation < 2
         else:
-            whole = whole and _is_cut(former_first, former_mark, generation + 1)
+            whole = whole and generation > 0 and _is_cut(former_first, former_mark, generation + 1)
         if whole and generation:
             return self.read(at + new * size, fields, values)
         for i in range(len(values)):

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mesofirmware.cartridge import Cartridge
     from mesofirmware.ledger import Ledger
 
+_DOSES = (wire.MODE_SINGLE, wire.MODE_TEST, wire.MODE_RETROGRADE)
 _IN_AND_OUT_US = 100_000
 """Twice `motion.half_stroke`."""
 
@@ -51,7 +52,7 @@ def request(
 
 
 def dose(args: list, inputs: int, ledger: "Ledger", primed: bool, primed_nl: int, swept: int) -> int:
-    """A single or test dose, or a prime."""
+    """One dose, single, retrograde or test, or a prime."""
     mode = args[wire.PREPARE_MODE]
     volume = args[wire.PREPARE_VOLUME_NL]
     depth = args[wire.PREPARE_DEPTH_UM]
@@ -65,9 +66,9 @@ def dose(args: list, inputs: int, ledger: "Ledger", primed: bool, primed_nl: int
     else:
         least = limits.TEST_MIN_NL if mode == wire.MODE_TEST else limits.DOSE_MIN_NL
         most = limits.TEST_MAX_NL if mode == wire.MODE_TEST else limits.DOSE_MAX_NL
-        if mode == wire.MODE_FRACTIONAL or volume < least or volume > most:
+        if mode not in _DOSES or volume < least or volume > most:
             return wire.S_RANGE
-        status = _place(args, volume)
+        status = _place(args, volume, ledger)
         if status != wire.S_OK:
             return status
     status = _syringe(args, inputs, ledger, swept)
@@ -88,7 +89,7 @@ def series(args: list, inputs: int, ledger: "Ledger", primed: bool, swept: int) 
     if args[wire.PREPARE_MODE] == wire.MODE_REPEAT:
         if stroke < limits.STROKE_MIN_NL or stroke > volume or rate < limits.REPEAT_RATE_MIN_PER_MIN or flow:
             return wire.S_RANGE
-        status = _place(args, stroke)
+        status = _place(args, stroke, ledger)
         # way in and out, dispensing, three time constants for what the compliance stores (A-21)
         tau_us = row[limits.PROFILE_RESISTANCE_PA_S_PER_UL] * row[limits.PROFILE_COMPLIANCE_NL_PER_KPA]
         in_skin_us = stroke * 1000 // row[limits.PROFILE_FLOW_NL_PER_S] * 1000 + 3 * tau_us + _IN_AND_OUT_US
@@ -97,7 +98,7 @@ def series(args: list, inputs: int, ledger: "Ledger", primed: bool, swept: int) 
     else:
         if stroke or rate or flow < limits.FLOW_MIN_NL_PER_S or volume < limits.DOSE_MIN_NL:
             return wire.S_RANGE
-        status = _place(args, volume)
+        status = _place(args, volume, ledger)
         # what is stored when an occlusion is found must lie below the profile's pressure limit (A-23)
         stored_pa = limits.OCCLUSION_NL * 1000 // row[limits.PROFILE_COMPLIANCE_NL_PER_KPA]
         in_flow_pa = row[limits.PROFILE_RESISTANCE_PA_S_PER_UL] * flow // 1000
@@ -110,15 +111,15 @@ def series(args: list, inputs: int, ledger: "Ledger", primed: bool, swept: int) 
     return status
 
 
-def _place(args: list, volume: int) -> int:
-    """Depth, and volume at one point, in their zone."""
+def _place(args: list, volume: int, ledger: "Ledger") -> int:
+    """Depth, and volume at one point, in their zone; and when it was dosed last."""
     depth = args[wire.PREPARE_DEPTH_UM]
     if depth < limits.METERED_DEPTH_MIN_UM or depth > limits.METERED_DEPTH_MAX_UM:
         return wire.S_RANGE
     area = zone(args[wire.PREPARE_ZONE])
     if area is None or depth > area[2] or volume > area[4]:
         return wire.S_ZONE_LIMIT
-    return wire.S_OK
+    return wire.S_POINT_WAIT if ledger.points.must_wait(args[wire.PREPARE_POINT]) else wire.S_OK
 
 
 def _syringe(args: list, inputs: int, ledger: "Ledger", swept: int) -> int:
@@ -185,12 +186,16 @@ def service(args: list, inputs: int, kind: int) -> int:
 
 def is_away(mode: int) -> bool:
     """Whether a mode is pressed and held away from the skin."""
-    return mode == wire.MODE_PRIME or mode >= wire.MODE_DRY
+    return mode == wire.MODE_PRIME or _is_bare(mode)
+
+
+def _is_bare(mode: int) -> bool:
+    return mode == wire.MODE_DRY or mode == wire.MODE_HOME
 
 
 def is_mounted(inputs: int, mode: int) -> bool:
     """Whether what a mode needs is mounted; in service: that nothing is."""
-    if mode >= wire.MODE_DRY:
+    if _is_bare(mode):
         return not inputs & (wire.INPUT_SYRINGE | wire.INPUT_CARTRIDGE)
     return bool(inputs & (wire.INPUT_CARTRIDGE if mode == wire.MODE_FRACTIONAL else wire.INPUT_SYRINGE))
 

@@ -13,6 +13,8 @@ from mesoprotocol import bulk, limits, tick, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Callable
+
     from mesofirmware.alarms import Alarms
     from mesofirmware.boards.port import Board
     from mesofirmware.latches import Latches
@@ -26,7 +28,8 @@ _BOTH = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B
 class Transaction:
     """The one dose or run in hand, as `plan` has it. `state` is the device's state.
 
-    `on_change` is called when it changes, `on_outcome` when an end stands in the ledger's `intent` and `outcome`.
+    Who makes it sets `on_change`, called when it changes, and `on_outcome`, when an end stands in the ledger's `intent`
+    and `outcome`.
     """
 
     def __init__(
@@ -60,8 +63,8 @@ class Transaction:
         self._syringe_at = board.plunger.position() - book.counted_nl // 1000 * _STEPS_PER_UL
         self.primed = False
         self._primed_nl = 0
-        self.on_change = _ignore
-        self.on_outcome = _ignore
+        self.on_change: "Callable[[], None]"
+        self.on_outcome: "Callable[[], None]"
 
     # --- Requests -------------------------------------------------------------------------------------
 
@@ -365,8 +368,8 @@ class Transaction:
         self._alarms.so(wire.ALARM_NEAR_EMPTY, near, 0)
         if near:
             o[ledger.O_FLAGS] |= wire.FLAG_NEAR_EMPTY
-        if m.reason == wire.REASON_OCCLUSION:
-            self.primed = False  # relief has left slack behind the plunger
+        if m.reason in (wire.REASON_OCCLUSION, wire.REASON_LEAK):
+            self.primed = False  # slack behind the plunger, or what was measured holds no longer
         if self.plan.is_prime:
             self._primed_nl += m.volume.upper_nl
             self.primed = m.reason == wire.REASON_COMPLETE
@@ -392,7 +395,3 @@ _STEPS_PER_UL = 1_000_000 // limits.PROFILES[0][limits.PROFILE_PL_PER_STEP]
 _PREPARED_US = limits.PREPARED_MS * 1000
 _HEARD_US = limits.HEARTBEAT_TIMEOUT_MS * 1000
 _REFRESH_US = 1_000_000  # an output that was lost stays so for no longer while nothing is in hand
-
-
-def _ignore() -> None:
-    pass

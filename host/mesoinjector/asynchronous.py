@@ -149,10 +149,16 @@ class AsyncInjector:
         )
 
     async def dose(
-        self, volume_ml: float, depth_mm: float, zone: str, point: int = 0, profile: str = "1ml-30G4-aqueous"
+        self,
+        volume_ml: float,
+        depth_mm: float,
+        zone: str,
+        point: int = 0,
+        profile: str = "1ml-30G4-aqueous",
+        retract: bool = False,
     ) -> results.Result:
         """As `Injector.dose`."""
-        return await self._give(partial(self.injector.dose, volume_ml, depth_mm, zone, point, profile))
+        return await self._give(partial(self.injector.dose, volume_ml, depth_mm, zone, point, profile, retract))
 
     async def fractional(
         self,

@@ -32,16 +32,23 @@ class Giving(ABC):
         return self._give(requests.prime(*self._numbered(), volume_ml, profile), "prime", "")
 
     def dose(
-        self, volume_ml: float, depth_mm: float, zone: str, point: int = 0, profile: str = "1ml-30G4-aqueous"
+        self,
+        volume_ml: float,
+        depth_mm: float,
+        zone: str,
+        point: int = 0,
+        profile: str = "1ml-30G4-aqueous",
+        retract: bool = False,
     ) -> results.Result:
         """Give one dose, when the operator sets the handpiece to the skin and presses the trigger.
 
         volume_ml: 0.02 .. 0.2 and within the zone; depth_mm: 0.5 .. 4.0 and within the zone; point: 0 .. 65535.
+        retract: the needle is drawn back evenly while it flows, to half of its depth, at least to 0.5 mm.
         Raises `PlanError`, `DeviceError`, `LinkError`, `DoseUncertain`: then nothing was committed.
         """
-        mode = wire.MODE_SINGLE
+        mode = wire.MODE_RETROGRADE if retract else wire.MODE_SINGLE
         request = requests.dose(*self._numbered(), volume_ml, depth_mm, zone, point, profile, mode)
-        return self._give_tested(request, "dose", zone)
+        return self._give_tested(request, "retrograde" if retract else "dose", zone)
 
     def test_dose(
         self, volume_ml: float, depth_mm: float, zone: str, profile: str = "1ml-30G4-aqueous"

@@ -279,13 +279,13 @@ class Prepare(NamedTuple):
     depth_um: int
     """needle protrusion; 0 when priming [um]"""
     mode: int
-    """SINGLE, PRIME or TEST"""
+    """SINGLE, PRIME, TEST or RETROGRADE"""
     profile: int
     """syringe, needle and fluid"""
     zone: int
     """zone of the body; 0 when priming"""
     point: int
-    """number of the point within the treatment"""
+    """number of the point within the treatment; 0: it has none, and no time is kept for it"""
 
 
 class PrepareReply(NamedTuple):
@@ -361,7 +361,7 @@ class PrepareSeries(NamedTuple):
     zone: int
     """zone of the body"""
     point: int
-    """number of the point within the treatment"""
+    """number of the point within the treatment; 0: it has none, and no time is kept for it"""
     stroke_nl: int
     """volume of each stroke; 0 for a perfusion [nl]"""
     rate_per_min: int
@@ -1051,6 +1051,7 @@ REASON_NAMES = {
     21: "STORE",
     22: "EXPIRED",
     23: "COMPLIANCE",
+    24: "LEAK",
     40: "OVER_DELIVERY",
     41: "UNDER_DELIVERY",
     42: "IN_SKIN",
@@ -1111,6 +1112,7 @@ ALARM_NAMES = {
     21: "NEAR_EMPTY",
     22: "LOOP_OVERRUN",
     23: "COMPLIANCE",
+    24: "LEAK",
 }
 PRIORITY_NAMES = {
     1: "LOW",
@@ -1146,6 +1148,7 @@ STATUS_NAMES = {
     3006: "RUN_TIME",
     3007: "PRIME_LIMIT",
     3009: "FLOW",
+    3010: "POINT_WAIT",
     4001: "INTERLOCK",
     4002: "NOT_PRIMED",
     4003: "SKIN_CONTACT",
@@ -1190,6 +1193,7 @@ REASON_ABOUT = {
     21: "the ledger could not be written",
     22: "no COMMIT came within 5 s of PREPARE",
     23: "the syringe gives way by more than 1.5 times its profile (air in it), or by less than half: another one is mounted",
+    24: "the pressure stays below what the needle alone needs: fluid leaves elsewhere, or air has come in",
     40: "the plunger ran further or faster than what was armed",
     41: "the plunger's carriage went less far than the dose needs",
     42: "the needle was out of the handpiece for longer than what was armed can take",
@@ -1365,6 +1369,7 @@ STATUS_CAUSES = {
     3006: ("limit", "the strokes need more time than the run allows", "fewer strokes, or a longer time limit"),
     3007: ("limit", "priming would exceed 0.5 ml in all for this treatment", "look for a leak or a loose syringe"),
     3009: ("limit", "needle, fluid and pressure limit of the profile do not allow this flow, or the rate leaves the needle less than three time constants in skin", "choose less flow or a lower rate, or another needle and its profile"),
+    3010: ("limit", "this point was dosed less than 60 s ago, or within 60 s before the device started anew", "wait until 60 s have passed since its last dose or the start; if another point is meant, give that one's number"),
     4001: ("actuator", "syringe or cartridge missing (mounted, for service), needle not home, emergency stop pressed, or driver fault", "look at the handpiece; STATUS names the inputs"),
     4002: ("actuator", "the syringe was not primed since the device started", "prime away from the skin"),
     4003: ("actuator", "the handpiece touches skin where it must not: before priming and in service", "hold the handpiece away from the skin"),

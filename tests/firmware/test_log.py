@@ -168,6 +168,17 @@ def test_a_memory_that_forgets_makes_it_damaged(forgets: int) -> None:
     assert book.damaged
 
 
+@pytest.mark.requirement("SR-20", "SR-34")
+def test_what_is_altered_before_it_is_chained_is_never_chained() -> None:
+    memory = written(4)
+    book = booted(memory)
+    book.add(wire.LOG_BOOT, 1, 2)
+    memory[log._slot(5) + 9] ^= 1
+    altered = bytes(memory)
+    assert book.chain() and book.damaged and not book.chain()
+    assert memory == altered and told(book, 5)[7] == bytes(8)
+
+
 def test_nobody_pushes_the_others_out() -> None:
     book = booted(bytearray(SIZE), True)
     book.add(wire.LOG_BOOT, 0, 0)

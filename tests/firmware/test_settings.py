@@ -6,6 +6,7 @@ import pytest
 
 from mesofirmware import settings
 from mesofirmware.readings import Readings
+from mesofirmware.records import StoreFailed
 from mesoprotocol import wire
 from tests.firmware.files import Memory
 
@@ -109,6 +110,16 @@ def test_a_file_that_does_not_take_what_is_written() -> None:
     kept = settings.Settings(Forgetful(content))
     assert kept.change(True, b"new", 0, 0, 1_000_000) == wire.S_STORE_FAILED
     assert kept.told()[2:] == [120, -699, 1_002_000]
+
+
+def test_what_is_damaged_is_not_written_whoever_asks() -> None:
+    content = saved(2)
+    content[A] = b"spoilt"
+    kept = settings.Settings(Memory(content))
+    before = dict(content)
+    with pytest.raises(StoreFailed, match=r"settings\.a"):
+        kept.save([0, 0, b"new", 1_000, 50_000, 1_000_000])
+    assert content == before and kept.generation == 0
 
 
 def test_readings() -> None:

@@ -1,8 +1,10 @@
 """SR-31's judgement of strokes: three bad in a row, or more than three of the last three hundred."""
 
+import struct
+
 import pytest
 
-from mesofirmware.strokes import Strokes
+from mesofirmware.strokes import RECORD, STEADY, Strokes
 
 
 def judged(bad: str) -> bool:
@@ -37,3 +39,12 @@ def judged(bad: str) -> bool:
 )
 def test_which_strokes_stop_a_run(bad: str, stops: bool) -> None:
     assert judged(bad) == stops
+
+
+@pytest.mark.parametrize(("depth_um", "kept"), [(-1, 0), (0, 0), (0xFFFF, 0xFFFF), (0x10000, 0xFFFF)])
+def test_a_depth_that_no_record_bears_is_kept_as_the_nearest(depth_um: int, kept: int) -> None:
+    strokes = Strokes()
+    strokes.add(66_667, depth_um, True, False)
+    record = bytearray(RECORD)
+    strokes.copy(0, 1, record)
+    assert record == struct.pack("<IHB", 66_667, kept, STEADY)

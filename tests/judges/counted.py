@@ -7,6 +7,7 @@ builtin are estimates. Counted are calls of the application, of the protocol and
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -28,6 +29,7 @@ SHA_BLOCK_US = 150
 _OURS = ("mesofirmware", "mesoprotocol")
 _VIPER = ("mesoprotocol.crc_plain", "mesoprotocol.bulk_plain")
 _SHA = "mesoprotocol.sha256_plain"
+_USB = "mesosim.rp2.usb"
 _STATES = ("idle", "prepared", "armed", "running", "held")
 _RECEIVE = SimulatedBoard.receive.__code__
 _HANDLERS = (("mesofirmware.safety", "halt"), ("mesofirmware.session", "stop"))
@@ -70,6 +72,33 @@ class Stopwatch:
         """The firmware looks at the line now, or its step ends."""
         self.longest_us = max(self.longest_us, self.us - self._looked_us)
         self._looked_us = self.us
+
+
+def link_us(act: Callable[[], object]) -> int:
+    """How long the board file's link takes for what is done, by its calls: its own, and MicroPython's, for which the
+    twin's functions stand."""
+    us = outside = 0
+
+    def count(frame: FrameType, event: str, argument: Any) -> None:
+        nonlocal us, outside
+        if outside:
+            outside += (event == "call") - (event == "return")
+        elif event == "c_call":
+            us += BUILTIN_US
+        elif event == "call":
+            module = frame.f_globals.get("__name__", "")
+            if module.startswith("mesofirmware"):
+                us += CALL_US
+            elif module == _USB or module in _VIPER:
+                us += BUILTIN_US if module == _USB else VIPER_US
+                outside = 1
+
+    sys.setprofile(count)
+    try:
+        act()
+    finally:
+        sys.setprofile(None)
+    return us * SILICON
 
 
 class Timed:

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from mesofirmware import link as link_
 from mesosim.lab import scenario
 from mesosim.lab.play import Play as Scenario
+from mesosim.rp2.twin import TwinWorld
 from tests.bench_of_one import Bench
 from tests.judges import counted, session
+from tests.rp2 import calls
 from tests.schedules import cover
 from tests.schedules.play import Play
 from tests.summary import TOLD
@@ -65,6 +68,29 @@ def test_stop_is_handled_in_time(
     assert {"dose: running", "prime: running", "run: running", "run: held", "home: running"} <= longest.keys()
     for mode, us in longest.items():
         assert us + begun <= STOP_US, mode
+
+
+@pytest.mark.requirement("SR-27")
+def test_the_board_reads_a_byte_in_two_calls_and_sends_between_steps(record_property: pytest.RecordProperty) -> None:
+    world = calls.twin().world
+    assert isinstance(world, TwinWorld)
+    link, port = world._pico._link, world._port
+    stop = link_.Link(world._pico, lambda: None)._stop
+    stop_bytes = len(stop) + 2
+    buf = bytearray(64)
+    port.received.held = bytes([0, *stop, 0])
+    stop_us = counted.link_us(lambda: link.receive(buf))
+    assert buf[1 : stop_bytes - 1] == stop
+    port.received.held = bytes(64)
+    full_us = counted.link_us(lambda: link.receive(buf))
+    taken_us = counted.link_us(lambda: link.send(bytearray(245), 245))
+    assert not port.sent.held
+    passed_us = counted.link_us(link.flush)
+    assert port.sent.held
+    figures = (f"STOP's {stop_bytes} bytes", stop_us), ("64 bytes before it", full_us), ("a turn of sending", passed_us)
+    lines = [f"{what:30} {us / 1000:6.1f} ms" for what, us in figures]
+    record_property(TOLD, ["what the board itself takes, which that latency is without", *lines])
+    assert stop_us < 1000 and full_us < 3000 and taken_us < 500 and passed_us < 1000
 
 
 def test_a_slower_firmware_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,28 +1,34 @@
 """The byte link: MicroPython's USB CDC serial port, both ways without waiting.
 
-Writing there blocks for up to 500 ms when the host does not read, and `POLLOUT` promises room for one byte only. So a
-frame is taken whole into a ring here, or not at all, and leaves byte by byte while there is room.
+`readinto` there waits for all that it is asked for, and nothing tells how much has come; `write` blocks for up to 500
+ms when the host does not read, and `POLLOUT` promises room for one byte only. So each byte is asked for, in two calls.
+A frame that is sent is taken whole into a ring here, or not at all, and leaves between the application's steps.
 """
 
 import select
 import sys
 
+from mesoprotocol import bulk
+
 _RING = 1024
 """Bytes, a power of two."""
-_AT_ONCE = 64
-"""Bytes that one call sends or takes at most: about 5 ms."""
+_AT_ONCE = 16
+"""Bytes that leave from one look at what has come to the next."""
 
 
 class Link:
     """See `port.Board.receive` and `send`."""
 
     def __init__(self) -> None:
-        self._in = sys.stdin.buffer
-        self._out = sys.stdout.buffer
-        self._readable = select.poll()
-        self._readable.register(self._in, select.POLLIN)
-        self._writable = select.poll()
-        self._writable.register(self._out, select.POLLOUT)
+        readable = select.poll()
+        readable.register(sys.stdin.buffer, select.POLLIN)
+        writable = select.poll()
+        writable.register(sys.stdout.buffer, select.POLLOUT)
+        # each a bound method once: they are what a byte costs
+        self._readable = readable.ipoll
+        self._take = sys.stdin.buffer.readinto
+        self._writable = writable.ipoll
+        self._put = sys.stdout.buffer.write
         self._byte = bytearray(1)
         self._ring = bytearray(_RING)
         self._head = 0
@@ -30,42 +36,44 @@ class Link:
 
     def has_bytes(self) -> bool:
         """Whether `receive` would find any."""
-        for _ in self._readable.ipoll(0):
+        for _ in self._readable(0):
             return True
         return False
 
     def receive(self, buf: bytearray) -> int:
         """See the port."""
-        n = 0
-        most = min(len(buf), _AT_ONCE)
-        while n < most and self.has_bytes():
-            self._in.readinto(self._byte)
-            buf[n] = self._byte[0]
-            n += 1
-        return n
+        readable = self._readable
+        take = self._take
+        byte = self._byte
+        for n in range(len(buf)):
+            for _ in readable(0):
+                take(byte)
+                break
+            else:
+                return n
+            buf[n] = byte[0]
+        return len(buf)
 
     def send(self, buf: bytearray, n: int) -> bool:
         """See the port."""
         if n > _RING - self._waiting:
             return False
-        at = self._head + self._waiting
-        for i in range(n):
-            self._ring[(at + i) & (_RING - 1)] = buf[i]
+        at = (self._head + self._waiting) & (_RING - 1)
+        first = min(n, _RING - at)
+        bulk.copy(buf, 0, self._ring, at, first)
+        bulk.copy(buf, first, self._ring, 0, n - first)
         self._waiting += n
-        self.flush()
         return True
 
     def flush(self) -> None:
         """Pass on what the port has room for."""
-        n = min(self._waiting, _AT_ONCE)
-        while n > 0 and self._has_room():
-            self._byte[0] = self._ring[self._head]
-            self._out.write(self._byte)
+        byte = self._byte
+        for _ in range(min(self._waiting, _AT_ONCE)):
+            for _ in self._writable(0):
+                break
+            else:
+                return
+            byte[0] = self._ring[self._head]
+            self._put(byte)
             self._head = (self._head + 1) & (_RING - 1)
             self._waiting -= 1
-            n -= 1
-
-    def _has_room(self) -> bool:
-        for _ in self._writable.ipoll(0):
-            return True
-        return False

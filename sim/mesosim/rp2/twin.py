@@ -101,6 +101,7 @@ class TwinWorld(world.World):
             self.log.add(self._t, trace.WAKE, self._since, 0, 0)
             self._us = self.app.step(self._since)
             chip.alarm = (us + self._us) * self.model.clocks_per_us
+            self._pico._link.flush()
             while self._at_idle():
                 self._pico._link.flush()
 
