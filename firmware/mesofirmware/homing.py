@@ -109,7 +109,7 @@ class Homing:
 
     def fill(self, o: list) -> None:
         """Write what has come of it into the ledger's `outcome`."""
-        o[ledger.O_STEPS] = self._from - self._board.plunger.position()
+        o[ledger.O_STEPS] = max(0, self._from - self._board.plunger.position())
 
     def _enter(self, phase: int, now: int) -> None:
         self.phase = phase
