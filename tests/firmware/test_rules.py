@@ -304,21 +304,28 @@ def test_what_must_be_so_for_a_run(inputs: int, status: int) -> None:
 # --- Dry strokes, and what may go on ----------------------------------------------------------------------
 
 
-def dry(strokes: int = 600, duration: int = 60, rate: int = 600, inputs: int = wire.INPUT_NEEDLE_HOME) -> int:
+HOME = wire.INPUT_NEEDLE_HOME
+
+
+def dry(strokes: int = 600, duration: int = 60, rate: int = 600, inputs: int = HOME) -> int:
     args = [0] * len(wire.PREPARE_DRY_FIELDS)
     args[wire.PREPARE_DRY_STROKES] = strokes
     args[wire.PREPARE_DRY_DURATION_S] = duration
     args[wire.PREPARE_DRY_RATE_PER_MIN] = rate
-    return rules.dry(args, inputs)
+    return rules.service(args, inputs, wire.PREPARE_DRY)
 
 
-def test_dry_strokes_want_nothing_mounted_and_no_skin() -> None:
-    home = wire.INPUT_NEEDLE_HOME
-    assert dry() == OK and dry(601) == dry(duration=59) == dry(rate=599) == wire.S_RUN_TIME
-    assert dry(inputs=home | wire.INPUT_CONTACT) == wire.S_SKIN_CONTACT
+def way_home(inputs: int = HOME) -> int:
+    return rules.service([b"", 2], inputs, wire.PREPARE_HOME)
+
+
+def test_service_wants_nothing_mounted_and_no_skin() -> None:
+    assert dry() == way_home() == OK
+    assert dry(601) == dry(duration=59) == dry(rate=599) == wire.S_RUN_TIME
+    assert dry(inputs=HOME | wire.INPUT_CONTACT) == way_home(HOME | wire.INPUT_CONTACT) == wire.S_SKIN_CONTACT
     for more in (wire.INPUT_SYRINGE, wire.INPUT_CARTRIDGE, wire.INPUT_ESTOP, wire.INPUT_DRIVE_FAULT):
-        assert dry(inputs=home | more) == wire.S_INTERLOCK
-    assert dry(inputs=0) == wire.S_INTERLOCK
+        assert dry(inputs=HOME | more) == way_home(HOME | more) == wire.S_INTERLOCK
+    assert dry(inputs=0) == way_home(0) == wire.S_INTERLOCK
 
 
 PRESSED = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B
@@ -332,6 +339,7 @@ GOES_ON = {
     wire.MODE_FRACTIONAL: ON_SKIN | wire.INPUT_CARTRIDGE,
     wire.MODE_PRIME: PRESSED | wire.INPUT_SYRINGE,
     wire.MODE_DRY: PRESSED,
+    wire.MODE_HOME: PRESSED,
 }
 """What is held and mounted in each mode."""
 AGAINST = [
@@ -360,7 +368,7 @@ def test_what_ends_a_mode(mode: int) -> None:
 
 @pytest.mark.parametrize("mode", GOES_ON)
 def test_which_modes_are_away_from_the_skin(mode: int) -> None:
-    assert rules.is_away(mode) == (mode in (wire.MODE_PRIME, wire.MODE_DRY))
+    assert rules.is_away(mode) == (mode in (wire.MODE_PRIME, wire.MODE_DRY, wire.MODE_HOME))
 
 
 @pytest.mark.requirement("SR-03")
