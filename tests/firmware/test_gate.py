@@ -115,14 +115,19 @@ def test_the_gate_asks_to_be_looked_at_when_the_pair_is_overdue():
 def test_arming_again_begins_anew():
     """A finger that was seen off the trigger before says nothing now."""
     box = gate.Gate()
-    assert last_answer([(0, SKIN), (200, SKIN)], box=box) == WAIT
-    assert last_answer([(0, SKIN | BOTH), (200, SKIN | BOTH)], box=box) == WAIT
+    assert last_answer([(0, 0), (200, 0)], away=True, box=box) == WAIT
+    assert last_answer([(0, BOTH), (200, BOTH)], away=True, box=box) == WAIT
 
 
-def test_contact_counts_from_arming_on():
+@pytest.mark.parametrize(("inputs", "ms", "answer"), [(SKIN, 150, GO), (0, 150, WAIT), (0, 249, WAIT), (0, 250, GO)])
+def test_what_was_so_at_arming_counts(inputs: int, ms: int, answer: int):
+    """Contact from then on; and that it was open then, though the next look comes 100 ms later."""
     box = gate.Gate()
-    box.arm(START, SKIN, False, True)
+    box.used()
+    if inputs:
+        box.look(0)
+    box.arm(START, inputs, False, True)
     assert box.wait_us == clock.FOREVER
-    assert box.step(tick.add(START, 149_000), SKIN) == WAIT
-    assert box.step(tick.add(START, 150_000), SKIN | BOTH) == GO
+    assert box.step(tick.add(START, 100_000), SKIN) == WAIT
+    assert box.step(tick.add(START, ms * 1000), SKIN | BOTH) == answer
     assert box.wait_us == clock.FOREVER
