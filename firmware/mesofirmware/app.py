@@ -199,8 +199,7 @@ class App:
         if self._kept & ~self._latches.bits & wire.LATCH_SELF_TEST:
             self._selftest.run()
         try:
-            if self._latches.lasting() != self._ledger.latches:
-                self._ledger.keep_latches(self._latches.lasting())
+            self._ledger.keep_latches(self._latches.lasting())
             self._kept = self._latches.bits
         except StoreFailed:
             self._alarms.up(wire.ALARM_LEDGER_CORRUPT, 0)
@@ -239,8 +238,7 @@ class App:
     def _tell_phase(self) -> None:
         plan = self._transaction.plan
         if self._transaction.state == wire.STATE_ARMED:
-            mode = wire.MODE_FRACTIONAL if plan.is_run else plan.args[wire.PREPARE_MODE]
-            self._log.add(wire.LOG_ARMED, mode, plan.n)
+            self._log.add(wire.LOG_ARMED, plan.mode, plan.n)
         p = self._phase
         p[wire.EVENT_PHASE_STATE] = self._transaction.state
         p[wire.EVENT_PHASE_LATCHES] = self._latches.bits

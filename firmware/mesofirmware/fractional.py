@@ -144,10 +144,9 @@ class Fractional:
             self._enter(PARKING, now)
 
     def resume(self, now: int) -> None:
-        """The trigger was pressed again: go on with what is left."""
-        if self.phase == HELD:
-            self._stop.move(self._depth_um)
-            self._enter(DEPTH, now)
+        """What is held goes on with what is left: the trigger was pressed again."""
+        self._stop.move(self._depth_um)
+        self._enter(DEPTH, now)
 
     def abort(self, now: int, reason: int) -> None:
         """End the run: finish the stroke, needle home. The first reason stands."""

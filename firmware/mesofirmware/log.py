@@ -45,8 +45,10 @@ class Log:
     def __init__(self, store: "Store", clock: "Clock") -> None:
         self._store = store
         self._clock = clock
-        self.put_outcome: "Callable[[int, bytearray, int], int]" = _nothing
-        """`put_outcome(n, buf, at)` writes the outcome of ledger entry n into buf[at:] and returns its end."""
+        self.put_outcome: "Callable[[int, bytearray, int], int]"
+        """`put_outcome(n, buf, at)` writes the outcome of ledger entry n into buf[at:] and returns its end. To be set
+        by who makes the log.
+        """
         self._records = records.Records(store, b"LOG1")
         self._head: list = [0, 0, 0, 0]
         self._entry: list = [0, 0, 0, 0, 0, 0]
@@ -196,7 +198,3 @@ class Log:
 
 def _slot(n: int) -> int:
     return _SLOTS_AT + n % _SLOTS * _SLOT
-
-
-def _nothing(_: int, buf: bytearray, at: int) -> int:
-    return at

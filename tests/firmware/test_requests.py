@@ -132,7 +132,9 @@ def test_another_major_is_told_what_this_one_speaks(major: int) -> None:
     assert heard(host, foreign(messages.Status(), major, 1, host._session), major) == []
     assert host.ask(messages.Status()).status == wire.S_OK, "the session goes on"
     assert heard(host, foreign(HELLO._replace(major_min=2, major_max=8), wire.MAJOR), wire.MAJOR) != []
-    assert host.ask(messages.Status()).status == wire.S_OK
+    host.world.meddle().add("send", "stuck", 0, 1)
+    assert heard(host, foreign(HELLO._replace(major_min=major, major_max=major), major), major) == []
+    assert host.do(messages.Status()).tx_dropped == 1
 
 
 def test_another_major_leaves_a_dose_alone() -> None:
@@ -191,6 +193,18 @@ def test_who_is_in_command_proves_nothing_again() -> None:
     host.do(messages.Provision(*OPERATOR))
     assert host.ask(messages.Auth(OPERATOR[0], b"\1" * 16)).status == wire.S_WRONG_STATE
     assert host.ask(messages.Status()).status == wire.S_OK
+
+
+@pytest.mark.requirement("SR-33")
+def test_a_role_without_a_key_cannot_be_proven() -> None:
+    host = Watch().opened()
+    host.do(messages.Provision(*SERVICE))
+    host.key = OPERATOR
+    with pytest.raises(Unexpected, match=str(wire.S_NO_KEY)):
+        host.open()
+    host.key = SERVICE
+    host.open()
+    assert host.do(messages.StartTreatment(7)).treatment == 7
 
 
 # --- What is asked for twice, or too early --------------------------------------------------------------

@@ -3,23 +3,61 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import io
+import runpy
+import sys
 from pathlib import Path
 from types import CodeType
+from typing import Any, NamedTuple
 
 import pytest
 
 from mesofirmware import build, build_names
+from mesofirmware.start import manifest
 from tests.summary import TOLD
 
 MOST = 75_000
 """Bytes of .mpy that a board's files may have in all."""
 
 
-def test_it_fits(tmp_path: Path, record_property: pytest.RecordProperty) -> None:
-    total = build.compiled(tmp_path)
+def said(*arguments: str) -> str:
+    """What `python -m mesofirmware.build` prints."""
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(printed):
+        patch.setattr(sys, "argv", ["build", *arguments])
+        patch.delitem(sys.modules, "mesofirmware.build")
+        runpy.run_module("mesofirmware.build", run_name="__main__")
+    return printed.getvalue()
+
+
+class Built(NamedTuple):
+    """A folder that the command line has made, and what it has said of it."""
+
+    folder: Path
+    told: str
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    folder = tmp_path_factory.mktemp("built") / "board"
+    return Built(folder, said(str(folder)))
+
+
+@pytest.fixture(scope="module")
+def program() -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    return build.program()
+
+
+def test_it_fits(built: Built, record_property: pytest.RecordProperty) -> None:
+    total = sum(file.stat().st_size for file in built.folder.rglob("*.mpy"))
     record_property(TOLD, ["firmware: bytes of .mpy", f"{total:,} of at most {MOST:,}, {len(build.sources())} files"])
     assert total <= MOST
-    assert total == sum(file.stat().st_size for file in tmp_path.rglob("*.mpy"))
+    assert built.told == f"{total} bytes of .mpy\n"
+
+
+def test_it_is_sealed(built: Built) -> None:
+    assert manifest.is_whole(str(built.folder))
 
 
 def test_the_manifest_has_what_runs_and_nothing_else() -> None:
@@ -83,9 +121,9 @@ def test_integers_stand_where_they_are_used(tmp_path: Path) -> None:
     assert ast.unparse(trees["pack.two"]) == "from pack.one import KEPT\nROWS = (3, KEPT)"
 
 
-def test_short_names_make_the_same_program() -> None:
+def test_short_names_make_the_same_program(program: tuple[dict[str, str], dict[str, dict[str, str]]]) -> None:
     """Compiled, what is renamed differs from what is not in nothing but names, and these are the map's."""
-    texts, names = build.program()
+    texts, names = program
     for name, tree in build.folded(build.sources()).items():
         path = name.replace(".", "/")
         given = texts.get(path) or texts.get(f"{path}/__init__", "")
@@ -154,15 +192,40 @@ def test_what_is_looked_up_elsewhere_keeps_its_name(tmp_path: Path) -> None:
     assert new["_lonely"] not in others and new["_own"] in {new["Base"], new["Derived"], new["apart"]}
 
 
-def test_a_traceback_is_read_with_the_sources_names(tmp_path: Path) -> None:
-    build.compiled(tmp_path / "board", extra=())
-    _, names = build.program()
+GLOBAL = """
+_kept = 0
+def keep(given):
+    global _kept
+    _kept = given
+def kept():
+    return _kept
+"""
+
+
+def test_a_global_stays_one(tmp_path: Path) -> None:
+    trees = build.folded(written(tmp_path, one=GLOBAL))
+    names = build_names.shortened(trees, [])["pack.one"]
+    new = {old: short for short, old in names.items()}
+    assert new.keys() == {"_kept", "keep", "kept"}
+    space: dict[str, Any] = {}
+    exec(compile(trees["pack.one"], "one", "exec"), space)
+    space[new["keep"]](7)
+    assert space[new["kept"]]() == space[new["_kept"]] == 7
+
+
+def test_a_traceback_is_read_with_the_sources_names(
+    built: Built, program: tuple[dict[str, str], dict[str, dict[str, str]]], tmp_path: Path
+) -> None:
+    _, names = program
     step = next(new for new, old in names["mesofirmware.app"].items() if old == "_look_at_stores")
     failed = next(new for new, old in names["mesofirmware.records"].items() if old == "StoreFailed")
     head = "Traceback (most recent call last):\n"
-    said = f'{head}  File "app", line 1, in {step}\n  File "records", line 1, in <module>\n{failed}: no answer\n'
-    read = said.replace(f"in {step}", "in _look_at_stores").replace(failed, "StoreFailed")
-    assert build.readable(said, tmp_path / "board") == read
+    text = f'{head}  File "app", line 1, in {step}\n  File "records", line 1, in <module>\n{failed}: no answer\n'
+    (tmp_path / "failure.txt").write_text(text)
+    before = {file: file.stat().st_mtime_ns for file in built.folder.rglob("*")}
+    read = said(str(built.folder), "--read", str(tmp_path / "failure.txt"))
+    assert read == text.replace(f"in {step}", "in _look_at_stores").replace(failed, "StoreFailed")
+    assert before == {file: file.stat().st_mtime_ns for file in built.folder.rglob("*")}, "nothing is compiled"
 
 
 def test_a_file_that_does_not_compile_is_said(tmp_path: Path) -> None:

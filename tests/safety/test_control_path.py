@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mesofirmware import signals
 from mesoprotocol import limits, messages, wire
 from mesosim.lab.enumeration.workloads import PRESS_US, PRIME
 from tests.safety.watch import DOSE, IN_DOSE_US, RUN, SMALL, Watch
@@ -210,17 +211,18 @@ def test_one_line_alone_does_not_go_on_with_what_is_held() -> None:
     assert dose.outcome.strokes == host.account()["punctures"] - dose.before["punctures"] < RUN.strokes
 
 
-@pytest.mark.requirement("SR-11", "SR-29")
-def test_a_trigger_released_after_a_stop_holds_nothing() -> None:
+@pytest.mark.requirement("SR-06", "SR-11")
+@pytest.mark.parametrize("pressed_us", [900_000, 1_200_000], ids=["way out", "rest"])
+def test_a_trigger_released_after_an_occlusion_holds_nothing(pressed_us: int) -> None:
+    """It has ended, though pressure and plunger do not rest yet: its needle does not go in again."""
     host = Watch().primed()
-
-    def stop() -> None:
-        host.stop()
-        move(host, wire.INPUT_TRIGGER_A, False)
-
-    dose = host.try_dose(SERIES, IN_DOSE_US, stop)
-    assert dose.outcome.reason == wire.REASON_STOP
-    assert host.account()["needle_home"]
+    host.world.control("release_after_us", pressed_us)
+    host.world.control("press_again_us", 400_000)
+    dose = host.try_dose(SERIES, 1_100_000, lambda: host.world.control("blocked", 1))
+    assert (host.told[0].name, dose.outcome.reason) == ("OCCLUSION", wire.REASON_OCCLUSION)
+    assert host.told[0].t_us - host.began_us < PRESS_US + pressed_us - 1_100_000
+    assert signals.LIGHT_HELD not in host.lights
+    assert host.account()["punctures"] == host.told[0].account["punctures"]
 
 
 # --- In a run -------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """boot.py, the safe-mode window and main.py, on the model of the chip."""
 
 import hashlib
+import runpy
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,6 +167,14 @@ def test_at_the_prompt_nothing_runs(start: Start):
     start.main.main()
     assert start.chip.watchdog_at == chip_.NEVER
     assert start.note() == (0, 0)
+
+
+def test_micropython_runs_it_as_the_main_program(start: Start, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delitem(sys.modules, "mesofirmware.start.main")
+    start.port.received.held = b"\r\x03"
+    runpy.run_module("mesofirmware.start.main", run_name="__main__")
+    assert start.interrupt_characters == [-1, 3], "the window was asked once, and nothing else has run"
+    assert start.chip.watchdog_at == chip_.NEVER
 
 
 def test_the_application_runs_and_its_watchdog_is_fed(start: Start):
