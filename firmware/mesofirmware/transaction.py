@@ -102,6 +102,7 @@ class Transaction:
             return status
         if not battery.allows(self._board.battery_mv(), self._alarms):
             return wire.S_BATTERY
+        self._store.look()
         mine.take(body, at, n, args, kind)
         self._engine = self.fractional if mine.is_run else self.metered
         self._prepared_at = now
