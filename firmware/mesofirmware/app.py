@@ -141,6 +141,7 @@ class App:
     def step(self, now: int) -> int:
         """Do what is due; return microseconds until the next call, at most `clock.FOREVER`."""
         self._clock.update(now)
+        self._ledger.points.now_ms = self._clock.ms
         link = self._link
         was_armed = self._transaction.state >= wire.STATE_ARMED
         while link.poll():
@@ -237,8 +238,7 @@ class App:
     def _tell_phase(self) -> None:
         plan = self._transaction.plan
         if self._transaction.state == wire.STATE_ARMED:
-            mode = wire.MODE_FRACTIONAL if plan.is_run else plan.args[wire.PREPARE_MODE]
-            self._log.add(wire.LOG_ARMED, mode, plan.n)
+            self._log.add(wire.LOG_ARMED, plan.mode, plan.n)
         p = self._phase
         p[wire.EVENT_PHASE_STATE] = self._transaction.state
         p[wire.EVENT_PHASE_LATCHES] = self._latches.bits

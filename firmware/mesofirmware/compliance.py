@@ -57,14 +57,17 @@ class Measurement:
         self._last_pa = pa
         self._at = now
 
-    def result(self, flow_nl_per_s: int) -> int:
-        """Compliance in nl/kPa; 0 if nothing was measured."""
+    def fall_pa(self) -> int:
+        """How far the pressure fell, 0 if nothing was measured: what drives the flow through the needle alone."""
         if not self._flows or not self._rests:
             return 0
-        rest = self._rest_pa // self._rests
-        fall = self._flow_pa // self._flows - rest
+        return self._flow_pa // self._flows - self._rest_pa // self._rests
+
+    def result(self, flow_nl_per_s: int) -> int:
+        """Compliance in nl/kPa; 0 if nothing was measured."""
+        fall = self.fall_pa()
         if fall < limits.FLAT_PA // 2:
             return 0
-        area = self._area - rest * (tick.diff(self._at, self._began) // 1000)
+        area = self._area - self._rest_pa // self._rests * (tick.diff(self._at, self._began) // 1000)
         # Pa.ms / Pa = ms, a tenth of them kept; Pa / (ul/s) is the resistance
         return max(0, area * 10 // fall) * 100 * (flow_nl_per_s // 1000) // fall * _KINETIC // 11

@@ -1,4 +1,7 @@
-"""The depth stop: it limits the needle by mechanics, and is set only while the needle is at home."""
+"""The depth stop: it limits the needle by mechanics, and is set while the needle is at home.
+
+With the needle in skin it moves outward only, which draws the needle back with it.
+"""
 
 from mesofirmware import motion
 
@@ -26,6 +29,13 @@ class DepthStop:
         steps = depth_um // motion.UM_PER_DEPTH_STEP - at
         if steps:
             motion.straight(self._table, steps, motion.DEPTH_INTERVAL)
+            self._axis.feed(self._table.words, self._table.n, 1, False)
+
+    def draw(self, depth_um: int, ticks: int) -> None:
+        """Draw the stop, and the needle with it, outward to a depth, evenly within `ticks`; inward it does not go."""
+        steps = self._axis.position() - depth_um // motion.UM_PER_DEPTH_STEP
+        if steps > 0:
+            motion.straight(self._table, -steps, ticks // steps)
             self._axis.feed(self._table.words, self._table.n, 1, False)
 
     def busy(self) -> bool:

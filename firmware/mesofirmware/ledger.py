@@ -14,7 +14,7 @@ cannot be read is never reformatted: the ledger is `corrupt` then, and stays so.
 motion: progress says "up to X" before X is fed to a motor.
 """
 
-from mesofirmware import records
+from mesofirmware import points, records
 from mesoprotocol import bulk, limits, tick, wire
 
 TYPE_CHECKING = False
@@ -69,6 +69,7 @@ class Ledger:
         """Treatments so far, this one included."""
         self.day = 0
         """The latest that a host has told, days since 2000-01-01; 0: none."""
+        self.points = points.Points()
         self._header: list = [0, 0, 0, 0, 0, 0]
         self._progress: list = [0, 0, 0, 0, 0, 0]
         self._mark: list = [0]
@@ -118,6 +119,7 @@ class Ledger:
             raise
         self.delivered_nl = 0
         self.counted_nl = 0
+        self.points.forget()
 
     def set_day(self, day: int) -> None:
         """Keep the day that a host has told."""
@@ -158,7 +160,7 @@ class Ledger:
         self._records.write_newer(_PROGRESS_AT, _COPY, _PROGRESS, p)
 
     def write_outcome(self, n: int) -> None:
-        """Record `outcome` (filled by the caller but for number and totals) as the end of entry n."""
+        """Record `outcome` (filled by the caller but for number and totals) as the end of entry n, which is loaded."""
         o = self.outcome
         o[O_N] = n
         self.total_nl = tick.add(self.total_nl, o[O_DELIVERED])
@@ -167,6 +169,7 @@ class Ledger:
         o[O_TOTAL] = self.total_nl
         o[O_TREATMENT_DELIVERED] = self.delivered_nl
         o[O_TREATMENT_COUNTED] = self.counted_nl
+        self._see_point()
         self._records.write(_slot(n) + _OUTCOME, OUTCOME, o)
 
     def acknowledge(self, n: int) -> bool:
@@ -177,6 +180,11 @@ class Ledger:
         self._records.write(_slot(n) + _ACK, _MARK, self._mark)
         self.interrupted_n = 0
         return True
+
+    def _see_point(self) -> None:
+        """What `intent` and `outcome` say was given at a point of this treatment."""
+        if self.intent[I_TREATMENT] == self.treatment and self.outcome[O_UPPER]:
+            self.points.dosed(self.intent[I_POINT])
 
     def _write_header(self) -> None:
         if self.corrupt:
@@ -211,6 +219,7 @@ class Ledger:
         while n < last:
             if self.load(n) != CLOSED or self._is_spoilt(n):
                 self.corrupt = True
+            self._see_point()
             n += 1
         if last > 1 and not self.corrupt:
             self._take_totals()
@@ -255,6 +264,7 @@ class Ledger:
         found = self.load(n)
         if found == CLOSED:
             self._take_totals()
+            self._see_point()
             self.corrupt = self._is_spoilt(n)
             if self.outcome[O_STATE] == wire.DOSE_INTERRUPTED:
                 if self._records.read(at + _ACK, _MARK, self._mark) != records.VALID:

@@ -60,6 +60,7 @@ class Metered:
         self._prime = False
         self._n = 0
         self._depth_um = 0
+        self._end_um = 0
         self._asked_steps = 0
         self._stroke_steps = 0
         self._leg_left = 0
@@ -85,6 +86,7 @@ class Metered:
         self._profile = profile
         self._prime = prime
         self._depth_um = plan.args[wire.PREPARE_DEPTH_UM]
+        self._end_um = plan.end_um
         self._asked_steps = plan.values[0]
         self._stroke_steps = plan.stroke_steps
         self._flow = plan.flow_nl_per_s
@@ -132,13 +134,12 @@ class Metered:
             # the held way out keeps the drive busy; room for one more means that the way in has ended
             if board.drive.room() == 0:
                 return clock.FOREVER
-            # where the carrier is now: a sample of an earlier stroke would hide a drive that does not turn
-            off = min(abs(board.needle_um() - self._depth_um), 0xFFFF)
-            self.worst_depth_um = max(off, self.worst_depth_um)
-            if off > limits.DEPTH_TOLERANCE_UM:
+            if self._is_off(self._depth_um):
                 self.abort(now, wire.REASON_DEPTH)
             else:
                 self._enter(DISPENSE, now)
+                if self._end_um < self._depth_um:
+                    self._stop.draw(self._end_um, self._leg_left * self._interval)
         if self.phase == DISPENSE:
             self._dispense(now)
             if self.phase == DISPENSE:
@@ -226,6 +227,12 @@ class Metered:
         """Whether a run's needle goes in again."""
         return self._asked_steps > self.volume.made()
 
+    def _is_off(self, um: int) -> bool:
+        """Whether the needle does not protrude by `um`: where the carrier is now, not at an earlier stroke."""
+        off = min(abs(self._board.needle_um() - um), 0xFFFF)
+        self.worst_depth_um = max(off, self.worst_depth_um)
+        return off > limits.DEPTH_TOLERANCE_UM
+
     def _begin_leg(self, now: int) -> None:
         """Needle in, for one dose, or for the next of a run; steps that a stop has cut off are fed anew."""
         made = self.volume.made()
@@ -275,6 +282,9 @@ class Metered:
         if stored_nl > in_flow_nl + limits.OCCLUSION_NL or pa > most_pa:
             self.abort(now, wire.REASON_OCCLUSION)
             return
+        if not self._prime and volume.leaks(pa, self._flow, tick.diff(now, self._since)):
+            self.abort(now, wire.REASON_LEAK)
+            return
         if self._leg_left:
             self._feed_plunger()
         elif not board.plunger.busy():
@@ -282,6 +292,8 @@ class Metered:
                 self.reason = wire.REASON_NO_FLOW
             elif volume.made() < self._steps_fed:
                 self.reason = wire.REASON_ENCODER  # fed, and not made
+            elif self._end_um < self._depth_um and self._is_off(self._end_um):
+                self.reason = wire.REASON_DEPTH
             self._compliance.stop(now)
             self._enter(SETTLE, now)
 
@@ -332,8 +344,12 @@ class Metered:
         percent = measured * 100 // nominal
         if percent < limits.COMPLIANCE_MIN_PERCENT or percent > limits.COMPLIANCE_MAX_PERCENT:
             self.reason = wire.REASON_COMPLIANCE
-        else:
-            self.volume.compliance = measured
+            return
+        needle = self._compliance.fall_pa() * 1000 // self._flow
+        if needle * 100 < self._profile[limits.PROFILE_NEEDLE_PA_S_PER_UL] * limits.NEEDLE_MIN_PERCENT:
+            self.reason = wire.REASON_LEAK
+        self.volume.compliance = measured
+        self.volume.needle = needle
 
     def _leave(self, now: int) -> None:
         """Let the needle out."""
@@ -366,7 +382,7 @@ class Metered:
     def _finish(self) -> None:
         self._safety.rest()
         flowed = not self._prime or self._flush_steps >= 0
-        agrees = self.volume.end(self.reason == wire.REASON_OCCLUSION, self.drip, flowed)
+        agrees = self.volume.end(self.reason, self.drip, flowed)
         if not agrees and self.reason == wire.REASON_COMPLETE:
             self.reason = wire.REASON_ENCODER
         self.phase = FINISHED

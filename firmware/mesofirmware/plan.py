@@ -19,17 +19,25 @@ class Plan:
         self._again = [0] * 11
         self.dose_id = bytearray(8)
         self.n = 0
-        self._kind = 0
+        self.kind = 0
+        """Which message asked for it."""
+        self.mode = 0
         self.is_run = False
-        """A fractional run."""
+        """Strokes of the drive: a fractional run, or a dry one."""
         self.is_held = False
         """The released trigger holds it, and does not end it."""
         self.is_prime = False
+        self.is_away = False
+        """Pressed and held away from the skin."""
+        self.duration_s = 0
+        """Time limit of a run."""
         self.args = [0] * 11
         self.profile = limits.PROFILES[0]
         """What is mounted, as the last dose named it."""
         self.deepest_um = 0
         """How deep the zone allows a run to go."""
+        self.end_um = 0
+        """Depth at the last plunger step; that of the first, unless the needle is drawn back meanwhile."""
         self.stroke_steps = 0
         """Plunger steps each time that the needle is in: all of a single dose."""
         self.flow_nl_per_s = 0
@@ -44,7 +52,7 @@ class Plan:
 
     def repeats(self, body: bytearray, at: int, n: int, kind: int) -> bool:
         """Whether body[at:at+n], a message `kind`, is the request in hand once more."""
-        return n == self._request_n and kind == self._kind and bulk.same(body, at, self._bound, 0, n)
+        return n == self._request_n and kind == self.kind and bulk.same(body, at, self._bound, 0, n)
 
     def take(self, body: bytearray, at: int, n: int, args: list, kind: int) -> None:
         """Take the request body[at:at+n], a message `kind` that `rules` allow, and plan it."""
@@ -56,10 +64,12 @@ class Plan:
             self.args[i] = args[i]
             i += 1
         self.n = args[wire.PREPARE_N]
-        self._kind = kind
-        self.is_run = kind == wire.PREPARE_RUN
+        self.kind = kind
+        self.mode = mode(args, kind)
+        self.is_run = self.mode == wire.MODE_FRACTIONAL or self.mode == wire.MODE_DRY
         self.is_held = kind != wire.PREPARE
-        self.is_prime = kind == wire.PREPARE and args[wire.PREPARE_MODE] == wire.MODE_PRIME
+        self.is_prime = self.mode == wire.MODE_PRIME
+        self.is_away = rules.is_away(self.mode)
         if self.is_run:
             self._plan_run(n)
         else:
@@ -68,14 +78,12 @@ class Plan:
     def asked_nl(self) -> int:
         """Volume each time that the needle is in, nl."""
         a = self.args
-        repeat = self._kind == wire.PREPARE_SERIES and a[wire.PREPARE_SERIES_STROKE_NL]
+        repeat = self.kind == wire.PREPARE_SERIES and a[wire.PREPARE_SERIES_STROKE_NL]
         return repeat or a[wire.PREPARE_VOLUME_NL]
 
     def is_whole(self) -> bool:
         """Whether request and plan are still what their CRC was made of (SR-15)."""
-        fields: "tuple" = wire.PREPARE_FIELDS
-        if self._kind != wire.PREPARE:
-            fields = wire.PREPARE_RUN_FIELDS if self.is_run else wire.PREPARE_SERIES_FIELDS
+        fields = wire.REQUESTS[self.kind][0]
         if not crc.matches(self._bound, self._end, self._seed):
             return False
         codec.read(fields, self._bound, 0, self._again)
@@ -88,26 +96,19 @@ class Plan:
 
     def fill_intent(self, intent: list) -> None:
         """Write the request into the ledger's `intent`."""
-        a = self.args
         bulk.copy(self.dose_id, 0, intent[ledger.I_ID], 0, 8)
-        run = self.is_run
-        intent[ledger.I_MODE] = wire.MODE_FRACTIONAL if run else a[wire.PREPARE_MODE]
-        intent[ledger.I_ZONE] = a[wire.PREPARE_RUN_ZONE] if run else a[wire.PREPARE_ZONE]
-        intent[ledger.I_PROFILE] = 0 if run else a[wire.PREPARE_PROFILE]
-        intent[ledger.I_POINT] = 0 if run else a[wire.PREPARE_POINT]
-        intent[ledger.I_DEPTH] = a[wire.PREPARE_RUN_DEPTH_UM] if run else a[wire.PREPARE_DEPTH_UM]
-        intent[ledger.I_VOLUME] = 0 if run else a[wire.PREPARE_VOLUME_NL]
-        intent[ledger.I_STROKES] = a[wire.PREPARE_RUN_STROKES] if run else 0
-        intent[ledger.I_RATE] = a[wire.PREPARE_RUN_RATE_PER_MIN] if run else 0
-        if self._kind == wire.PREPARE_SERIES:
-            intent[ledger.I_STROKES] = strokes(a)
-            intent[ledger.I_RATE] = a[wire.PREPARE_SERIES_RATE_PER_MIN] or a[wire.PREPARE_SERIES_FLOW_NL_PER_S]
+        _describe(intent, self.args, self.kind)
 
     def _plan_run(self, n: int) -> None:
-        zone = rules.zone(self.args[wire.PREPARE_RUN_ZONE])
-        if zone is None:
-            raise ValueError("a zone that the rules allowed")
-        self.deepest_um = zone[3]
+        if self.mode == wire.MODE_DRY:
+            self.deepest_um = limits.FRACTIONAL_DEPTH_MAX_UM
+            self.duration_s = self.args[wire.PREPARE_DRY_DURATION_S]
+        else:
+            zone = rules.zone(self.args[wire.PREPARE_RUN_ZONE])
+            if zone is None:
+                raise ValueError("a zone that the rules allowed")
+            self.deepest_um = zone[3]
+            self.duration_s = self.args[wire.PREPARE_RUN_DURATION_S]
         rate = self.args[wire.PREPARE_RUN_RATE_PER_MIN]
         self.values[0] = motion.cycle_ticks(rate)
         self.values[1] = motion.cycle_remainder(rate)
@@ -121,9 +122,12 @@ class Plan:
         steps = motion.plunger_steps(self.args[wire.PREPARE_VOLUME_NL], profile)
         self.values[0] = steps
         self.stroke_steps = steps
+        depth_um = self.args[wire.PREPARE_DEPTH_UM]
+        retrograde = self.args[wire.PREPARE_MODE] == wire.MODE_RETROGRADE
+        self.end_um = max(depth_um // 2, limits.METERED_DEPTH_MIN_UM) if retrograde else depth_um
         self.flow_nl_per_s = profile[limits.PROFILE_FLOW_NL_PER_S]
         self.period_us = 0
-        if self._kind == wire.PREPARE_SERIES:
+        if self.kind == wire.PREPARE_SERIES:
             if self.args[wire.PREPARE_MODE] == wire.MODE_REPEAT:
                 many = strokes(self.args)
                 self.stroke_steps = (steps + many - 1) // many
@@ -132,7 +136,7 @@ class Plan:
                 self.flow_nl_per_s = self.args[wire.PREPARE_SERIES_FLOW_NL_PER_S]
         interval_us = motion.plunger_interval(profile, self.flow_nl_per_s) // motion.TICKS_PER_US
         self.values[1] = steps * interval_us // 1000
-        self._bind(n, self.args[wire.PREPARE_DEPTH_UM], wire.PREPARE_REPLY_FIELDS)
+        self._bind(n, depth_um, wire.PREPARE_REPLY_FIELDS)
 
     def _bind(self, n: int, depth_um: int, fields: tuple) -> None:
         """The CRC of the request's n bytes with the plan's values behind them."""
@@ -149,25 +153,46 @@ def strokes(args: list) -> int:
     return (args[wire.PREPARE_VOLUME_NL] + stroke_nl - 1) // stroke_nl if stroke_nl else 0
 
 
+def mode(args: list, kind: int) -> int:
+    """The mode of a request, a message `kind`."""
+    if kind == wire.PREPARE or kind == wire.PREPARE_SERIES:
+        return args[wire.PREPARE_MODE]
+    return wire.MODE_FRACTIONAL if kind == wire.PREPARE_RUN else wire.MODE_DRY
+
+
+_asked: list = [0] * (ledger.I_RATE + 1)
+
+
 def is_recorded(intent: list, args: list, kind: int) -> bool:
     """Whether a request, a message `kind`, asks for what the ledger's `intent` says, ids apart."""
-    if kind == wire.PREPARE_SERIES:
-        rate = args[wire.PREPARE_SERIES_RATE_PER_MIN] or args[wire.PREPARE_SERIES_FLOW_NL_PER_S]
-        if intent[ledger.I_STROKES] != strokes(args) or intent[ledger.I_RATE] != rate:
+    _describe(_asked, args, kind)
+    i = ledger.I_MODE
+    while i <= ledger.I_RATE:
+        if intent[i] != _asked[i]:
             return False
-    if kind == wire.PREPARE_RUN:
-        return (
-            intent[ledger.I_MODE] == wire.MODE_FRACTIONAL
-            and intent[ledger.I_STROKES] == args[wire.PREPARE_RUN_STROKES]
-            and intent[ledger.I_RATE] == args[wire.PREPARE_RUN_RATE_PER_MIN]
-            and intent[ledger.I_DEPTH] == args[wire.PREPARE_RUN_DEPTH_UM]
-            and intent[ledger.I_ZONE] == args[wire.PREPARE_RUN_ZONE]
-        )
-    return (
-        intent[ledger.I_MODE] == args[wire.PREPARE_MODE]
-        and intent[ledger.I_VOLUME] == args[wire.PREPARE_VOLUME_NL]
-        and intent[ledger.I_DEPTH] == args[wire.PREPARE_DEPTH_UM]
-        and intent[ledger.I_ZONE] == args[wire.PREPARE_ZONE]
-        and intent[ledger.I_PROFILE] == args[wire.PREPARE_PROFILE]
-        and intent[ledger.I_POINT] == args[wire.PREPARE_POINT]
-    )
+        i += 1
+    return True
+
+
+def _describe(intent: list, args: list, kind: int) -> None:
+    """Write what a request asks for into an `intent`, from its mode to its rate."""
+    i = ledger.I_MODE
+    while i <= ledger.I_RATE:
+        intent[i] = 0
+        i += 1
+    intent[ledger.I_MODE] = mode(args, kind)
+    if kind == wire.PREPARE_RUN or kind == wire.PREPARE_DRY:
+        intent[ledger.I_DEPTH] = args[wire.PREPARE_RUN_DEPTH_UM]
+        intent[ledger.I_STROKES] = args[wire.PREPARE_RUN_STROKES]
+        intent[ledger.I_RATE] = args[wire.PREPARE_RUN_RATE_PER_MIN]
+        if kind == wire.PREPARE_RUN:
+            intent[ledger.I_ZONE] = args[wire.PREPARE_RUN_ZONE]
+        return
+    intent[ledger.I_ZONE] = args[wire.PREPARE_ZONE]
+    intent[ledger.I_PROFILE] = args[wire.PREPARE_PROFILE]
+    intent[ledger.I_POINT] = args[wire.PREPARE_POINT]
+    intent[ledger.I_DEPTH] = args[wire.PREPARE_DEPTH_UM]
+    intent[ledger.I_VOLUME] = args[wire.PREPARE_VOLUME_NL]
+    if kind == wire.PREPARE_SERIES:
+        intent[ledger.I_STROKES] = strokes(args)
+        intent[ledger.I_RATE] = args[wire.PREPARE_SERIES_RATE_PER_MIN] or args[wire.PREPARE_SERIES_FLOW_NL_PER_S]

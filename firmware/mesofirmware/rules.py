@@ -1,6 +1,6 @@
-"""What may be prepared: every limit of a dose or a run, checked before anything is written or moves.
+"""What may be prepared: every limit of a dose or a run, checked before anything is written or moves; what may go on.
 
-Each function returns a status of the schema. Values are the request's fields by their wire index.
+Each function but `against` returns a status of the schema. Values are the request's fields by their wire index.
 """
 
 from mesoprotocol import limits, wire
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mesofirmware.cartridge import Cartridge
     from mesofirmware.ledger import Ledger
 
+_DOSES = (wire.MODE_SINGLE, wire.MODE_TEST, wire.MODE_RETROGRADE)
 _IN_AND_OUT_US = 100_000
 """Twice `motion.half_stroke`."""
 
@@ -31,7 +32,7 @@ def profile(profile_id: int) -> "tuple | None":
 
 
 def dose(args: list, inputs: int, ledger: "Ledger", primed: bool, primed_nl: int, swept: int) -> int:
-    """A single or test dose, or a prime. `primed_nl`: primed so far; `swept`: steps made with this syringe."""
+    """One dose, single, retrograde or test, or a prime. `primed_nl`: primed so far; `swept`: steps of this syringe."""
     mode = args[wire.PREPARE_MODE]
     volume = args[wire.PREPARE_VOLUME_NL]
     depth = args[wire.PREPARE_DEPTH_UM]
@@ -45,9 +46,9 @@ def dose(args: list, inputs: int, ledger: "Ledger", primed: bool, primed_nl: int
     else:
         least = limits.TEST_MIN_NL if mode == wire.MODE_TEST else limits.DOSE_MIN_NL
         most = limits.TEST_MAX_NL if mode == wire.MODE_TEST else limits.DOSE_MAX_NL
-        if mode == wire.MODE_FRACTIONAL or volume < least or volume > most:
+        if mode not in _DOSES or volume < least or volume > most:
             return wire.S_RANGE
-        status = _place(args, volume)
+        status = _place(args, volume, ledger)
         if status != wire.S_OK:
             return status
     status = _syringe(args, inputs, ledger, swept)
@@ -68,7 +69,7 @@ def series(args: list, inputs: int, ledger: "Ledger", primed: bool, swept: int) 
     if args[wire.PREPARE_MODE] == wire.MODE_REPEAT:
         if stroke < limits.STROKE_MIN_NL or stroke > volume or rate < limits.REPEAT_RATE_MIN_PER_MIN or flow:
             return wire.S_RANGE
-        status = _place(args, stroke)
+        status = _place(args, stroke, ledger)
         # way in and out, dispensing, three time constants for what the compliance stores (A-21)
         tau_us = row[limits.PROFILE_RESISTANCE_PA_S_PER_UL] * row[limits.PROFILE_COMPLIANCE_NL_PER_KPA]
         in_skin_us = stroke * 1000 // row[limits.PROFILE_FLOW_NL_PER_S] * 1000 + 3 * tau_us + _IN_AND_OUT_US
@@ -77,7 +78,7 @@ def series(args: list, inputs: int, ledger: "Ledger", primed: bool, swept: int) 
     else:
         if stroke or rate or flow < limits.FLOW_MIN_NL_PER_S or volume < limits.DOSE_MIN_NL:
             return wire.S_RANGE
-        status = _place(args, volume)
+        status = _place(args, volume, ledger)
         # what is stored when an occlusion is found must lie below the profile's pressure limit (A-23)
         stored_pa = limits.OCCLUSION_NL * 1000 // row[limits.PROFILE_COMPLIANCE_NL_PER_KPA]
         in_flow_pa = row[limits.PROFILE_RESISTANCE_PA_S_PER_UL] * flow // 1000
@@ -90,15 +91,15 @@ def series(args: list, inputs: int, ledger: "Ledger", primed: bool, swept: int) 
     return status
 
 
-def _place(args: list, volume: int) -> int:
-    """Depth, and volume at one point, in their zone."""
+def _place(args: list, volume: int, ledger: "Ledger") -> int:
+    """Depth, and volume at one point, in their zone; and when it was dosed last."""
     depth = args[wire.PREPARE_DEPTH_UM]
     if depth < limits.METERED_DEPTH_MIN_UM or depth > limits.METERED_DEPTH_MAX_UM:
         return wire.S_RANGE
     area = zone(args[wire.PREPARE_ZONE])
     if area is None or depth > area[2] or volume > area[4]:
         return wire.S_ZONE_LIMIT
-    return wire.S_OK
+    return wire.S_POINT_WAIT if ledger.points.must_wait(args[wire.PREPARE_POINT]) else wire.S_OK
 
 
 def _syringe(args: list, inputs: int, ledger: "Ledger", swept: int) -> int:
@@ -115,7 +116,7 @@ def _syringe(args: list, inputs: int, ledger: "Ledger", swept: int) -> int:
     most = volume + volume * row[limits.PROFILE_TOLERANCE_PERMILLE] // 1000
     if ledger.counted_nl + most > limits.TREATMENT_MAX_NL:
         return wire.S_TREATMENT_LIMIT
-    return interlock(inputs, wire.INPUT_SYRINGE)
+    return interlock(inputs, args[wire.PREPARE_MODE])
 
 
 def nears_empty(asked_nl: int, row: tuple, swept: int) -> bool:
@@ -150,14 +151,51 @@ def run(args: list, inputs: int, ledger: "Ledger", mounted: "Cartridge") -> int:
         return wire.S_RANGE
     if strokes * 60 > args[wire.PREPARE_RUN_DURATION_S] * rate:
         return wire.S_RUN_TIME
-    status = interlock(inputs, wire.INPUT_CARTRIDGE)
+    status = interlock(inputs, wire.MODE_FRACTIONAL)
     return mounted.judge(needles) if status == wire.S_OK else status
 
 
-def interlock(inputs: int, present: int) -> int:
-    """What must be so in every mode; `present` is the input of what must be mounted."""
-    if not inputs & present or not inputs & wire.INPUT_NEEDLE_HOME:
+def dry(args: list, inputs: int) -> int:
+    """Strokes with nothing mounted; the schema holds their ranges."""
+    if args[wire.PREPARE_DRY_STROKES] * 60 > args[wire.PREPARE_DRY_DURATION_S] * args[wire.PREPARE_DRY_RATE_PER_MIN]:
+        return wire.S_RUN_TIME
+    return wire.S_SKIN_CONTACT if inputs & wire.INPUT_CONTACT else interlock(inputs, wire.MODE_DRY)
+
+
+def is_away(mode: int) -> bool:
+    """Whether a mode is pressed and held away from the skin."""
+    return mode == wire.MODE_PRIME or mode >= wire.MODE_DRY
+
+
+def is_mounted(inputs: int, mode: int) -> bool:
+    """Whether what a mode needs is mounted; in service: that nothing is."""
+    if mode >= wire.MODE_DRY:
+        return not inputs & (wire.INPUT_SYRINGE | wire.INPUT_CARTRIDGE)
+    return bool(inputs & (wire.INPUT_CARTRIDGE if mode == wire.MODE_FRACTIONAL else wire.INPUT_SYRINGE))
+
+
+def interlock(inputs: int, mode: int) -> int:
+    """What must be so before a mode starts."""
+    if not is_mounted(inputs, mode) or not inputs & wire.INPUT_NEEDLE_HOME:
         return wire.S_INTERLOCK
     if inputs & (wire.INPUT_ESTOP | wire.INPUT_DRIVE_FAULT):
         return wire.S_INTERLOCK
     return wire.S_OK
+
+
+def against(inputs: int, mode: int) -> int:
+    """The reason that the inputs give why a mode must not go on; COMPLETE if none."""
+    if inputs & wire.INPUT_ESTOP:
+        return wire.REASON_ESTOP
+    if inputs & wire.INPUT_DRIVE_FAULT:
+        return wire.REASON_DRIVE_FAULT
+    if not is_mounted(inputs, mode):
+        return wire.REASON_SYRINGE
+    if inputs & _BOTH != _BOTH:
+        return wire.REASON_TRIGGER
+    if bool(inputs & wire.INPUT_CONTACT) == is_away(mode):
+        return wire.REASON_CONTACT
+    return wire.REASON_COMPLETE
+
+
+_BOTH = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B

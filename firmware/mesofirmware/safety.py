@@ -33,7 +33,7 @@ _PULSES_MADE, _PULSE_TICKS = 4, 12_500
 _PULSES_US = 3_000
 """Four pulses of 0.5 ms each, and a ms more."""
 _LOOSE = 3
-"""Strokes in a row without trigger that the control path cannot have let pass."""
+"""Strokes in a row without trigger, or dry ones on skin, that the control path cannot have let pass."""
 _SELDOM = 8
 """Every so many looks, or strokes, the battery is looked at, and in a run the plunger."""
 _LONGEST_US = 400_000
@@ -53,7 +53,7 @@ class Safety:
         self._fed_at = 0
         self._looked_at = 0
         self._home_at = 0
-        self._is_run = False
+        self._kind = 0
         self._args: list = []
         self._pulses = motion.Table(1)
         self._plunger_at = 0
@@ -72,10 +72,10 @@ class Safety:
 
     # --- What the control path asks for ---------------------------------------------------------------
 
-    def arm(self, args: list, is_run: bool) -> None:
-        """What was committed becomes the bounds; permit and motor power are tried, and then it is `ready`."""
+    def arm(self, args: list, kind: int) -> None:
+        """What was committed after a message `kind` becomes the bounds; permit and power are tried, then `ready`."""
         self.reason = wire.REASON_COMPLETE
-        self._is_run = is_run
+        self._kind = kind
         self._args = args
         self._phase = _ASKED
         self._alarms.down(wire.ALARM_LOOP_OVERRUN)
@@ -94,7 +94,7 @@ class Safety:
         self._index = self._index_at = board.index_count()
         self._home_at = self._looked_at = self._now
         self._looks = self._pressed = self._nonsense = self._raised = self._flat = 0
-        self._phase = _RUN if self._is_run else _DOSE
+        self._phase = _RUN if self._is_run() else _DOSE
         self._feed()
         board.enable(True)
 
@@ -194,28 +194,35 @@ class Safety:
         self.bounds.put(_AWAY, 1 if prime else 0)
 
     def _bound_run(self, args: list) -> None:
-        zone = _row(limits.ZONES, args[wire.PREPARE_RUN_ZONE])
+        dry = self._kind == wire.PREPARE_DRY
+        deepest = limits.FRACTIONAL_DEPTH_MAX_UM
+        if not dry:
+            deepest = _row(limits.ZONES, args[wire.PREPARE_RUN_ZONE])[3]
         # the index may be seen once more where the drive rests
         self.bounds.put(_MOST, args[wire.PREPARE_RUN_STROKES] + 1)
         self.bounds.put(_LEAST, 0)
         self.bounds.put(_RATE, 0)
         self.bounds.put(_SLACK, 0)
-        self.bounds.put(_DEEPEST, zone[3] + limits.DEPTH_OVER_UM)
+        self.bounds.put(_DEEPEST, deepest + limits.DEPTH_OVER_UM)
         # two strokes and the way home, and half of that again
         self.bounds.put(
             _OUT_US, (120_000_000 // args[wire.PREPARE_RUN_RATE_PER_MIN] + limits.NEEDLE_HOME_MS * 1000) * 3 // 2
         )
-        self.bounds.put(_AWAY, 0)
+        self.bounds.put(_AWAY, 1 if dry else 0)
+
+    def _is_run(self) -> bool:
+        return self._kind == wire.PREPARE_RUN or self._kind == wire.PREPARE_DRY
 
     # --- Looks ----------------------------------------------------------------------------------------
 
     def _bind(self, now: int) -> int:
-        if self._is_run:
+        run = self._is_run()
+        if run:
             self._bound_run(self._args)
         else:
             self._bound_dose(self._args)
         self._since = now
-        if self._is_run:
+        if run:
             return self._load(now)
         # pulses without permit and without motor power: if any is made, the permit's circuit does not hold them
         axis = self._board.plunger
@@ -310,7 +317,8 @@ class Safety:
             self._stop(wire.REASON_DEPTH, um)
         if strokes > self.bounds.values[_MOST]:
             self._stop(wire.REASON_STROKES, strokes)
-        self._raised = 0 if board.inputs() & _BOTH == _BOTH else self._raised + 1
+        held = _ON_SKIN if self.bounds.values[_AWAY] else _BOTH
+        self._raised = 0 if board.inputs() & held == _BOTH else self._raised + 1
         if self._raised >= _LOOSE:
             self._stop(wire.REASON_STROKES, strokes)
         self._looks += 1

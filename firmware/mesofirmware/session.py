@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 _NO_FIELDS = ()
 _NO_VALUES: list = []
-_TRANSACTIONAL = (wire.PREPARE, wire.PREPARE_RUN, wire.PREPARE_SERIES, wire.COMMIT)
+_PREPARES = (wire.PREPARE, wire.PREPARE_RUN, wire.PREPARE_SERIES, wire.PREPARE_DRY)
+_TRANSACTIONAL = _PREPARES + (wire.COMMIT,)
 """Looked up by id before anything else, their state included."""
 _HEARTBEAT_SIZE = codec.size(wire.HEARTBEAT_FIELDS)
 _UNKNOWN = (None, 0, wire.ROLE_OBSERVER)
@@ -139,7 +140,7 @@ class Session:
 
     def _execute(self, now: int, peer: "Peer") -> None:
         msg_id = self._link.msg_id
-        if msg_id == wire.PREPARE or msg_id == wire.PREPARE_RUN or msg_id == wire.PREPARE_SERIES:
+        if msg_id in _PREPARES:
             self._prepare(now, peer, msg_id)
         elif msg_id == wire.COMMIT:
             self._commit(now, peer)
@@ -188,7 +189,7 @@ class Session:
             self._log.refuse(status, self._args[wire.PREPARE_N])
             self._refuse(peer, status)
         else:
-            fields = wire.PREPARE_RUN_REPLY_FIELDS if kind == wire.PREPARE_RUN else wire.PREPARE_REPLY_FIELDS
+            fields = wire.PREPARE_RUN_REPLY_FIELDS if transaction.plan.is_run else wire.PREPARE_REPLY_FIELDS
             self._accept(peer, fields, transaction.plan.values)
 
     def _commit(self, now: int, peer: "Peer") -> None:

@@ -7,7 +7,7 @@ LIGHT_PREPARED = 1
 LIGHT_ARMED_SKIN = 2
 """Armed: set to the skin and press."""
 LIGHT_ARMED_AWAY = 3
-"""Armed for priming: hold away from the skin and press."""
+"""Armed for priming, or service: hold away from the skin and press."""
 LIGHT_RUNNING = 4
 LIGHT_HELD = 5
 LIGHT_ARMED_CARTRIDGE = 7
@@ -33,14 +33,14 @@ Colours, pulses (high: two groups of five) and tones (150-1,000 Hz) after IEC 60
 """
 
 
-def of_state(state: int, is_run: bool, is_prime: bool, is_latched: bool) -> int:
+def of_state(state: int, is_run: bool, is_away: bool, is_latched: bool) -> int:
     """The light of a state with what is planned."""
     if state == wire.STATE_IDLE:
         return LIGHT_LATCHED if is_latched else LIGHT_IDLE
     if state == wire.STATE_PREPARED:
         return LIGHT_PREPARED
     if state == wire.STATE_ARMED:
-        if is_run:
-            return LIGHT_ARMED_CARTRIDGE
-        return LIGHT_ARMED_AWAY if is_prime else LIGHT_ARMED_SKIN
+        if is_away:
+            return LIGHT_ARMED_AWAY
+        return LIGHT_ARMED_CARTRIDGE if is_run else LIGHT_ARMED_SKIN
     return LIGHT_RUNNING if state == wire.STATE_RUNNING else LIGHT_HELD

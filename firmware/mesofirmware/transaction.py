@@ -92,6 +92,8 @@ class Transaction:
         inputs = self._board.inputs()
         if kind == wire.PREPARE_RUN:
             status = rules.run(args, inputs, book, self.cartridge)
+        elif kind == wire.PREPARE_DRY:
+            status = rules.dry(args, inputs)
         elif kind == wire.PREPARE_SERIES:
             status = rules.series(args, inputs, book, self.primed, self._swept())
         else:
@@ -123,7 +125,7 @@ class Transaction:
             return self._latches.status()
         mine.fill_intent(self._ledger.intent)
         try:
-            status = self.cartridge.use() if mine.is_run else wire.S_OK
+            status = self.cartridge.use() if mine.mode == wire.MODE_FRACTIONAL else wire.S_OK
             if status != wire.S_OK:
                 return status
             self._ledger.write_intent()
@@ -134,8 +136,8 @@ class Transaction:
         self._armed_at = now
         self._heard_at = now
         self._finishing = False
-        self._gate.arm(now, self._board.inputs(), mine.is_prime, not mine.is_run)
-        self._safety.arm(mine.args, mine.is_run)
+        self._gate.arm(now, self._board.inputs(), mine.is_away, not mine.is_run)
+        self._safety.arm(mine.args, mine.kind)
         self._to(wire.STATE_ARMED)
         return wire.S_OK
 
@@ -209,9 +211,10 @@ class Transaction:
 
     def _step_armed(self, now: int, inputs: int) -> int:
         seen = self._gate.step(now, inputs)
-        present = wire.INPUT_CARTRIDGE if self.plan.is_run else wire.INPUT_SYRINGE
+        mode = self.plan.mode
+        mounted = rules.is_mounted(inputs, mode)
         reason = self._safety.reason
-        if self.plan.is_run and not inputs & present:
+        if self.plan.is_run and not mounted:
             reason = wire.REASON_SYRINGE  # another one that is mounted now was not judged
         elif reason == wire.REASON_COMPLETE:
             left = limits.ARMED_MS * 1000 - tick.diff(now, self._armed_at)
@@ -225,8 +228,8 @@ class Transaction:
                 return clock.FOREVER
             elif not self.plan.is_whole():
                 reason = wire.REASON_SELF_TEST
-            elif rules.interlock(inputs, present) != wire.S_OK:
-                reason = wire.REASON_DRIVE_FAULT if inputs & present else wire.REASON_SYRINGE
+            elif rules.interlock(inputs, mode) != wire.S_OK:
+                reason = wire.REASON_DRIVE_FAULT if mounted else wire.REASON_SYRINGE
             else:
                 self._started_ms = self._now_ms
                 self._gate.used()
@@ -266,11 +269,12 @@ class Transaction:
 
     def _step_run(self, now: int, inputs: int, reason: int) -> int:
         run = self.fractional
-        if (self._now_ms - self._started_ms) & tick.MASK >= self.plan.args[wire.PREPARE_RUN_DURATION_S] * 1000:
+        if (self._now_ms - self._started_ms) & tick.MASK >= self.plan.duration_s * 1000:
             run.abort(now, wire.REASON_TIME)
-        if reason == wire.REASON_TRIGGER or (reason == wire.REASON_CONTACT and self._contact_gone(now)):
+        on_skin = not self.plan.is_away
+        if reason == wire.REASON_TRIGGER or (reason == wire.REASON_CONTACT and on_skin and self._contact_gone(now)):
             run.hold(now)
-        elif reason not in (wire.REASON_COMPLETE, wire.REASON_CONTACT):
+        elif reason != wire.REASON_COMPLETE and not (reason == wire.REASON_CONTACT and on_skin):
             # contact alone is a bounce of the handpiece; the index wakes us with each stroke
             run.abort(now, reason)
         if reason != wire.REASON_CONTACT:
@@ -295,7 +299,7 @@ class Transaction:
         """What is held waits for the trigger to be pressed again."""
         if self.state == wire.STATE_RUNNING:
             self._held_at = now
-            self._gate.arm(now, inputs, False, False)
+            self._gate.arm(now, inputs, self.plan.is_away, False)
             self._to(wire.STATE_HELD)
         seen = self._gate.step(now, inputs)
         if seen == gate.GO:
@@ -315,19 +319,13 @@ class Transaction:
             return self._safety.reason
         if self.state == wire.STATE_HELD:
             inputs |= _BOTH | wire.INPUT_CONTACT
-        if inputs & wire.INPUT_ESTOP:
-            return wire.REASON_ESTOP
-        if inputs & wire.INPUT_DRIVE_FAULT:
-            return wire.REASON_DRIVE_FAULT
-        if not inputs & (wire.INPUT_CARTRIDGE if self.plan.is_run else wire.INPUT_SYRINGE):
-            return wire.REASON_SYRINGE
-        if inputs & _BOTH != _BOTH:
-            return wire.REASON_TRIGGER
-        if bool(inputs & wire.INPUT_CONTACT) == self.plan.is_prime:
-            return wire.REASON_CONTACT
-        if not self.plan.is_run and self.metered.is_permitted() and not inputs & wire.INPUT_PERMIT_PLUNGER:
-            return wire.REASON_PERMIT
-        return wire.REASON_COMPLETE
+            if self.plan.is_away:
+                inputs ^= wire.INPUT_CONTACT
+        reason = rules.against(inputs, self.plan.mode)
+        if reason == wire.REASON_COMPLETE and not inputs & wire.INPUT_PERMIT_PLUNGER:
+            if not self.plan.is_run and self.metered.is_permitted():
+                return wire.REASON_PERMIT
+        return reason
 
     # --- Ends -----------------------------------------------------------------------------------------
 
@@ -370,8 +368,8 @@ class Transaction:
         self._alarms.so(wire.ALARM_NEAR_EMPTY, near, 0)
         if near:
             o[ledger.O_FLAGS] |= wire.FLAG_NEAR_EMPTY
-        if m.reason == wire.REASON_OCCLUSION:
-            self.primed = False  # relief has left slack behind the plunger
+        if m.reason in (wire.REASON_OCCLUSION, wire.REASON_LEAK):
+            self.primed = False  # slack behind the plunger, or what was measured holds no longer
         if self.plan.is_prime:
             self._primed_nl += m.volume.upper_nl
             self.primed = m.reason == wire.REASON_COMPLETE
@@ -389,7 +387,7 @@ class Transaction:
 
     def _to(self, state: int) -> None:
         self.state = state
-        self._board.light(signals.of_state(state, self.plan.is_run, self.plan.is_prime, self._latches.bits != 0))
+        self._board.light(signals.of_state(state, self.plan.is_run, self.plan.is_away, self._latches.bits != 0))
         self.on_change()
 
 

@@ -5,7 +5,7 @@ volume a count; the other is the steps', by bore and lead. Where they disagree n
 the plunger binds: then the bounds hold both, and nothing. Volumes in nl.
 """
 
-from mesoprotocol import limits
+from mesoprotocol import limits, wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,17 +17,26 @@ _SOFTEST = 2
 """How much more than its profile says a syringe may store, in the lower bound that is kept while it dispenses."""
 _SIGMA_PA = 1_000
 """Pressure noise that profiles are judged by (A-23)."""
+_LOW_LOOKS = 3
+"""It leaks when so many looks in a row say so: one may be wrong."""
+_RISEN = 4
+"""Time constants of the needle alone after which the pressure has risen, by 98 %; skin lets it rise higher at once."""
+_CLEAR_PA = 3_900
+"""What the needle alone must need, so that a tenth of it is twice the pressure sensor's noise (205 Pa rms)."""
 REVERSAL_UM = 100
 """Play, and the bend of the rod under its friction, which a plunger that turns back runs through first; estimate."""
 
 
 class Volume:
-    """The amounts of one dose or run. `compliance` outlives it: it is the mounted syringe's, nl/kPa."""
+    """The amounts of one dose or run. What a prime has measured outlives it: `compliance`, the mounted syringe's in
+    nl/kPa, and `needle`, its needle's resistance in Pa.s/ul; 0: not known.
+    """
 
     def __init__(self, board: "Board") -> None:
         self._board = board
         self._profile = limits.PROFILES[0]
         self.compliance = 0
+        self.needle = 0
         self.delivered_nl = 0
         self.lower_nl = 0
         self.upper_nl = 0
@@ -43,6 +52,8 @@ class Volume:
         self._flows = True
         self.exit_nl = 0
         """Stored when the needle left, the last time."""
+        self._highest_nl = 0
+        self._low_looks = 0
         self._lost_nl = 0
         """The same, of all times."""
         self._rest_nl = 0
@@ -53,11 +64,13 @@ class Volume:
         self._profile = profile
         if is_prime or not self.compliance:
             self.compliance = profile[limits.PROFILE_COMPLIANCE_NL_PER_KPA]
+            self.needle = 0
         self._steps_at_start = board.plunger.position()
         self._encoder_at_start = self._encoder_at_flow = self._counted = board.encoder()
         self._base_pa = board.pressure_pa()
         self._stored_at_flow = 0
         self._flows = not is_prime
+        self._low_looks = 0
         self.exit_nl = self._lost_nl = self._rest_nl = 0
 
     # --- Now ------------------------------------------------------------------------------------------
@@ -102,9 +115,18 @@ class Volume:
         return lower - self._tolerance(lower)
 
     def highest_nl(self, steps: int) -> int:
-        """What may have left once so many steps are made."""
+        """What may have left once so many steps are made; the last that was asked for bounds a leak."""
         upper = steps * self._profile[limits.PROFILE_PL_PER_STEP] // 1000
-        return upper + self._tolerance(upper)
+        self._highest_nl = upper + self._tolerance(upper)
+        return self._highest_nl
+
+    def leaks(self, pa: int, flow_nl_per_s: int, flows_us: int) -> bool:
+        """Whether fluid flows too easily, at `pa`, since `flows_us`: skin, whatever it is, only adds to the needle."""
+        needle_pa = self.needle * flow_nl_per_s // 1000
+        if needle_pa < _CLEAR_PA or flows_us < _RISEN * self.needle * self.compliance:
+            return False
+        self._low_looks = self._low_looks + 1 if pa * 100 < needle_pa * limits.LEAK_PERCENT else 0
+        return self._low_looks >= _LOW_LOOKS
 
     # --- Moments --------------------------------------------------------------------------------------
 
@@ -125,7 +147,7 @@ class Volume:
         self._rest_nl = self.stored_nl()
         return self._rest_nl <= self.flat_nl()
 
-    def end(self, reason_is_occlusion: bool, drips: bool, flowed: bool) -> bool:
+    def end(self, reason: int, drips: bool, flowed: bool) -> bool:
         """Compute the amounts: the one place where a delivered volume is computed. False if the two counts disagree.
 
         `flowed`: whether a prime has shown flow; True for a dose.
@@ -135,9 +157,11 @@ class Volume:
         swept = self.swept_nl()
         made = self.made()
         self.steps = max(0, made)
-        self.exact = agrees and not reason_is_occlusion
+        occluded = reason == wire.REASON_OCCLUSION
+        leaks = reason in (wire.REASON_LEAK, wire.REASON_COMPLIANCE)
+        self.exact = agrees and not (occluded or leaks)
         hidden = 0
-        if reason_is_occlusion:
+        if occluded:
             hidden = 2 * REVERSAL_UM * self._profile[limits.PROFILE_PL_PER_COUNT] // 1000
         if not flowed:
             self.delivered_nl = self.lower_nl = 0
@@ -150,13 +174,17 @@ class Volume:
             # what had not left when the needle did may have fallen beside the skin; the rest is an estimate
             lower = self.delivered_nl - margin - max(0, self._lost_nl - stored) - stored // _DOUBT
             # behind an occlusion the plunger's way tells what has left only once nothing is stored
-            self.lower_nl = 0 if reason_is_occlusion and drips else max(0, lower)
+            self.lower_nl = 0 if occluded and drips else max(0, lower)
             self.upper_nl = self.delivered_nl + margin + max(stored, self.exit_nl) // _DOUBT + hidden
             if drips:
                 # a pressure that does not fall tells nothing: all of it may have left
                 self.upper_nl = max(self.upper_nl, self.delivered_nl + stored + margin)
             if not self._flows:
                 self.upper_nl = max(self.upper_nl, swept)
+        if leaks:
+            # any share of what was pushed may have left elsewhere: a leak that comes and goes looks like air at a prime
+            self.lower_nl = 0
+            self.upper_nl = max(self.upper_nl, self._highest_nl)
         if not agrees:
             # a plunger that binds bends the rod: both counts go on, and nothing may have left
             stepped = self._stepped_nl(made)

@@ -11,7 +11,7 @@ def nanolitres(volume_ml: float, name: str, low_nl: int, high_nl: int, zone: str
     return round(volume_ml * 1e6)
 
 
-def micrometres(depth_mm: float, low_um: int, high_um: int, zone: str) -> int:
+def micrometres(depth_mm: float, low_um: int, high_um: int, zone: str = "") -> int:
     """A depth as integer um. Raises `PlanError` outside low_um .. high_um."""
     in_range("depth_mm", depth_mm, low_um / 1000, high_um / 1000, "mm", zone)
     return round(depth_mm * 1000)

@@ -149,10 +149,16 @@ class AsyncInjector:
         )
 
     async def dose(
-        self, volume_ml: float, depth_mm: float, zone: str, point: int = 0, profile: str = "1ml-30G4-aqueous"
+        self,
+        volume_ml: float,
+        depth_mm: float,
+        zone: str,
+        point: int = 0,
+        profile: str = "1ml-30G4-aqueous",
+        retract: bool = False,
     ) -> results.Result:
         """As `Injector.dose`."""
-        return await self._give(partial(self.injector.dose, volume_ml, depth_mm, zone, point, profile))
+        return await self._give(partial(self.injector.dose, volume_ml, depth_mm, zone, point, profile, retract))
 
     async def fractional(
         self,
@@ -167,6 +173,12 @@ class AsyncInjector:
         """As `Injector.fractional`."""
         run = partial(self.injector.fractional, strokes, depth_mm, zone, area_cm2, rate_per_min, needles, duration_s)
         return await self._give(run)
+
+    async def dry_run(
+        self, strokes: int, depth_mm: float, rate_per_min: int = 900, duration_s: int | None = None
+    ) -> results.Result:
+        """As `Injector.dry_run`."""
+        return await self._give(partial(self.injector.dry_run, strokes, depth_mm, rate_per_min, duration_s))
 
     async def stop(self) -> messages.StatusReply:
         """As `Injector.stop`; from any task."""

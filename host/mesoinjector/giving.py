@@ -1,4 +1,4 @@
-"""What a device gives: prime, dose, test dose, repeat, perfusion, fractional; volumes in ml, depths in mm."""
+"""What a device gives: prime, dose, test dose, repeat, perfusion, fractional, and its motion for service; ml, mm."""
 
 from __future__ import annotations
 
@@ -32,16 +32,23 @@ class Giving(ABC):
         return self._give(requests.prime(*self._numbered(), volume_ml, profile), "prime", "")
 
     def dose(
-        self, volume_ml: float, depth_mm: float, zone: str, point: int = 0, profile: str = "1ml-30G4-aqueous"
+        self,
+        volume_ml: float,
+        depth_mm: float,
+        zone: str,
+        point: int = 0,
+        profile: str = "1ml-30G4-aqueous",
+        retract: bool = False,
     ) -> results.Result:
         """Give one dose, when the operator sets the handpiece to the skin and presses the trigger.
 
         volume_ml: 0.02 .. 0.2 and within the zone; depth_mm: 0.5 .. 4.0 and within the zone; point: 0 .. 65535.
+        retract: the needle is drawn back evenly while it flows, to half of its depth, at least to 0.5 mm.
         Raises `PlanError`, `DeviceError`, `LinkError`, `DoseUncertain`: then nothing was committed.
         """
-        mode = wire.MODE_SINGLE
+        mode = wire.MODE_RETROGRADE if retract else wire.MODE_SINGLE
         request = requests.dose(*self._numbered(), volume_ml, depth_mm, zone, point, profile, mode)
-        return self._give_tested(request, "dose", zone)
+        return self._give_tested(request, "retrograde" if retract else "dose", zone)
 
     def test_dose(
         self, volume_ml: float, depth_mm: float, zone: str, profile: str = "1ml-30G4-aqueous"
@@ -113,6 +120,17 @@ class Giving(ABC):
         made = self._numbered()
         request = requests.fractional(*made, strokes, depth_mm, zone, area_cm2, rate_per_min, needles, duration_s)
         return self._give_tested(request, "fractional", zone)
+
+    def dry_run(
+        self, strokes: int, depth_mm: float, rate_per_min: int = 900, duration_s: int | None = None
+    ) -> results.Result:
+        """For service: move the needle drive with neither cartridge nor syringe, away from the skin; held as a run.
+
+        strokes: 1 .. 27000; depth_mm: 0.4 .. 4.0; rate_per_min: 60 .. 1800; duration_s: as for `fractional`. Each
+        stroke is checked and recorded. Wants the service key, on a device that has keys. Raises as `dose` does.
+        """
+        request = requests.dry_run(*self._numbered(), strokes, depth_mm, rate_per_min, duration_s)
+        return self._give(request, "dry", "")
 
     def _give_tested(self, request: Request, kind: str, zone: str) -> results.Result:
         """Give what must wait after a test dose."""

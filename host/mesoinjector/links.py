@@ -2,9 +2,10 @@
 
 `open_link` takes `/dev/ttyACM0` (or any port name), `socket://host:port`, `sim://` (firmware on CPython, in
 process), `sim://micropython` and `sim://wasm` (the whole device in a MicroPython process, of 64 and of 32 bits). Each
-`sim://` is a new device with a seed of its own; `sim://?seed=7` is always the same one, and with `line=pty` its bytes
-pass through a serial port. `replay:FILE` plays the device's side of a recording, `uf2:FILE` boots an image on an
-emulated RP2040. The simulator is imported only when one of its addresses is opened.
+`sim://` is a new device with a seed of its own; `sim://?seed=7` is always the same one, with `mounted=nothing` it has
+neither syringe nor cartridge, and with `line=pty` its bytes pass through a serial port. `replay:FILE` plays the
+device's side of a recording, `uf2:FILE` boots an image on an emulated RP2040. The simulator is imported only when one
+of its addresses is opened.
 """
 
 from __future__ import annotations
@@ -333,12 +334,15 @@ def open_link(url: str) -> Link:
         seed = int(query.pop("seed", [str(secrets.randbelow(1 << 30))])[0])
         trace = query.pop("trace", [""])[0]
         line = query.pop("line", ["direct"])[0]
+        mounted = query.pop("mounted", ["all"])[0]
     except ValueError:
         raise errors.DeviceNotFound(f"{url}: seed must be a whole number, as in sim://?seed=7.") from None
     if query:
-        raise errors.DeviceNotFound(f"{url}: unknown setting {', '.join(query)}. Known: seed, trace, line.")
+        raise errors.DeviceNotFound(f"{url}: unknown setting {', '.join(query)}. Known: seed, trace, line, mounted.")
     if line not in ("direct", "pty"):
         raise errors.DeviceNotFound(f"{url}: line={line}: must be direct or pty.")
+    if mounted not in ("all", "nothing"):
+        raise errors.DeviceNotFound(f"{url}: mounted={mounted}: must be all or nothing.")
     try:
         from mesosim import micropython
         from mesosim import runtime as simulator
@@ -351,6 +355,8 @@ def open_link(url: str) -> Link:
         else:
             device = simulator.start(runtime, seed, trace)
         try:
+            for name in ("syringe", "cartridge") if mounted == "nothing" else ():
+                device.control(name, 0)
             return SimulatedLink(url, device, seed)
         except BaseException:
             device.close()

@@ -59,8 +59,10 @@ def check_dose(
     _check_crc(request, reply, plan.plan_crc)
 
 
-def check_run(request: messages.PrepareRun, plan: messages.PrepareRunReply) -> None:
-    """Compare the device's plan of a run with this side's. Raises `PlanError`; nothing was committed."""
+def check_run(
+    request: messages.PrepareRun | messages.PrepareDry, plan: messages.PrepareRunReply | messages.PrepareDryReply
+) -> None:
+    """Compare the device's plan of a run, dry or not, with this side's. Raises `PlanError`; nothing was committed."""
     ticks = plan.cycle_ticks * request.rate_per_min + plan.remainder
     if ticks != TICKS_PER_MINUTE or plan.remainder >= request.rate_per_min:
         raise _differs("ticks a minute", ticks, TICKS_PER_MINUTE)
@@ -71,7 +73,9 @@ def check_run(request: messages.PrepareRun, plan: messages.PrepareRunReply) -> N
 
 
 def _check_crc(
-    request: messages.Prepare | messages.PrepareSeries | messages.PrepareRun, reply: bytes, plan_crc: bytes
+    request: messages.Prepare | messages.PrepareSeries | messages.PrepareRun | messages.PrepareDry,
+    reply: bytes,
+    plan_crc: bytes,
 ) -> None:
     payload = bytearray(64)
     fields = wire.REQUESTS[messages.REQUESTS[type(request)][0]][0]

@@ -7,7 +7,8 @@
     prime_ml = 0.06                         points = 8
     points = 8
 
-`mode = "test"` is the same with one point: the allergy test. `mode = "repeat"` (nappage) has `rate_per_min` and
+With `retract = true` in [plan] the needle is drawn back while each dose flows. `mode = "test"` is the same with one
+point, and without that: the allergy test. `mode = "repeat"` (nappage) has `rate_per_min` and
 `stroke_ml` in [plan] as well, `mode = "perfusion"` has `flow_ul_per_s`; each of their points is held by the trigger
 until its `volume_ml` is given. A fractional plan has `mode = "fractional"`, `rate_per_min`, `needles` and `strokes` in
 [plan], and `depth_mm`, `strokes` and `area_cm2` in each zone. Ranges are those of the device (`mesoprotocol.limits`).
@@ -62,6 +63,7 @@ class _MeteredHead(_Table):
     points: Count
     profile: Name
     prime_ml: Number
+    retract: Annotated[bool, pydantic.Field(strict=True)] = False
     stroke_ml: ClassVar[float] = 0.0
     rate_per_min: ClassVar[int] = 0
     flow_ul_per_s: ClassVar[float] = 0.0
@@ -73,6 +75,7 @@ class _RepeatHead(_Table):
     points: Count
     profile: Name
     prime_ml: Number
+    retract: ClassVar[bool] = False
     stroke_ml: Number
     rate_per_min: Count
     flow_ul_per_s: ClassVar[float] = 0.0
@@ -84,6 +87,7 @@ class _PerfusionHead(_Table):
     points: Count
     profile: Name
     prime_ml: Number
+    retract: ClassVar[bool] = False
     flow_ul_per_s: Number
     stroke_ml: ClassVar[float] = 0.0
     rate_per_min: ClassVar[int] = 0
@@ -131,6 +135,7 @@ class MeteredPlan:
     stroke_ml: float = 0.0
     rate_per_min: int = 0
     flow_ul_per_s: float = 0.0
+    retract: bool = False
 
     @property
     def points(self) -> int:
@@ -185,7 +190,7 @@ def parse(text: str, origin: str) -> Plan:
     head = file.plan
     if isinstance(file, _FractionalFile):
         return FractionalPlan(head.name, text, file.plan.rate_per_min, file.plan.needles, tuple(file.zone))
-    how = file.plan.stroke_ml, file.plan.rate_per_min, file.plan.flow_ul_per_s
+    how = file.plan.stroke_ml, file.plan.rate_per_min, file.plan.flow_ul_per_s, file.plan.retract
     return MeteredPlan(head.name, text, file.plan.profile, file.plan.prime_ml, tuple(file.zone), file.plan.mode, *how)
 
 
@@ -221,6 +226,8 @@ def _metered_faults(file: _MeteredFile | _RepeatFile | _PerfusionFile) -> list[s
         faults += _range("plan.flow_ul_per_s", head.flow_ul_per_s, *flows, "ul/s")
     if head.mode == "test":
         faults += _range("plan.points", head.points, 1, 1, "in a test")
+        if head.retract:
+            faults.append("plan.retract = true: must be false in a test")
     for i, zone in enumerate(file.zone):
         key = f"zone[{i}]"
         row = next((row for row in limits.ZONES if row[1] == zone.name), None)

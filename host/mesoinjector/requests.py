@@ -97,24 +97,43 @@ def fractional(
             f"{strokes} strokes of {needles} needles puncture {covered:.1%} of {area_cm2} cm2; at most "
             f"{limits.COVERAGE_MAX_PERCENT} % is allowed. Fewer strokes, or a larger area."
         )
-    least_s = -(-strokes * 60 // rate_per_min)
-    seconds = min(2 * least_s + 30, limits.RUN_MAX_S) if duration_s is None else duration_s
-    whole("duration_s", seconds, least_s, limits.RUN_MAX_S)
+    seconds = _seconds(strokes, rate_per_min, duration_s)
     return messages.PrepareRun(dose_id, n, strokes, depth_um, rate_per_min, area[0], needles, area_cm2, seconds)
 
 
+def dry_run(
+    dose_id: bytes, n: int, strokes: int, depth_mm: float, rate_per_min: int, duration_s: int | None
+) -> messages.PrepareDry:
+    """Strokes with nothing mounted; `duration_s` as for `fractional`."""
+    depth_um = micrometres(depth_mm, limits.FRACTIONAL_DEPTH_MIN_UM, limits.FRACTIONAL_DEPTH_MAX_UM)
+    whole("strokes", strokes, 1, limits.STROKES_MAX)
+    whole("rate_per_min", rate_per_min, limits.RATE_MIN_PER_MIN, limits.RATE_MAX_PER_MIN)
+    seconds = _seconds(strokes, rate_per_min, duration_s)
+    return messages.PrepareDry(dose_id, n, strokes, depth_um, rate_per_min, seconds)
+
+
 def intended(
-    request: messages.Prepare | messages.PrepareSeries | messages.PrepareRun, kind: str, treatment: int, zone: str
+    request: messages.Prepare | messages.PrepareSeries | messages.PrepareRun | messages.PrepareDry,
+    kind: str,
+    treatment: int,
+    zone: str,
 ) -> Intended:
     """What the journal notes of a request."""
     dose_id, n, depth_um = request.dose_id.hex(), request.n, request.depth_um
-    if isinstance(request, messages.PrepareRun):
+    if isinstance(request, messages.PrepareRun | messages.PrepareDry):
         return Intended(dose_id, n, kind, treatment, zone, 0, 0, depth_um, request.strokes, request.rate_per_min)
     strokes, rate = 0, 0
     if isinstance(request, messages.PrepareSeries) and request.stroke_nl:
         strokes, rate = -(-request.volume_nl // request.stroke_nl), request.rate_per_min
     asked = request.point, request.volume_nl
     return Intended(dose_id, n, kind, treatment, zone, *asked, depth_um, strokes, rate)
+
+
+def _seconds(strokes: int, rate_per_min: int, duration_s: int | None) -> int:
+    least_s = -(-strokes * 60 // rate_per_min)
+    seconds = min(2 * least_s + 30, limits.RUN_MAX_S) if duration_s is None else duration_s
+    whole("duration_s", seconds, least_s, limits.RUN_MAX_S)
+    return seconds
 
 
 def _metered_um(depth_mm: float, zone: str) -> int:

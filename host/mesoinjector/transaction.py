@@ -20,13 +20,13 @@ NOT_AFTER_US = 2_000_000
 GIVING_UP_US = 15_000_000
 """Wait for the end after STOP: dispensing, settling (5 s) and coming to rest (5 s)."""
 
-HELD = ("fractional", "repeat", "perfusion")
+HELD = ("fractional", "repeat", "perfusion", "dry")
 """Kinds that the released trigger holds: they take as long as somebody holds them up, at most this long."""
 
 NEW, PREPARING, COMMITTING, WAITING, ASKING, RESUMING, ENDED = range(7)
 
-Request = messages.Prepare | messages.PrepareSeries | messages.PrepareRun
-Plan = messages.PrepareReply | messages.PrepareSeriesReply | messages.PrepareRunReply
+Request = messages.Prepare | messages.PrepareSeries | messages.PrepareRun | messages.PrepareDry
+Plan = messages.PrepareReply | messages.PrepareSeriesReply | messages.PrepareRunReply | messages.PrepareDryReply
 Answer = Plan | messages.CommitReply | messages.OutcomeReply
 
 
@@ -156,8 +156,8 @@ class Transaction:
     def _prepared(self, plan: Plan, device_tick: int) -> Action:
         request = self.request
         try:
-            if isinstance(plan, messages.PrepareRunReply):
-                if isinstance(request, messages.PrepareRun):
+            if isinstance(plan, messages.PrepareRunReply | messages.PrepareDryReply):
+                if isinstance(request, messages.PrepareRun | messages.PrepareDry):
                     planning.check_run(request, plan)
             elif isinstance(request, messages.Prepare | messages.PrepareSeries):
                 planning.check_dose(request, plan)

@@ -99,7 +99,7 @@ class Treatment:
             return injector.perfusion(zone.volume_ml, plan.flow_ul_per_s, *where)
         if plan.mode == "test":
             return injector.test_dose(zone.volume_ml, zone.depth_mm, zone.name, plan.profile)
-        return injector.dose(zone.volume_ml, *where)
+        return injector.dose(zone.volume_ml, *where, retract=plan.retract)
 
     def _add_dose(self, kind: str, zone: MeteredZone, point: int, result: Result) -> None:
         self._done += 1

@@ -25,7 +25,7 @@ ROOT = PACKAGE.parent.parent
 
 PROFILE_KEYS = (
     *("id", "name", "bore_um", "capacity_nl", "pl_per_step", "pl_per_count", "compliance_nl_per_kpa"),
-    *("resistance_pa_s_per_ul", "flow_nl_per_s", "tolerance_permille", "pressure_max_kpa"),
+    *("resistance_pa_s_per_ul", "needle_pa_s_per_ul", "flow_nl_per_s", "tolerance_permille", "pressure_max_kpa"),
 )
 WIDTH = 110
 KINDS = ("UINT", "INT", "BYTES", "TEXT", "TIME", "TAIL")

@@ -67,6 +67,10 @@ HEARTBEAT_PERIOD_MS = 100
 HEARTBEAT_TIMEOUT_MS = 400
 # a single dose is finished without the host if at most 2 s remain; choice
 LINK_LOST_FINISH_MS = 2000
+# SR-03; choice: no interval is published; what a hand gives twice by mistake, it gives within seconds
+POINT_WAIT_S = 60
+# doses whose point is remembered; more than a hand gives within POINT_WAIT_S
+POINTS = 64
 # COMMIT at most 5 s after the first PREPARE
 PREPARED_MS = 5000
 # ARMED ends by itself after 30 s; choice
@@ -99,6 +103,10 @@ ENCODER_SCALE_PERMILLE = 2
 COMPLIANCE_MIN_PERCENT = 50
 # SR-08, A-31: air is suspected if the compliance measured at prime exceeds 1.5 times the profile's
 COMPLIANCE_MAX_PERCENT = 150
+# choice: a bore 4 um wide of 159 and a fluid 5 % thin leave 86 % of the profile's needle; less is another needle, or a leak
+NEEDLE_MIN_PERCENT = 70
+# choice: skin only adds to what the needle resists; a tenth less is noise, more is not
+LEAK_PERCENT = 90
 # SR-31: each stroke's depth within 0.15 mm of set
 DEPTH_TOLERANCE_UM = 150
 # SR-31: a stroke deeper than the zone's limit stops at once; choice: four sigma of the carrier sensor (15 um)
@@ -168,9 +176,9 @@ ZONES: tuple = (
 )
 
 # id, name, bore_um, capacity_nl, pl_per_step, pl_per_count, compliance_nl_per_kpa, resistance_pa_s_per_ul,
-# flow_nl_per_s, tolerance_permille, pressure_max_kpa
+# needle_pa_s_per_ul, flow_nl_per_s, tolerance_permille, pressure_max_kpa
 PROFILES: tuple = (
-    (1, "1ml-30G4-aqueous", 4780, 1000000, 5608, 8973, 200, 755, 20000, 20, 60),
+    (1, "1ml-30G4-aqueous", 4780, 1000000, 5608, 8973, 200, 755, 285, 20000, 20, 60),
 )
 
 PROFILE_ID = 0
@@ -181,9 +189,10 @@ PROFILE_PL_PER_STEP = 4
 PROFILE_PL_PER_COUNT = 5
 PROFILE_COMPLIANCE_NL_PER_KPA = 6
 PROFILE_RESISTANCE_PA_S_PER_UL = 7
-PROFILE_FLOW_NL_PER_S = 8
-PROFILE_TOLERANCE_PERMILLE = 9
-PROFILE_PRESSURE_MAX_KPA = 10
+PROFILE_NEEDLE_PA_S_PER_UL = 8
+PROFILE_FLOW_NL_PER_S = 9
+PROFILE_TOLERANCE_PERMILLE = 10
+PROFILE_PRESSURE_MAX_KPA = 11
 
 NAMES = (
     "DOSE_MIN_NL",
@@ -217,6 +226,8 @@ NAMES = (
     "HEARTBEAT_PERIOD_MS",
     "HEARTBEAT_TIMEOUT_MS",
     "LINK_LOST_FINISH_MS",
+    "POINT_WAIT_S",
+    "POINTS",
     "PREPARED_MS",
     "ARMED_MS",
     "HELD_MS",
@@ -233,6 +244,8 @@ NAMES = (
     "ENCODER_SCALE_PERMILLE",
     "COMPLIANCE_MIN_PERCENT",
     "COMPLIANCE_MAX_PERCENT",
+    "NEEDLE_MIN_PERCENT",
+    "LEAK_PERCENT",
     "DEPTH_TOLERANCE_UM",
     "DEPTH_OVER_UM",
     "PRIME_FLUSH_NL",

@@ -279,13 +279,13 @@ class Prepare(NamedTuple):
     depth_um: int
     """needle protrusion; 0 when priming [um]"""
     mode: int
-    """SINGLE, PRIME or TEST"""
+    """SINGLE, PRIME, TEST or RETROGRADE"""
     profile: int
     """syringe, needle and fluid"""
     zone: int
     """zone of the body; 0 when priming"""
     point: int
-    """number of the point within the treatment"""
+    """number of the point within the treatment; 0: it has none, and no time is kept for it"""
 
 
 class PrepareReply(NamedTuple):
@@ -361,7 +361,7 @@ class PrepareSeries(NamedTuple):
     zone: int
     """zone of the body"""
     point: int
-    """number of the point within the treatment"""
+    """number of the point within the treatment; 0: it has none, and no time is kept for it"""
     stroke_nl: int
     """volume of each stroke; 0 for a perfusion [nl]"""
     rate_per_min: int
@@ -379,6 +379,40 @@ class PrepareSeriesReply(NamedTuple):
     """plunger steps planned in all"""
     dispense_ms: int
     """time of dispensing [ms]"""
+    depth_um: int
+    """depth the stop will be set to [um]"""
+    plan_crc: bytes
+    """CRC-32 of request and plan; COMMIT must bear it"""
+
+
+class PrepareDry(NamedTuple):
+    """Plans strokes with neither cartridge nor syringe, away from the skin; pressed and held as a run. Moves
+    nothing, writes nothing. The first five fields are PREPARE_RUN's.
+    """
+
+    dose_id: bytes
+    """chosen by the host, never reused"""
+    n: int
+    """the ledger's next number as the host sees it"""
+    strokes: int
+    """strokes of the drive"""
+    depth_um: int
+    """protrusion of the carrier [um]"""
+    rate_per_min: int
+    """strokes a minute [/min]"""
+    duration_s: int
+    """time limit, holds included [s]"""
+
+
+class PrepareDryReply(NamedTuple):
+    """Answer to PREPARE_DRY."""
+
+    status: int
+    state: int
+    cycle_ticks: int
+    """ticks of one stroke, rounded down [40 ns]"""
+    remainder: int
+    """cycle_ticks * rate + remainder = 1,500,000,000"""
     depth_um: int
     """depth the stop will be set to [um]"""
     plan_crc: bytes
@@ -818,6 +852,7 @@ REQUESTS: dict[type, tuple[int, tuple[tuple[int, int, int, int], ...]]] = {
     Prepare: (wire.PREPARE, wire.PREPARE_FIELDS),
     PrepareRun: (wire.PREPARE_RUN, wire.PREPARE_RUN_FIELDS),
     PrepareSeries: (wire.PREPARE_SERIES, wire.PREPARE_SERIES_FIELDS),
+    PrepareDry: (wire.PREPARE_DRY, wire.PREPARE_DRY_FIELDS),
     Commit: (wire.COMMIT, wire.COMMIT_FIELDS),
     Query: (wire.QUERY, wire.QUERY_FIELDS),
     Ledger: (wire.LEDGER, wire.LEDGER_FIELDS),
@@ -848,6 +883,7 @@ REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.PREPARE: (PrepareReply, wire.PREPARE_REPLY_FIELDS),
     wire.PREPARE_RUN: (PrepareRunReply, wire.PREPARE_RUN_REPLY_FIELDS),
     wire.PREPARE_SERIES: (PrepareSeriesReply, wire.PREPARE_SERIES_REPLY_FIELDS),
+    wire.PREPARE_DRY: (PrepareDryReply, wire.PREPARE_DRY_REPLY_FIELDS),
     wire.COMMIT: (CommitReply, wire.COMMIT_REPLY_FIELDS),
     wire.QUERY: (OutcomeReply, wire.OUTCOME_FIELDS),
     wire.LEDGER: (OutcomeReply, wire.OUTCOME_FIELDS),
@@ -886,6 +922,7 @@ TIMEOUT_MS = {
     wire.PREPARE: 300,
     wire.PREPARE_RUN: 300,
     wire.PREPARE_SERIES: 300,
+    wire.PREPARE_DRY: 300,
     wire.COMMIT: 300,
     wire.QUERY: 300,
     wire.LEDGER: 300,
@@ -917,6 +954,7 @@ ROLES = {
     wire.PREPARE: wire.ROLE_OPERATOR,
     wire.PREPARE_RUN: wire.ROLE_OPERATOR,
     wire.PREPARE_SERIES: wire.ROLE_OPERATOR,
+    wire.PREPARE_DRY: wire.ROLE_SERVICE,
     wire.COMMIT: wire.ROLE_OPERATOR,
     wire.QUERY: wire.ROLE_OBSERVER,
     wire.LEDGER: wire.ROLE_OBSERVER,
@@ -982,6 +1020,7 @@ REASON_NAMES = {
     21: "STORE",
     22: "EXPIRED",
     23: "COMPLIANCE",
+    24: "LEAK",
     40: "OVER_DELIVERY",
     41: "UNDER_DELIVERY",
     42: "IN_SKIN",
@@ -1042,6 +1081,7 @@ ALARM_NAMES = {
     21: "NEAR_EMPTY",
     22: "LOOP_OVERRUN",
     23: "COMPLIANCE",
+    24: "LEAK",
 }
 PRIORITY_NAMES = {
     1: "LOW",
@@ -1077,6 +1117,7 @@ STATUS_NAMES = {
     3006: "RUN_TIME",
     3007: "PRIME_LIMIT",
     3009: "FLOW",
+    3010: "POINT_WAIT",
     4001: "INTERLOCK",
     4002: "NOT_PRIMED",
     4003: "SKIN_CONTACT",
@@ -1099,7 +1140,7 @@ STATUS_NAMES = {
 REASON_ABOUT = {
     0: "as planned",
     1: "the trigger was released",
-    2: "skin contact was lost, or met while priming",
+    2: "skin contact was lost, or met while priming or in service",
     3: "the emergency stop was pressed",
     4: "STOP was received",
     5: "the host was not heard for 400 ms",
@@ -1113,7 +1154,7 @@ REASON_ABOUT = {
     13: "the plunger's encoder and its steps disagree",
     14: "the index was not seen where the needle should be home",
     15: "the device restarted",
-    16: "the syringe or cartridge was taken out",
+    16: "the syringe or cartridge was taken out, or mounted in service",
     17: "a motor driver reported a fault, or the depth stop did not arrive",
     18: "the run's time limit was reached",
     19: "the plunger's permit fell while trigger, contact and emergency stop were in order: the dead-man",
@@ -1121,6 +1162,7 @@ REASON_ABOUT = {
     21: "the ledger could not be written",
     22: "no COMMIT came within 5 s of PREPARE",
     23: "the syringe gives way by more than 1.5 times its profile (air in it), or by less than half: another one is mounted",
+    24: "the pressure stays below what the needle alone needs: fluid leaves elsewhere, or air has come in",
     40: "the plunger ran further or faster than what was armed",
     41: "the plunger's carriage went less far than the dose needs",
     42: "the needle was out of the handpiece for longer than what was armed can take",
@@ -1188,6 +1230,7 @@ NAMES = {
     wire.PREPARE: "PREPARE",
     wire.PREPARE_RUN: "PREPARE_RUN",
     wire.PREPARE_SERIES: "PREPARE_SERIES",
+    wire.PREPARE_DRY: "PREPARE_DRY",
     wire.COMMIT: "COMMIT",
     wire.QUERY: "QUERY",
     wire.LEDGER: "LEDGER",
@@ -1293,9 +1336,10 @@ STATUS_CAUSES = {
     3006: ("limit", "the strokes need more time than the run allows", "fewer strokes, or a longer time limit"),
     3007: ("limit", "priming would exceed 0.5 ml in all for this treatment", "look for a leak or a loose syringe"),
     3009: ("limit", "needle, fluid and pressure limit of the profile do not allow this flow, or the rate leaves the needle less than three time constants in skin", "choose less flow or a lower rate, or another needle and its profile"),
-    4001: ("actuator", "syringe or cartridge missing, needle not home, emergency stop pressed, or driver fault", "look at the handpiece; STATUS names the inputs"),
+    3010: ("limit", "this point was dosed less than 60 s ago, or within 60 s before the device started anew", "wait until 60 s have passed since its last dose or the start; if another point is meant, give that one's number"),
+    4001: ("actuator", "syringe or cartridge missing (mounted, for service), needle not home, emergency stop pressed, or driver fault", "look at the handpiece; STATUS names the inputs"),
     4002: ("actuator", "the syringe was not primed since the device started", "prime away from the skin"),
-    4003: ("actuator", "the handpiece touches skin where it must not: before priming", "hold the handpiece away from the skin"),
+    4003: ("actuator", "the handpiece touches skin where it must not: before priming and in service", "hold the handpiece away from the skin"),
     4010: ("actuator", "the cartridge's chip does not answer", "mount the cartridge again, or another one"),
     4011: ("actuator", "what is written on the cartridge's chip does not read", "mount another cartridge"),
     4012: ("actuator", "the cartridge was used before, in another treatment or by another device", "throw it away and mount a new one"),

@@ -60,7 +60,7 @@ def done(book: ledger.Ledger, n: int, delivered: int = 20_000) -> None:
 
 def test_the_memory_byte_for_byte() -> None:
     content = bytearray(SIZE)
-    book = booted(content, b"BOOT")
+    book = booted(content, b"BOOT and more")
     book.begin_session()
     book.start_treatment(0x0102)
     book.keep_latches(0x0304)
@@ -184,7 +184,7 @@ STATES = (BLANK, VALID, CUT, WIPED, DAMAGED)
 @pytest.mark.requirement("SR-20", "SR-34")
 @pytest.mark.parametrize("by_reset", [False, True])
 @pytest.mark.parametrize("later", [False, True])
-@pytest.mark.parametrize(("start", "seen"), itertools.product(STATES, STATES))
+@pytest.mark.parametrize(("start", "seen"), list(itertools.product(STATES, STATES)))
 def test_an_entry_that_is_ended(start: str, seen: str, later: bool, by_reset: bool) -> None:
     """A cut within START is possible only where a reset has ended it, within ACK only in the last entry, too."""
     content = bytearray(two_doses(True, by_reset, VALID))
@@ -314,3 +314,19 @@ def test_sessions_come_round(former: int, new: int) -> None:
 def test_what_is_not_interrupted_cannot_be_acknowledged(n: int) -> None:
     store = Fram(bytearray(two_doses(True, False, VALID)))
     assert not ledger.Ledger(store, LATER_BOOT).acknowledge(n) and store.writes == 0
+
+
+def test_what_is_acknowledged_is_named() -> None:
+    content = bytearray(two_doses(True, True, VALID))
+    assert booted(content).acknowledge(2)
+    assert content[at(2, ACK) : at(2, ACK) + 7] == record(le((2, 3))) and booted(content).interrupted_n == 0
+
+
+def test_what_lies_behind_the_only_entry_gives_no_totals() -> None:
+    content = bytearray(SIZE)
+    book = booted(content)
+    book.start_treatment(5)
+    intent(book)
+    content[at(2, OUTCOME) : at(2, OUTCOME) + END] = record(le((9, 3)) + bytes(27) + le((77_000, 4)) * 3)
+    book = booted(content)
+    assert (book.corrupt, book.next_n, book.total_nl, book.delivered_nl, book.counted_nl) == (False, 2, 0, 0, 0)

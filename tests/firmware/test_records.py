@@ -215,8 +215,21 @@ def test_each_byte_of_two_copies(generation: int, blank: int) -> None:
                     assert found[0] in (generation, generation + 1) and state == (VALID if found[0] else BLANK)
 
 
+@pytest.mark.requirement("SR-34")
+@pytest.mark.parametrize("generation", GENERATIONS[1:])
+def test_the_byte_behind_the_copy_that_stands(generation: int) -> None:
+    """Its low byte once more; where a cut came before that, the one two before it, or what a new memory has."""
+    fits = {generation & 255, generation - 2 & 255, *((0, 255) if generation < 3 else ())}
+    for content, stands in left(generation, 0):
+        for byte in {0, 255, *(generation + near & 255 for near in range(-3, 4))}:
+            altered = bytearray(content)
+            altered[AT + generation % 2 * COPY + WHOLE] = byte
+            state, found = newer(altered)
+            assert (state, found[0]) == ((VALID, stands) if byte in fits else (DAMAGED, 0))
+
+
 def test_a_copy_of_another_past_is_damage() -> None:
-    """Two whole copies that are not one after the other."""
+    """Two whole copies that are not one after the other, or one by itself that is not the first."""
     for one in range(1, 8):
         for other in range(1, 8):
             content = bytearray(MEMORY)
@@ -224,6 +237,9 @@ def test_a_copy_of_another_past_is_damage() -> None:
             content[AT + COPY : AT + COPY + WHOLE + 1] = copy(other)
             expected = VALID if abs(one - other) == 1 else DAMAGED
             assert newer(content)[0] == expected
+        alone = bytearray(MEMORY)
+        alone[AT + one % 2 * COPY : AT + one % 2 * COPY + WHOLE + 1] = copy(one)
+        assert newer(alone)[0] == (VALID if one == 1 else DAMAGED)
 
 
 def test_a_write_that_failed_is_made_again_at_the_same_place() -> None:

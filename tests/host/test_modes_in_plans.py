@@ -9,6 +9,7 @@ import pytest
 from mesoinjector import PlanError
 from mesoinjector.plans import MeteredPlan, parse
 from mesoinjector.treatment import Treatment
+from mesoprotocol import wire
 from tests.bench_of_one import Bench
 
 TEXT = """
@@ -34,15 +35,22 @@ REPEAT: dict[str, Any] = {
 PERFUSION: dict[str, Any] = {"mode": "perfusion", "points": 2, "more": "flow_ul_per_s = 5.0", "volume_ml": 0.03}
 
 
-@pytest.mark.parametrize("how", [TEST, REPEAT, PERFUSION], ids=lambda how: str(how["mode"]))
+RETRACT: dict[str, Any] = {"mode": "metered", "points": 2, "more": "retract = true", "volume_ml": 0.02}
+
+
+@pytest.mark.parametrize("how", [TEST, REPEAT, PERFUSION, RETRACT], ids=lambda how: str(how["mode"]))
 def test_a_plan_is_given(how: dict[str, Any], here: Bench) -> None:
     plan = parse(TEXT.format(**how), "here")
     assert isinstance(plan, MeteredPlan)
-    treatment = Treatment(here.connect(), plan, lambda _: None)
+    injector = here.connect()
+    treatment = Treatment(injector, plan, lambda _: None)
     assert treatment.run()
     doses = [dose for dose in treatment.record.doses if dose.kind == "dose"]
+    entries = [injector.ledger(n) for n in range(2, 2 + len(doses))]
     assert len(doses) == how["points"]
     asked = round(how["volume_ml"] * 1e6)
+    retrograde = [entry.mode == wire.MODE_RETROGRADE for entry in entries]
+    assert retrograde == ["retract" in how["more"]] * len(doses)
     assert all(dose.asked_nl == asked and abs(dose.delivered_nl - asked) < asked / 20 for dose in doses)
 
 
@@ -50,6 +58,9 @@ def test_a_plan_is_given(how: dict[str, Any], here: Bench) -> None:
     ("how", "change", "told"),
     [
         (TEST, {"points": 2}, "plan.points = 2: must be 1 to 1 in a test"),
+        (TEST, {"more": "retract = true"}, "plan.retract = true: must be false in a test"),
+        (RETRACT, {"more": "retract = 1"}, "plan.retract = 1: must be a valid boolean"),
+        (PERFUSION, {"more": "flow_ul_per_s = 5\nretract = true"}, "plan.retract = True: unknown key"),
         (TEST, {"volume_ml": 0.05}, r"zone\[0\].volume_ml = 0.05: must be 0.01 to 0.02 ml in zone body"),
         (REPEAT, {"more": "stroke_ml = 0.005"}, "plan.rate_per_min: missing"),
         (REPEAT, {"more": "stroke_ml = 0.001\nrate_per_min = 60"}, "plan.stroke_ml = 0.001: must be 0.005 to 0.05 ml"),

@@ -31,6 +31,8 @@ TARGETS = (
 )
 LIMITS = ROOT / "protocol" / "mesoprotocol" / "limits.py"
 SURVIVORS = Path(__file__).parent / "survivors.toml"
+OWN = "tests/firmware"
+"""Where a module's own tests are, by its name: tried before all others."""
 FIRST = ("tests/safety/test_borders.py", "tests/judges/test_limits.py", "tests/firmware", "tests/safety")
 """Quick tests, tried before the core suite."""
 SLOW = "not micropython and not bits"
@@ -167,8 +169,8 @@ def find(mutant: Mutant | None) -> str:
         folder = Path(name)
         if mutant:
             plant(mutant, folder)
-        quick = [path for path in FIRST if (ROOT / path).exists()]
-        for tests in (quick, ["@tests/core.txt"]):
+        own = [str(path) for path in (ROOT / OWN).glob(f"test_{mutant.file.stem}*.py")] if mutant else []
+        for tests in filter(None, (own, FIRST, ["@tests/core.txt"])):
             done = run(folder, [*tests, "-k", SLOW])
             failed = re.search(r"^(FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
             if done.returncode < 0:

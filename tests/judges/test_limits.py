@@ -26,6 +26,8 @@ AGAIN = {
     "OVER_NL": 2 * UL,
     "COMPLIANCE_MIN_PERCENT": 100 // 2,
     "COMPLIANCE_MAX_PERCENT": 100 * 3 // 2,
+    "NEEDLE_MIN_PERCENT": 86 - 16,  # 95 * (159 / 163)^4 of a wide needle, less as much again and more for what measures
+    "LEAK_PERCENT": 100 - 100 // 10,
     "PRIME_FLUSH_NL": 10 * UL,
     # depths
     "METERED_DEPTH_MIN_UM": MM // 2,
@@ -59,6 +61,7 @@ AGAIN = {
     "HEARTBEAT_PERIOD_MS": S // 10,
     "HEARTBEAT_TIMEOUT_MS": 400 * MS,
     "LINK_LOST_FINISH_MS": 2 * S,
+    "POINT_WAIT_S": 60,
     "PREPARED_MS": 5 * S,
     "ARMED_MS": 30 * S,
     "HELD_MS": 10 * S,
@@ -90,6 +93,7 @@ AGAIN = {
     "AUTH_FAILURES": 5,
     "AUTH_BACKOFF_S": 64,
     "LEDGER_DOSES": 1 << 8,
+    "POINTS": 1 << 6,
     "CARTRIDGES_REMEMBERED": 1 << 6,
     "LOG_ENTRIES": (32 * 1024 - 28672 - 2 * 32) // (20 + 8) - 1,
 }
@@ -135,12 +139,16 @@ def test_the_syringe_is_the_one_that_is_measured() -> None:
     assert row[0] == 1 and row[2] == round(4.78 * MM) and row[3] == ML
     assert row[4] == round(area_mm2 * 312.5)  # pl
     assert row[5] == round(area_mm2 * 500)
-    assert row[6:] == (200, 755, 20 * UL, 20, 4 * 15)
+    # 8 mu L / (pi r^4), and K rho v^2 / 2 at 20 ul/s, in Pa.s/ul
+    hagen_poiseuille = 8 * 0.001 * 0.004 / (3.14159265 * 79.5e-6**4) / 1e9
+    kinetic = 1.2 * 1000 * (20e-9 / (3.14159265 * 79.5e-6**2)) ** 2 / 2 / 20
+    assert abs(row[8] - hagen_poiseuille - kinetic) < 1
+    assert row[6:] == (200, 255 + 500, 255 + 30, 20 * UL, 20, 4 * 15)
 
 
 COLUMNS = (
     *("ID", "NAME", "BORE_UM", "CAPACITY_NL", "PL_PER_STEP", "PL_PER_COUNT", "COMPLIANCE_NL_PER_KPA"),
-    *("RESISTANCE_PA_S_PER_UL", "FLOW_NL_PER_S", "TOLERANCE_PERMILLE", "PRESSURE_MAX_KPA"),
+    *("RESISTANCE_PA_S_PER_UL", "NEEDLE_PA_S_PER_UL", "FLOW_NL_PER_S", "TOLERANCE_PERMILLE", "PRESSURE_MAX_KPA"),
 )
 
 

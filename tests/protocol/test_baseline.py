@@ -128,9 +128,9 @@ REFUSED: dict[str, tuple[Change, list[str]]] = {
         ],
     ),
     "a request's lower maximum": (
-        lambda s: row(s, "limit", "RATE_MAX_PER_MIN").update(value=1_500),
+        lambda s: row(s, "limit", "FLOW_MAX_NL_PER_S").update(value=40_000),
         [
-            "PREPARE_RUN request: range of field rate_per_min was 60..1800 and is now 60..1500: what was accepted "
+            "PREPARE_SERIES request: range of field flow_nl_per_s was 0..50000 and is now 0..40000: what was accepted "
             "would be refused; a range may only become wider."
         ],
     ),

@@ -14,6 +14,10 @@ def dose(bench: Bench) -> Result:
     return bench.ready().dose(0.02, depth_mm=1.5, zone="cheek")
 
 
+def retrograde(bench: Bench) -> Result:
+    return bench.ready().dose(0.02, depth_mm=1.5, zone="cheek", retract=True)
+
+
 def released(bench: Bench) -> Result:
     injector = bench.ready()
     bench.device.control("release_after_us", 600_000)
@@ -55,6 +59,7 @@ def once(injector: Any, act: Callable[[], Any]) -> None:
 
 SCENARIOS = [
     (dose, "complete"),
+    (retrograde, "complete"),
     (released, "trigger"),
     (stopped, "stop"),
     (emergency, "estop"),

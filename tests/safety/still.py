@@ -127,7 +127,7 @@ class Alone:
 
     def armed(self) -> Alone:
         """Permit and power were tried."""
-        self.safety.arm(list(self.request), isinstance(self.request, messages.PrepareRun))
+        self.safety.arm(list(self.request), messages.REQUESTS[type(self.request)][0])
         wait = 0
         for _ in range(5):
             wait = self.step(wait) if not self.safety.ready() else 0

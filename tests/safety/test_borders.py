@@ -24,6 +24,7 @@ BOUNDS = {
         [12_260, 10_031, 612, 222, 2_060, 46_000_000, 0],
     ),
     "run": (RUN, [41, 0, 0, 0, 2_060, 525_000, 0]),
+    "dry run": (messages.PrepareDry(b"", 0, 40, 500, 600, 60), [41, 0, 0, 0, 4_060, 525_000, 1]),
     "slow run": (RUN._replace(rate_per_min=277), [41, 0, 0, 0, 2_060, 874_818, 0]),
 }
 """Request; most, least, counts a second, slack, deepest, time out, away. 8.9725 nl a count of a bore of 4.78 mm."""
@@ -366,7 +367,7 @@ def test_how_a_dose_is_armed() -> None:
     """Pulses without permit, power under load, nothing else; each for its time."""
     alone = Alone(DOSE)
     alone.asked()
-    alone.safety.arm(list(DOSE), False)
+    alone.safety.arm(list(DOSE), wire.PREPARE)
     assert alone.step(5_000) == 0
     assert alone.asked() == []
     assert alone.step(5_000) == 3_000
@@ -392,7 +393,7 @@ def test_how_a_dose_is_armed() -> None:
 def test_how_a_run_is_armed() -> None:
     alone = Alone(RUN)
     alone.asked()
-    alone.safety.arm(list(RUN), True)
+    alone.safety.arm(list(RUN), wire.PREPARE_RUN)
     assert (alone.step(), alone.step()) == (0, 50_000)
     assert alone.step(50_000) == clock.FOREVER
     assert alone.asked() == [("enable", True), ("enable", False)]
@@ -403,7 +404,7 @@ def test_how_a_run_is_armed() -> None:
 @pytest.mark.parametrize("made", [1, -1])
 def test_a_pulse_that_was_made_without_permit(made: int) -> None:
     alone = Alone(DOSE)
-    alone.safety.arm(list(DOSE), False)
+    alone.safety.arm(list(DOSE), wire.PREPARE)
     alone.step()
     alone.step()
     alone.board.plunger.steps += made
@@ -462,7 +463,7 @@ def test_stop_ends_whatever_is_tried_or_moves(request_: Any) -> None:
     assert (alone.asked(), alone.safety.reason) == ([], wire.REASON_COMPLETE)
     stops = [("permit", False, False), ("stop",)]
     for tried in range(4):
-        alone.safety.arm(list(request_), request_ is RUN)
+        alone.safety.arm(list(request_), messages.REQUESTS[type(request_)][0])
         for _ in range(tried):
             alone.step()
         alone.asked()
@@ -500,7 +501,7 @@ def test_a_permit_that_is_up_without_being_given() -> None:
 
 def test_rest_ends_pulses_that_are_being_tried() -> None:
     alone = Alone(DOSE)
-    alone.safety.arm(list(DOSE), False)
+    alone.safety.arm(list(DOSE), wire.PREPARE)
     alone.step()
     alone.step()
     alone.asked()

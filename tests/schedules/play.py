@@ -25,6 +25,7 @@ SEED = 5000
 """Of the first host's random bytes: another than that of the host that has primed."""
 SETTLED_PA = 1_000
 """Below this pressure less than `OVERHEAD_NL` is stored."""
+MOUNTED = ("syringe", "cartridge")
 ENDED = (wire.DOSE_DONE, wire.DOSE_ABORTED, wire.DOSE_INTERRUPTED)
 
 
@@ -125,6 +126,8 @@ class Play:
         host = self._connect(self.host_type) if what == "connect" or self.host is None else self.host
         if what in ("dose", "prime", "perfusion", "run"):
             self._give(host, what, value)
+        elif what in ("dry",):
+            self._serve(what, value)
         elif what == "treatment":
             self._treatments += 1
             host.begin_treatment()
@@ -177,6 +180,16 @@ class Play:
         self.host = host_type(link, self.journal, key)
         return self.host
 
+    def _serve(self, what: str, value: int) -> None:
+        """Syringe and cartridge are taken off for it."""
+        for name in MOUNTED:
+            self.line.control(name, 0)
+        try:
+            self._give(self._connect(self.host_type, SERVICE), what, value)
+        finally:
+            for name in MOUNTED:
+                self.line.control(name, 1)
+
     def _give(self, host: Injector, what: str, value: int) -> None:
         assert self._link
         link = self._link
@@ -192,6 +205,8 @@ class Play:
                 host.prime(value / 1e6)
             elif what == "perfusion":
                 host.perfusion(value / 1e6, 20.0, 1.0, "body")
+            elif what == "dry":
+                host.dry_run(value, 1.0, 1800)
             else:
                 host.fractional(value, 1.0, "cheek", 40, 1800)
         finally:
@@ -231,7 +246,7 @@ class Play:
         steps, punctures = (after.before[key] - dose.before[key] for key in ("plunger_steps", "punctures"))
         said = f"{dose.what} of {dose.asked}: {result}; the plant: {steps} steps, {punctures} punctures"
         self._hold(after.motions - dose.motions <= 1, f"the plunger moved more than once: {said}")
-        if isinstance(result, NotDelivered) or dose.what in ("nothing", "run"):
+        if isinstance(result, NotDelivered) or dose.what in ("nothing", "run", "dry"):
             self._hold(not steps, f"the plunger moved: {said}")
         if dose.what == "run":
             least, most = 0, dose.asked

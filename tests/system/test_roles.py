@@ -72,6 +72,7 @@ EXAMPLES: dict[str, Any] = {
     "Prepare": messages.Prepare(bytes(8), 1, 20_000, 1000, 1, 1, 6, 0),
     "PrepareSeries": messages.PrepareSeries(bytes(8), 1, 50_000, 1000, 5, 1, 6, 0, 10_000, 50, 0),
     "PrepareRun": messages.PrepareRun(bytes(8), 1, 10, 1000, 900, 6, 16, 100, 60),
+    "PrepareDry": messages.PrepareDry(bytes(8), 1, 10, 1000, 900, 60),
     "Commit": messages.Commit(bytes(8), bytes(4), bytes(4), 0),
     "Query": messages.Query(bytes(8), 1),
     "Ledger": messages.Ledger(1),

@@ -20,6 +20,8 @@ _RAD = 6.283185307179586 / p.STEPS_PER_TURN
 _CAM_MM = p.CARRIAGE_UM / 2000.0
 _FULL_SPEED = 48000.0
 """Steps a second of 15 revolutions: the speed that the overrun is given for."""
+_UNKNOWN_UM = -1e9
+"""A depth that is not: what follows from it is to be found again at top dead centre."""
 _TREMBLE_TICKS = 125000
 """A shallow needle at rest is looked at this often: 5 ms, a twentieth of the tremor."""
 
@@ -113,6 +115,8 @@ class Carriage:
         lost = moved.follow(t)
         if lost:
             self._log.add(t, trace.LOST, number, lost, 0)
+        if which is self.depth and self._fluid.in_skin and self._deepest_um() != self._marked_um:
+            self._draw(t)
         self._find_mark(t)
 
     def halt(self, t: int, which: axis.Axis) -> int:
@@ -267,6 +271,13 @@ class Carriage:
         self._marked_um = self._deepest_um()
         self._in_steps = self._steps_to(self._skin.pierced_um)
         self._out_steps = self._steps_to(self._skin.left_um) if self._in_steps < _HALF else _HALF
+
+    def _draw(self, t: int) -> None:
+        """The stop has moved with the needle in skin, and the tip with it: once pierced, skin clings to it."""
+        self._find_skin_steps()
+        self._out_steps = self._steps_to(self._skin.left_um)
+        self._marked_um = _UNKNOWN_UM
+        self._find_skin(t)
 
     def _steps_to(self, um: float) -> int:
         """Steps from top dead centre at which the tip protrudes by more than `um`, half a turn if it never does."""

@@ -24,6 +24,8 @@ class Hand:
         """Press again this long after a run is held; 0: never."""
         self.hollow = True
         """Whether the needle that leads to the syringe is mounted; a cartridge's needles are solid."""
+        self._away = False
+        """What was armed is pressed away from the skin."""
         self._todo: list[tuple[int, int, bool]] = []
 
     def see(self, t_us: int, light: int) -> None:
@@ -36,13 +38,14 @@ class Hand:
             self._release(t_us + 150_000)
             self._plan(t_us + 200_000, wire.INPUT_CONTACT, False)
             self.hollow = light != signals.LIGHT_ARMED_CARTRIDGE
-            if light != signals.LIGHT_ARMED_AWAY:
+            self._away = light == signals.LIGHT_ARMED_AWAY
+            if not self._away:
                 self._plan(t_us + 500_000, wire.INPUT_CONTACT, True)
             self._press(t_us + 750_000)
         elif light == signals.LIGHT_HELD:
             self._release(t_us + 50_000)
             if self.press_again_us:
-                self._plan(t_us + 60_000, wire.INPUT_CONTACT, True)
+                self._plan(t_us + 60_000, wire.INPUT_CONTACT, not self._away)
                 self._press(t_us + self.press_again_us)
         elif light in (signals.LIGHT_IDLE, signals.LIGHT_LATCHED):
             self._todo = []

@@ -20,7 +20,7 @@ SYMBOLS: tuple = (
     ("syringe.slack_um", 600000, 0, 3000000),
     ("syringe.play_um", 18000, 0, 200000),
     ("seal.compliance_nl_per_kpa", 40000, 0, 1000000),
-    ("seal.leak_nl_per_s_per_kpa", 0, 0, 500000),
+    ("seal.leak_nl_per_s_per_kpa", 0, 0, 100000000),
     ("tube.compliance_nl_per_kpa", 20000, 0, 1000000),
     ("bubble.volume_nl", 0, 0, 200000000),
     ("screw.play_um", 2000, 0, 80000),
