@@ -124,6 +124,7 @@ class Transaction:
             return wire.S_EXPIRED
         if self._latches.bits:
             return self._latches.status()
+        self._store.look()
         mine.fill_intent(self._ledger.intent)
         try:
             status = self.cartridge.use() if mine.mode == wire.MODE_FRACTIONAL else wire.S_OK
@@ -247,6 +248,7 @@ class Transaction:
 
     def _step_running(self, now: int, inputs: int) -> int:
         reason = self._stop_reason(inputs)
+        self._store.look()
         if self.plan.is_run:
             return self._step_run(now, inputs, reason)
         if self.plan.is_held and (reason == wire.REASON_TRIGGER or reason == wire.REASON_CONTACT):
