@@ -169,7 +169,7 @@ def test_at_the_prompt_nothing_runs(start: Start):
     assert start.note() == (0, 0)
 
 
-def test_micropython_runs_it_as_the_main_program(start: Start, monkeypatch: pytest.MonkeyPatch):
+def test_it_runs_as_the_main_program(start: Start, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delitem(sys.modules, "mesofirmware.start.main")
     start.port.received.held = b"\r\x03"
     runpy.run_module("mesofirmware.start.main", run_name="__main__")
