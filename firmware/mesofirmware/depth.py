@@ -31,6 +31,11 @@ class DepthStop:
             motion.straight(self._table, steps, motion.DEPTH_INTERVAL)
             self._axis.feed(self._table.words, self._table.n, 1, False)
 
+    def home(self) -> None:
+        """Start to bring it to its switch, wherever it was taken to be."""
+        self._known = False
+        self.move(0)
+
     def draw(self, depth_um: int, ticks: int) -> None:
         """Draw the stop, and the needle with it, outward to a depth, evenly within `ticks`; inward it does not go."""
         steps = self._axis.position() - depth_um // motion.UM_PER_DEPTH_STEP

@@ -5,7 +5,7 @@ CHUNK_STROKES of them reserved in the ledger, so that cadence is the hardware's 
 any moment. The remainder of a cycle's ticks is carried from batch to batch: the mean is exact.
 """
 
-from mesofirmware import clock, ledger, motion
+from mesofirmware import clock, ledger, metered, motion
 from mesofirmware.strokes import Strokes
 from mesoprotocol import limits, tick, wire
 
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from mesofirmware.plan import Plan
     from mesofirmware.safety import Safety
 
-OFF, DEPTH, STROKING, PARKING, HELD, FINISHED = range(6)
+OFF, DEPTH, STROKING, PARKING = range(4)
+HELD, FINISHED = metered.HELD, metered.FINISHED
+"""The same in all modes."""
 
 _BATCH = limits.CHUNK_STROKES // 2
 """Two batches are in flight at most."""

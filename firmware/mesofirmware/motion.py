@@ -11,6 +11,10 @@ from mesoprotocol import limits
 TICKS_PER_US = 25
 STEPS_PER_REV = 3200
 UM_PER_DEPTH_STEP = 10
+CARRIAGE_STEPS = limits.CARRIAGE_TRAVEL_UM * 16 // 5
+"""The carriage's whole travel, of 0.3125 um a step."""
+HOMING_INTERVAL = 5 * 1_000_000 * TICKS_PER_US // (16 * limits.HOMING_UM_PER_S)
+"""Ticks between plunger steps of homing."""
 DEPTH_INTERVAL = 12_500
 """Ticks between steps of the depth stop: 2,000 steps/s, 20 mm/s."""
 

@@ -27,6 +27,7 @@ class Plan:
         self.is_held = False
         """The released trigger holds it, and does not end it."""
         self.is_prime = False
+        self.is_homing = False
         self.is_away = False
         """Pressed and held away from the skin."""
         self.duration_s = 0
@@ -67,11 +68,16 @@ class Plan:
         self.kind = kind
         self.mode = mode(args, kind)
         self.is_run = self.mode == wire.MODE_FRACTIONAL or self.mode == wire.MODE_DRY
-        self.is_held = kind != wire.PREPARE
         self.is_prime = self.mode == wire.MODE_PRIME
+        self.is_homing = self.mode == wire.MODE_HOME
+        self.is_held = kind != wire.PREPARE and not self.is_homing
         self.is_away = rules.is_away(self.mode)
         if self.is_run:
             self._plan_run(n)
+        elif self.is_homing:
+            self.values[0] = motion.CARRIAGE_STEPS
+            self.values[1] = limits.CARRIAGE_TRAVEL_UM * 1000 // limits.HOMING_UM_PER_S
+            self._bind(n, 0, wire.PREPARE_REPLY_FIELDS)
         else:
             self._plan_dose(n)
 
@@ -157,7 +163,9 @@ def mode(args: list, kind: int) -> int:
     """The mode of a request, a message `kind`."""
     if kind == wire.PREPARE or kind == wire.PREPARE_SERIES:
         return args[wire.PREPARE_MODE]
-    return wire.MODE_FRACTIONAL if kind == wire.PREPARE_RUN else wire.MODE_DRY
+    if kind == wire.PREPARE_RUN:
+        return wire.MODE_FRACTIONAL
+    return wire.MODE_DRY if kind == wire.PREPARE_DRY else wire.MODE_HOME
 
 
 _asked: list = [0] * (ledger.I_RATE + 1)
@@ -187,6 +195,8 @@ def _describe(intent: list, args: list, kind: int) -> None:
         intent[ledger.I_RATE] = args[wire.PREPARE_RUN_RATE_PER_MIN]
         if kind == wire.PREPARE_RUN:
             intent[ledger.I_ZONE] = args[wire.PREPARE_RUN_ZONE]
+        return
+    if kind == wire.PREPARE_HOME:
         return
     intent[ledger.I_ZONE] = args[wire.PREPARE_ZONE]
     intent[ledger.I_PROFILE] = args[wire.PREPARE_PROFILE]

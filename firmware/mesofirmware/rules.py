@@ -31,8 +31,28 @@ def profile(profile_id: int) -> "tuple | None":
     return None
 
 
+def request(
+    args: list,
+    kind: int,
+    inputs: int,
+    ledger: "Ledger",
+    mounted: "Cartridge",
+    primed: bool,
+    primed_nl: int,
+    swept: int,
+) -> int:
+    """Whatever a message `kind` asks for. `primed_nl`: primed so far; `swept`: steps made with this syringe."""
+    if kind == wire.PREPARE_RUN:
+        return run(args, inputs, ledger, mounted)
+    if kind == wire.PREPARE_SERIES:
+        return series(args, inputs, ledger, primed, swept)
+    if kind == wire.PREPARE:
+        return dose(args, inputs, ledger, primed, primed_nl, swept)
+    return service(args, inputs, kind)
+
+
 def dose(args: list, inputs: int, ledger: "Ledger", primed: bool, primed_nl: int, swept: int) -> int:
-    """One dose, single, retrograde or test, or a prime. `primed_nl`: primed so far; `swept`: steps of this syringe."""
+    """One dose, single, retrograde or test, or a prime."""
     mode = args[wire.PREPARE_MODE]
     volume = args[wire.PREPARE_VOLUME_NL]
     depth = args[wire.PREPARE_DEPTH_UM]
@@ -58,7 +78,7 @@ def dose(args: list, inputs: int, ledger: "Ledger", primed: bool, primed_nl: int
 
 
 def series(args: list, inputs: int, ledger: "Ledger", primed: bool, swept: int) -> int:
-    """A repeat or a perfusion. `swept`: steps made with this syringe."""
+    """A repeat or a perfusion."""
     volume = args[wire.PREPARE_VOLUME_NL]
     stroke = args[wire.PREPARE_SERIES_STROKE_NL]
     rate = args[wire.PREPARE_SERIES_RATE_PER_MIN]
@@ -155,21 +175,27 @@ def run(args: list, inputs: int, ledger: "Ledger", mounted: "Cartridge") -> int:
     return mounted.judge(needles) if status == wire.S_OK else status
 
 
-def dry(args: list, inputs: int) -> int:
-    """Strokes with nothing mounted; the schema holds their ranges."""
-    if args[wire.PREPARE_DRY_STROKES] * 60 > args[wire.PREPARE_DRY_DURATION_S] * args[wire.PREPARE_DRY_RATE_PER_MIN]:
-        return wire.S_RUN_TIME
+def service(args: list, inputs: int, kind: int) -> int:
+    """What moves with nothing mounted, asked for by a message `kind`; the schema holds the ranges of a dry run."""
+    if kind == wire.PREPARE_DRY:
+        most = args[wire.PREPARE_DRY_DURATION_S] * args[wire.PREPARE_DRY_RATE_PER_MIN]
+        if args[wire.PREPARE_DRY_STROKES] * 60 > most:
+            return wire.S_RUN_TIME
     return wire.S_SKIN_CONTACT if inputs & wire.INPUT_CONTACT else interlock(inputs, wire.MODE_DRY)
 
 
 def is_away(mode: int) -> bool:
     """Whether a mode is pressed and held away from the skin."""
-    return mode == wire.MODE_PRIME or mode >= wire.MODE_DRY
+    return mode == wire.MODE_PRIME or _is_bare(mode)
+
+
+def _is_bare(mode: int) -> bool:
+    return mode == wire.MODE_DRY or mode == wire.MODE_HOME
 
 
 def is_mounted(inputs: int, mode: int) -> bool:
     """Whether what a mode needs is mounted; in service: that nothing is."""
-    if mode >= wire.MODE_DRY:
+    if _is_bare(mode):
         return not inputs & (wire.INPUT_SYRINGE | wire.INPUT_CARTRIDGE)
     return bool(inputs & (wire.INPUT_CARTRIDGE if mode == wire.MODE_FRACTIONAL else wire.INPUT_SYRINGE))
 

@@ -18,7 +18,7 @@ _OFF, _ASKED, _BIND, _PULSES, _LOAD, _ARMED, _DOSE, _RUN = range(8)
 
 _MOST, _LEAST, _RATE, _SLACK, _DEEPEST, _OUT_US, _AWAY = range(7)
 """Bounds: most and least counts of the carriage (in a run: most strokes), counts a second, counts it may be ahead of
-that, deepest needle in um, longest time out of the handpiece, whether away from skin."""
+that, deepest needle in um, longest time out of the handpiece, whether away from skin. In homing least is negative."""
 
 _BOTH = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B
 _ON_SKIN = _BOTH | wire.INPUT_CONTACT
@@ -210,6 +210,16 @@ class Safety:
         )
         self.bounds.put(_AWAY, 1 if dry else 0)
 
+    def _bound_home(self) -> None:
+        """The carriage back only, the needle behind the nose; all of it in time."""
+        self.bounds.put(_MOST, _PLAY)
+        self.bounds.put(_LEAST, -2 * limits.CARRIAGE_TRAVEL_UM - _PLAY)
+        self.bounds.put(_RATE, 0)
+        self.bounds.put(_SLACK, _PLAY)
+        self.bounds.put(_DEEPEST, limits.DEPTH_OVER_UM)
+        self.bounds.put(_OUT_US, (limits.CARRIAGE_TRAVEL_UM * 1000 // limits.HOMING_UM_PER_S + 3_000) * 1000)
+        self.bounds.put(_AWAY, 1)
+
     def _is_run(self) -> bool:
         return self._kind == wire.PREPARE_RUN or self._kind == wire.PREPARE_DRY
 
@@ -217,7 +227,9 @@ class Safety:
 
     def _bind(self, now: int) -> int:
         run = self._is_run()
-        if run:
+        if self._kind == wire.PREPARE_HOME:
+            self._bound_home()
+        elif run:
             self._bound_run(self._args)
         else:
             self._bound_dose(self._args)
@@ -273,6 +285,9 @@ class Safety:
         over = counts - self._encoder_at - b[_MOST]
         if over > 0:
             self._stop(wire.REASON_OVER_DELIVERY, over)
+        homes = self._kind == wire.PREPARE_HOME
+        if homes and counts - self._encoder_at < b[_LEAST]:
+            self._stop(wire.REASON_OVER_DELIVERY, b[_LEAST])
         moved = counts - self._encoder
         self._encoder = counts
         self._credit = min(b[_SLACK], self._credit + min(past, _LONGEST_US) // 100 * b[_RATE] // 10_000)
@@ -291,7 +306,7 @@ class Safety:
         um = board.needle_um()
         if um > b[_DEEPEST]:
             self._stop(wire.REASON_DEPTH, um)
-        if inputs & wire.INPUT_NEEDLE_HOME:
+        if inputs & wire.INPUT_NEEDLE_HOME and not homes:
             self._home_at = self._now
         self._look_at_time()
         # the circuit's own condition, which hardware has kept a look ago
@@ -329,10 +344,10 @@ class Safety:
                 self._stop(wire.REASON_OVER_DELIVERY, over)
 
     def _look_at_time(self) -> None:
-        """The needle's time out of the handpiece."""
+        """The needle's time out of the handpiece; in homing all of its time."""
         out_us = (self._now - self._home_at) & tick.MASK
         if out_us > self.bounds.values[_OUT_US]:
-            self._stop(wire.REASON_IN_SKIN, out_us // 1000)
+            self._stop(wire.REASON_TIME if self._kind == wire.PREPARE_HOME else wire.REASON_IN_SKIN, out_us // 1000)
 
     def _look_at_battery(self) -> None:
         """Flat is what is so twice in a row."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _NO_FIELDS = ()
 _NO_VALUES: list = []
-_PREPARES = (wire.PREPARE, wire.PREPARE_RUN, wire.PREPARE_SERIES, wire.PREPARE_DRY)
+_PREPARES = (wire.PREPARE, wire.PREPARE_RUN, wire.PREPARE_SERIES, wire.PREPARE_DRY, wire.PREPARE_HOME)
 _TRANSACTIONAL = _PREPARES + (wire.COMMIT,)
 """Looked up by id before anything else, their state included."""
 _HEARTBEAT_SIZE = codec.size(wire.HEARTBEAT_FIELDS)

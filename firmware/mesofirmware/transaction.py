@@ -5,7 +5,9 @@ START before the first step, OUTCOME once everything rests, at every end. What s
 contact, the emergency stop, STOP, a silent host, a new session, a fault; each ends with the needle at home.
 """
 
-from mesofirmware import battery, cartridge, clock, depth, fractional, gate, ledger, metered, plan, rules, signals
+from mesofirmware import battery, clock, fractional, gate, homing, ledger, metered, plan, rules, signals
+from mesofirmware.cartridge import Cartridge
+from mesofirmware.depth import DepthStop
 from mesofirmware.records import StoreFailed
 from mesoprotocol import bulk, limits, tick, wire
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from mesofirmware.alarms import Alarms
     from mesofirmware.boards.port import Board
     from mesofirmware.latches import Latches
+    from mesofirmware.ledger import Ledger
     from mesofirmware.link import Watched
     from mesofirmware.safety import Safety
 
@@ -30,13 +33,7 @@ class Transaction:
     """
 
     def __init__(
-        self,
-        board: "Board",
-        store: "Watched",
-        safety: "Safety",
-        book: ledger.Ledger,
-        latches: "Latches",
-        alarms: "Alarms",
+        self, board: "Board", store: "Watched", safety: "Safety", book: "Ledger", latches: "Latches", alarms: "Alarms"
     ) -> None:
         self._board = board
         self._store = store
@@ -44,12 +41,13 @@ class Transaction:
         self._ledger = book
         self._latches = latches
         self._alarms = alarms
-        self.cartridge = cartridge.Cartridge(board, store, book)
+        self.cartridge = Cartridge(board, store, book)
         self._gate = gate.Gate()
-        stop = depth.DepthStop(board)
+        stop = DepthStop(board)
         self.metered = metered.Metered(board, safety, book, stop)
         self.fractional = fractional.Fractional(board, safety, book, stop)
-        self._engine: "fractional.Fractional | metered.Metered" = self.metered
+        self.homing = homing.Homing(board, safety, stop)
+        self._engine: "fractional.Fractional | homing.Homing | metered.Metered" = self.metered
         self.plan = plan.Plan()
         self.state = wire.STATE_IDLE
         self._prepared_at = 0
@@ -90,20 +88,14 @@ class Transaction:
         if self._latches.bits:
             return self._latches.status()
         inputs = self._board.inputs()
-        if kind == wire.PREPARE_RUN:
-            status = rules.run(args, inputs, book, self.cartridge)
-        elif kind == wire.PREPARE_DRY:
-            status = rules.dry(args, inputs)
-        elif kind == wire.PREPARE_SERIES:
-            status = rules.series(args, inputs, book, self.primed, self._swept())
-        else:
-            status = rules.dose(args, inputs, book, self.primed, self._primed_nl, self._swept())
+        status = rules.request(args, kind, inputs, book, self.cartridge, self.primed, self._primed_nl, self._swept())
         if status != wire.S_OK:
             return status
         if not battery.allows(self._board.battery_mv(), self._alarms):
             return wire.S_BATTERY
+        self._store.look()  # to judge and to plan takes too long in one
         mine.take(body, at, n, args, kind)
-        self._engine = self.fractional if mine.is_run else self.metered
+        self._engine = self.fractional if mine.is_run else self.homing if mine.is_homing else self.metered
         self._prepared_at = now
         self._to(wire.STATE_PREPARED)
         return wire.S_OK
@@ -200,7 +192,8 @@ class Transaction:
             return left
         if self._finishing:
             return clock.FOREVER
-        late = self.plan.is_held or self.metered.remaining_ms() > limits.LINK_LOST_FINISH_MS
+        late = self.plan.is_held or self.plan.is_homing
+        late = late or self.metered.remaining_ms() > limits.LINK_LOST_FINISH_MS
         if late and self.state != wire.STATE_ARMED:
             self.abort(now, wire.REASON_LINK_LOST)
         self._alarms.up(wire.ALARM_LINK_LOST, 0)
@@ -247,7 +240,18 @@ class Transaction:
     def _step_running(self, now: int, inputs: int) -> int:
         reason = self._stop_reason(inputs)
         if self.plan.is_run:
-            return self._step_run(now, inputs, reason)
+            wait = self._step_run(now, inputs, reason)
+        elif self._engine is self.metered:
+            wait = self._step_dose(now, inputs, reason)
+        else:
+            if reason != wire.REASON_COMPLETE:
+                self.homing.abort(now, reason)
+            wait = self.homing.step(now)
+        if self._engine.phase == metered.FINISHED:
+            self._close(self._engine.reason, True)
+        return wait
+
+    def _step_dose(self, now: int, inputs: int, reason: int) -> int:
         if self.plan.is_held and (reason == wire.REASON_TRIGGER or reason == wire.REASON_CONTACT):
             self.metered.hold(now)
         elif reason != wire.REASON_COMPLETE:
@@ -257,45 +261,40 @@ class Transaction:
             self._told = self.metered.reason
             self._alarms.of(self._told, 0)
         if self.metered.phase == metered.HELD:
-            wait = self._hold(now, inputs)
+            wait = self._hold(self.metered, now, inputs)
         if self.metered.phase >= metered.REST and not self.metered.home:
             self._alarms.up(wire.ALARM_NEEDLE_NOT_HOME, 0)
         if self.metered.phase == metered.FINISHED:
             if self.metered.reason == wire.REASON_COMPLETE and self._safety.missing():
                 self.metered.reason = wire.REASON_UNDER_DELIVERY
                 self._alarms.up(wire.ALARM_UNDER_DELIVERY, self._safety.missing())
-            self._close(self.metered.reason, True)
         return wait
 
     def _step_run(self, now: int, inputs: int, reason: int) -> int:
         run = self.fractional
         if (self._now_ms - self._started_ms) & tick.MASK >= self.plan.duration_s * 1000:
             run.abort(now, wire.REASON_TIME)
-        on_skin = not self.plan.is_away
-        if reason == wire.REASON_TRIGGER or (reason == wire.REASON_CONTACT and on_skin and self._contact_gone(now)):
-            run.hold(now)
-        elif reason != wire.REASON_COMPLETE and not (reason == wire.REASON_CONTACT and on_skin):
-            # contact alone is a bounce of the handpiece; the index wakes us with each stroke
-            run.abort(now, reason)
-        if reason != wire.REASON_CONTACT:
+        if reason != wire.REASON_CONTACT or self.plan.is_away:
             self._contact_lost_at = -1
+        else:
+            # alone it is a bounce of the handpiece, unless it lasts two strokes; the index wakes us with each
+            if self._contact_lost_at < 0:
+                self._contact_lost_at = now
+            gone = tick.diff(now, self._contact_lost_at) >= 2 * run.period_us()
+            reason = wire.REASON_TRIGGER if gone else wire.REASON_COMPLETE
+        if reason == wire.REASON_TRIGGER:
+            run.hold(now)
+        elif reason != wire.REASON_COMPLETE:
+            run.abort(now, reason)
         wait = run.step(now)
         if run.reason != self._told:
             self._told = run.reason
             self._alarms.of(self._told, 0)
-        if run.phase == fractional.HELD:
-            wait = self._hold(now, inputs)
-        if run.phase == fractional.FINISHED:
-            self._close(run.reason, True)
+        if run.phase == metered.HELD:
+            wait = self._hold(run, now, inputs)
         return wait
 
-    def _contact_gone(self, now: int) -> bool:
-        """Whether contact has been open for two strokes."""
-        if self._contact_lost_at < 0:
-            self._contact_lost_at = now
-        return tick.diff(now, self._contact_lost_at) >= 2 * self.fractional.period_us()
-
-    def _hold(self, now: int, inputs: int) -> int:
+    def _hold(self, run: "fractional.Fractional | metered.Metered", now: int, inputs: int) -> int:
         """What is held waits for the trigger to be pressed again."""
         if self.state == wire.STATE_RUNNING:
             self._held_at = now
@@ -304,13 +303,13 @@ class Transaction:
         seen = self._gate.step(now, inputs)
         if seen == gate.GO:
             self._to(wire.STATE_RUNNING)
-            self._engine.resume(now)
+            run.resume(now)
             return 0
         left = limits.HELD_MS * 1000 - tick.diff(now, self._held_at)
         if seen == gate.DISAGREE:
-            self._engine.abort(now, wire.REASON_TRIGGER_DISAGREE)
+            run.abort(now, wire.REASON_TRIGGER_DISAGREE)
         elif left <= 0:
-            self._engine.abort(now, wire.REASON_HELD_TIMEOUT)
+            run.abort(now, wire.REASON_HELD_TIMEOUT)
         return min(self._gate.wait_us, max(0, left))
 
     def _stop_reason(self, inputs: int) -> int:
@@ -323,7 +322,7 @@ class Transaction:
                 inputs ^= wire.INPUT_CONTACT
         reason = rules.against(inputs, self.plan.mode)
         if reason == wire.REASON_COMPLETE and not inputs & wire.INPUT_PERMIT_PLUNGER:
-            if not self.plan.is_run and self.metered.is_permitted():
+            if not self.plan.is_run and (self.metered.is_permitted() or self.homing.is_permitted()):
                 return wire.REASON_PERMIT
         return reason
 
@@ -343,8 +342,10 @@ class Transaction:
         if moved:
             o[ledger.O_DURATION] = tick.diff(self._now_ms, self._started_ms)
             self._engine.fill(o)
-            if not self.plan.is_run:
+            if self._engine is self.metered:
                 self._see_syringe(o)
+            elif self.plan.is_homing and reason == wire.REASON_COMPLETE:
+                self.new_syringe()  # there is room for a full one
             if not self._engine.home:
                 o[ledger.O_FLAGS] &= ~wire.FLAG_NEEDLE_HOME
                 self._alarms.up(wire.ALARM_NEEDLE_NOT_HOME, 0)

@@ -174,6 +174,10 @@ class AsyncInjector:
         run = partial(self.injector.fractional, strokes, depth_mm, zone, area_cm2, rate_per_min, needles, duration_s)
         return await self._give(run)
 
+    async def home(self) -> results.Result:
+        """As `Injector.home`."""
+        return await self._give(self.injector.home)
+
     async def dry_run(
         self, strokes: int, depth_mm: float, rate_per_min: int = 900, duration_s: int | None = None
     ) -> results.Result:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from mesoinjector import errors, requests, results
 from mesoinjector.transaction import Request
-from mesoprotocol import limits, wire
+from mesoprotocol import limits, messages, wire
 
 
 class Giving(ABC):
@@ -120,6 +120,15 @@ class Giving(ABC):
         made = self._numbered()
         request = requests.fractional(*made, strokes, depth_mm, zone, area_cm2, rate_per_min, needles, duration_s)
         return self._give_tested(request, "fractional", zone)
+
+    def home(self) -> results.Result:
+        """Bring all three axes to their origins, with neither syringe nor cartridge, while the trigger is held.
+
+        Away from the skin, for up to 30 s. Depth stop and needle drive come first, then the carriage goes back to its
+        end: a full syringe is mounted next, and primed. Complete, it is `Delivered` of 0 ml; ended early,
+        `NotDelivered`. Raises as `dose` does.
+        """
+        return self._give(messages.PrepareHome(*self._numbered()), "home", "")
 
     def dry_run(
         self, strokes: int, depth_mm: float, rate_per_min: int = 900, duration_s: int | None = None

@@ -72,8 +72,22 @@ def check_run(
     _check_crc(request, reply, plan.plan_crc)
 
 
+def check_home(request: messages.PrepareHome, plan: messages.PrepareHomeReply) -> None:
+    """Compare the device's plan of homing with this side's. Raises `PlanError`; nothing was committed."""
+    if plan.steps != round(limits.CARRIAGE_TRAVEL_UM / STEP_UM):
+        raise _differs("plunger steps", plan.steps, round(limits.CARRIAGE_TRAVEL_UM / STEP_UM))
+    if plan.depth_um:
+        raise _differs("depth in um", plan.depth_um, 0)
+    reply = struct.pack("<I", plan.steps)[:3] + struct.pack("<IH", plan.back_ms, plan.depth_um)
+    _check_crc(request, reply, plan.plan_crc)
+
+
 def _check_crc(
-    request: messages.Prepare | messages.PrepareSeries | messages.PrepareRun | messages.PrepareDry,
+    request: messages.Prepare
+    | messages.PrepareSeries
+    | messages.PrepareRun
+    | messages.PrepareDry
+    | messages.PrepareHome,
     reply: bytes,
     plan_crc: bytes,
 ) -> None:

@@ -113,12 +113,18 @@ def dry_run(
 
 
 def intended(
-    request: messages.Prepare | messages.PrepareSeries | messages.PrepareRun | messages.PrepareDry,
+    request: messages.Prepare
+    | messages.PrepareSeries
+    | messages.PrepareRun
+    | messages.PrepareDry
+    | messages.PrepareHome,
     kind: str,
     treatment: int,
     zone: str,
 ) -> Intended:
     """What the journal notes of a request."""
+    if isinstance(request, messages.PrepareHome):
+        return Intended(request.dose_id.hex(), request.n, kind, treatment, zone, 0, 0, 0, 0, 0)
     dose_id, n, depth_um = request.dose_id.hex(), request.n, request.depth_um
     if isinstance(request, messages.PrepareRun | messages.PrepareDry):
         return Intended(dose_id, n, kind, treatment, zone, 0, 0, depth_um, request.strokes, request.rate_per_min)

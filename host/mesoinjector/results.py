@@ -78,7 +78,8 @@ def from_outcome(outcome: messages.OutcomeEvent | messages.OutcomeReply, asked_n
     if state == wire.DOSE_INTERRUPTED and (outcome.upper_nl or outcome.strokes):
         bounds = outcome.lower_nl, outcome.upper_nl, outcome.strokes
         return Unknown(dose_id, outcome.n, "interrupted", asked_nl, *bounds)
-    if outcome.upper_nl == 0 and (outcome.strokes == 0 or outcome.asked_nl):
+    homed = outcome.mode == wire.MODE_HOME and state == wire.DOSE_DONE
+    if outcome.upper_nl == 0 and (outcome.strokes == 0 or outcome.asked_nl) and not homed:
         return NotDelivered(dose_id, outcome.n, reason, asked_nl)
     return measured(outcome)
 

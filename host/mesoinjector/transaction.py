@@ -25,8 +25,14 @@ HELD = ("fractional", "repeat", "perfusion", "dry")
 
 NEW, PREPARING, COMMITTING, WAITING, ASKING, RESUMING, ENDED = range(7)
 
-Request = messages.Prepare | messages.PrepareSeries | messages.PrepareRun | messages.PrepareDry
-Plan = messages.PrepareReply | messages.PrepareSeriesReply | messages.PrepareRunReply | messages.PrepareDryReply
+Request = messages.Prepare | messages.PrepareSeries | messages.PrepareRun | messages.PrepareDry | messages.PrepareHome
+Plan = (
+    messages.PrepareReply
+    | messages.PrepareSeriesReply
+    | messages.PrepareRunReply
+    | messages.PrepareDryReply
+    | messages.PrepareHomeReply
+)
 Answer = Plan | messages.CommitReply | messages.OutcomeReply
 
 
@@ -159,6 +165,9 @@ class Transaction:
             if isinstance(plan, messages.PrepareRunReply | messages.PrepareDryReply):
                 if isinstance(request, messages.PrepareRun | messages.PrepareDry):
                     planning.check_run(request, plan)
+            elif isinstance(plan, messages.PrepareHomeReply):
+                if isinstance(request, messages.PrepareHome):
+                    planning.check_home(request, plan)
             elif isinstance(request, messages.Prepare | messages.PrepareSeries):
                 planning.check_dose(request, plan)
         except errors.PlanError as error:

@@ -159,6 +159,10 @@ SELF_TEST_MS = 900000
 BATTERY_MIN_MV = 2000
 # choice: above the mains adapter's 5 V
 BATTERY_MAX_MV = 6000
+# choice: the 56 mm of a 1 ml syringe, and room to mount it
+CARRIAGE_TRAVEL_UM = 70000
+# choice: no faster than a perfusion of 50 ul/s moves the carriage
+HOMING_UM_PER_S = 2500
 
 # id, name, deepest metered, deepest fractional (um), largest dose (nl)
 ZONES: tuple = (
@@ -272,6 +276,8 @@ NAMES = (
     "SELF_TEST_MS",
     "BATTERY_MIN_MV",
     "BATTERY_MAX_MV",
+    "CARRIAGE_TRAVEL_UM",
+    "HOMING_UM_PER_S",
 )
 
 

@@ -419,6 +419,33 @@ class PrepareDryReply(NamedTuple):
     """CRC-32 of request and plan; COMMIT must bear it"""
 
 
+class PrepareHome(NamedTuple):
+    """Plans homing, with neither cartridge nor syringe, away from the skin, while the trigger is held: depth
+    stop to its switch, drive once around, carriage back to its end, where the next, full syringe is
+    mounted. Moves nothing, writes nothing.
+    """
+
+    dose_id: bytes
+    """chosen by the host, never reused"""
+    n: int
+    """the ledger's next number as the host sees it"""
+
+
+class PrepareHomeReply(NamedTuple):
+    """Answer to PREPARE_HOME."""
+
+    status: int
+    state: int
+    steps: int
+    """plunger steps back, at most"""
+    back_ms: int
+    """time of these [ms]"""
+    depth_um: int
+    """0: where the depth stop will be [um]"""
+    plan_crc: bytes
+    """CRC-32 of request and plan; COMMIT must bear it"""
+
+
 class Commit(NamedTuple):
     """Arms what was prepared. INTENT is in the ledger before the answer."""
 
@@ -853,6 +880,7 @@ REQUESTS: dict[type, tuple[int, tuple[tuple[int, int, int, int], ...]]] = {
     PrepareRun: (wire.PREPARE_RUN, wire.PREPARE_RUN_FIELDS),
     PrepareSeries: (wire.PREPARE_SERIES, wire.PREPARE_SERIES_FIELDS),
     PrepareDry: (wire.PREPARE_DRY, wire.PREPARE_DRY_FIELDS),
+    PrepareHome: (wire.PREPARE_HOME, wire.PREPARE_HOME_FIELDS),
     Commit: (wire.COMMIT, wire.COMMIT_FIELDS),
     Query: (wire.QUERY, wire.QUERY_FIELDS),
     Ledger: (wire.LEDGER, wire.LEDGER_FIELDS),
@@ -884,6 +912,7 @@ REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.PREPARE_RUN: (PrepareRunReply, wire.PREPARE_RUN_REPLY_FIELDS),
     wire.PREPARE_SERIES: (PrepareSeriesReply, wire.PREPARE_SERIES_REPLY_FIELDS),
     wire.PREPARE_DRY: (PrepareDryReply, wire.PREPARE_DRY_REPLY_FIELDS),
+    wire.PREPARE_HOME: (PrepareHomeReply, wire.PREPARE_HOME_REPLY_FIELDS),
     wire.COMMIT: (CommitReply, wire.COMMIT_REPLY_FIELDS),
     wire.QUERY: (OutcomeReply, wire.OUTCOME_FIELDS),
     wire.LEDGER: (OutcomeReply, wire.OUTCOME_FIELDS),
@@ -923,6 +952,7 @@ TIMEOUT_MS = {
     wire.PREPARE_RUN: 300,
     wire.PREPARE_SERIES: 300,
     wire.PREPARE_DRY: 300,
+    wire.PREPARE_HOME: 300,
     wire.COMMIT: 300,
     wire.QUERY: 300,
     wire.LEDGER: 300,
@@ -955,6 +985,7 @@ ROLES = {
     wire.PREPARE_RUN: wire.ROLE_OPERATOR,
     wire.PREPARE_SERIES: wire.ROLE_OPERATOR,
     wire.PREPARE_DRY: wire.ROLE_SERVICE,
+    wire.PREPARE_HOME: wire.ROLE_OPERATOR,
     wire.COMMIT: wire.ROLE_OPERATOR,
     wire.QUERY: wire.ROLE_OBSERVER,
     wire.LEDGER: wire.ROLE_OBSERVER,
@@ -1231,6 +1262,7 @@ NAMES = {
     wire.PREPARE_RUN: "PREPARE_RUN",
     wire.PREPARE_SERIES: "PREPARE_SERIES",
     wire.PREPARE_DRY: "PREPARE_DRY",
+    wire.PREPARE_HOME: "PREPARE_HOME",
     wire.COMMIT: "COMMIT",
     wire.QUERY: "QUERY",
     wire.LEDGER: "LEDGER",
@@ -1269,6 +1301,7 @@ UNITS = {
     "cycle_ticks": "40 ns",
     "stroke_nl": "nl",
     "flow_nl_per_s": "nl/s",
+    "back_ms": "ms",
     "not_after": "us",
     "asked_nl": "nl",
     "lower_nl": "nl",

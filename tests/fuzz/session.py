@@ -122,7 +122,7 @@ class Device:
 
     def _request(self, msg_id: int, payload: bytes) -> None:
         self._seq = (self._seq + 1) & 0xFFFF
-        if msg_id in (wire.PREPARE, wire.PREPARE_RUN, wire.PREPARE_DRY):
+        if msg_id in (wire.PREPARE, wire.PREPARE_RUN, wire.PREPARE_DRY, wire.PREPARE_HOME):
             self._dose_id = payload[:8]
         self._send(self._framed(frame.REQUEST, msg_id, self._seq, self._session, payload))
 
@@ -172,7 +172,10 @@ class Device:
             if not message.capabilities & wire.CAPABILITY_KEYED:
                 self._nothing_in_hand()
         elif heard.kind == frame.REPLY and (heard.session, heard.seq) not in self._answered:
-            if isinstance(message, (messages.PrepareReply, messages.PrepareRunReply, messages.PrepareDryReply)):
+            if isinstance(
+                message,
+                (messages.PrepareReply, messages.PrepareRunReply, messages.PrepareDryReply, messages.PrepareHomeReply),
+            ):
                 self._prepared = True
                 self._plan_crc = message.plan_crc
                 self._planned_steps = message.steps if isinstance(message, messages.PrepareReply) else 0

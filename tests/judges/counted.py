@@ -117,7 +117,7 @@ class Timed:
         state = _STATES[transaction.state]
         if transaction.state < wire.STATE_ARMED:
             return state
-        return f"{'run' if transaction.plan.is_run else 'prime' if transaction.plan.is_prime else 'dose'}: {state}"
+        return f"{_kind(transaction.plan)}: {state}"
 
     def step(self, now: int) -> int:
         """See `App.step`."""
@@ -135,6 +135,10 @@ class Timed:
         if watch.stopped_us >= 0:
             self.stopped_us[before] = max(self.stopped_us.get(before, 0), watch.stopped_us)
         return wait
+
+
+def _kind(plan: Any) -> str:
+    return "run" if plan.is_run else "home" if plan.is_homing else "prime" if plan.is_prime else "dose"
 
 
 class TimedWorld(World):

@@ -25,6 +25,7 @@ BOUNDS = {
     ),
     "run": (RUN, [41, 0, 0, 0, 2_060, 525_000, 0]),
     "dry run": (messages.PrepareDry(b"", 0, 40, 500, 600, 60), [41, 0, 0, 0, 4_060, 525_000, 1]),
+    "home": (messages.PrepareHome(b"", 0), [160, -140_160, 0, 160, 60, 31_000_000, 1]),
     "slow run": (RUN._replace(rate_per_min=277), [41, 0, 0, 0, 2_060, 874_818, 0]),
 }
 """Request; most, least, counts a second, slack, deepest, time out, away. 8.9725 nl a count of a bore of 4.78 mm."""
@@ -643,3 +644,63 @@ def test_the_borders_of_a_cell_at_rest(mv: int, good: bool, low: bool) -> None:
     assert alarms.standing == (1 << wire.ALARM_BATTERY_LOW if low else 0)
     battery.allows(limits.BATTERY_LOW_MV, alarms)
     assert alarms.standing == 0
+
+
+# --- In homing, and in a dry run -----------------------------------------------------------------------
+
+HOME_REQUEST = messages.PrepareHome(b"", 0)
+AWAY = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B
+
+
+def homing() -> Alone:
+    alone = Alone(HOME_REQUEST).begun()
+    alone.board.levels = AWAY | HOME | PERMIT
+    return alone
+
+
+@pytest.mark.requirement("SR-10", "SR-16")
+@pytest.mark.parametrize(
+    ("within", "beyond", "name", "value"),
+    [
+        ({"counts": 1_000 + 160}, {"counts": 1_000 + 161}, "OVER_DELIVERY", 1),
+        ({"counts": 1_000 - 140_160}, {"counts": 1_000 - 140_161}, "OVER_DELIVERY", -140_160),
+        ({"um": 60}, {"um": 61}, "DEPTH", 61),
+    ],
+    ids=["forward", "back", "depth"],
+)
+def test_the_borders_of_homing(within: dict[str, int], beyond: dict[str, int], name: str, value: int) -> None:
+    alone = homing()
+    vars(alone.board).update(within)
+    looked(alone)
+    alone.in_order()
+    vars(alone.board).update(beyond)
+    looked(alone)
+    alone.stopped(name, value)
+
+
+@pytest.mark.requirement("SR-10", "SR-16")
+def test_homing_has_a_time_also_with_the_needle_at_home() -> None:
+    alone = homing()
+    looked(alone, 31_000 // 50)
+    assert alone.safety.reason == wire.REASON_COMPLETE
+    looked(alone)
+    assert alone.safety.reason == wire.REASON_TIME
+    assert ("permit", False, False) in alone.asked()
+
+
+@pytest.mark.requirement("SR-10")
+def test_dry_strokes_on_skin_are_stopped() -> None:
+    alone = Alone(messages.PrepareDry(b"", 0, 40, 500, 600, 60)).begun()
+    alone.board.levels = AWAY
+    for _ in range(4):
+        alone.board.strokes += 1
+        alone.step(100_000)
+    assert alone.safety.reason == wire.REASON_COMPLETE
+    alone.board.levels = HELD
+    for _ in range(2):
+        alone.board.strokes += 1
+        alone.step(100_000)
+    assert alone.safety.reason == wire.REASON_COMPLETE
+    alone.board.strokes += 1
+    alone.step(100_000)
+    assert alone.safety.reason == wire.REASON_STROKES

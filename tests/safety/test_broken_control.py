@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mesofirmware import clock, safety
+from mesofirmware import clock, motion, safety
 from mesoprotocol import limits, messages, wire
 from mesosim.lab.enumeration.host import Unexpected
 from tests.safety.watch import DOSE, IN_DOSE_US, RUN, SMALL, Watch
@@ -143,3 +143,30 @@ def test_it_knows_nothing_of_the_control_path() -> None:
         if isinstance(node, ast.ImportFrom):
             names |= {alias.name for alias in node.names}
     assert names == {"clock", "guarded", "motion", "limits", "tick", "wire"}
+
+
+def pushes(host: Watch) -> None:
+    """The carriage goes forward where it should go back."""
+    homing = host.app._transaction.homing
+
+    def forward(now: int) -> None:
+        motion.straight(homing._table, 640, motion.HOMING_INTERVAL)
+        type(homing)._go_back(homing, now)
+
+    homing._go_back = forward  # type: ignore[method-assign]
+
+
+@pytest.mark.requirement("SR-10", "SR-16")
+@pytest.mark.parametrize(("breaks", "alarm"), [(pushes, "OVER_DELIVERY"), (hangs, "")], ids=["pushes", "hangs"])
+def test_homing_whose_control_path_is_broken(breaks: Callable[[Watch], None], alarm: str) -> None:
+    host = Watch()
+    host.open()
+    for name in ("syringe", "cartridge"):
+        host.world.control(name, 0)
+    with contextlib.suppress(Unexpected):
+        host.try_dose(messages.PrepareHome(b"", 0), 2_000_000 if breaks is hangs else 0, lambda: breaks(host))
+    assert [told.name for told in host.told][:1] == ([alarm] if alarm else [])
+    host.rest(40_000_000)
+    after = host.account()
+    assert after["plunger_steps"] < 640 and not after["moving"] and after["needle_home"]
+    assert host.app._safety.reason == (wire.REASON_OVER_DELIVERY if alarm else wire.REASON_TIME)

@@ -31,6 +31,7 @@ SCENES: dict[str, tuple[Schedule, Schedule, int]] = {
     "PrepareSeries": ([], [SERIES], 1),
     "PrepareRun": ([], [RUN], 1),
     "PrepareDry": ([], [Do("dry", 20)], 1),
+    "PrepareHome": ([], [Do("home")], 1),
     "Commit": ([], [DOSE], 1),
     "Query": ([], [DOSE], 4),
     "Ledger": ([], [DOSE, Do("ledger", 1)], 2),

@@ -126,7 +126,7 @@ class Play:
         host = self._connect(self.host_type) if what == "connect" or self.host is None else self.host
         if what in ("dose", "prime", "perfusion", "run"):
             self._give(host, what, value)
-        elif what in ("dry",):
+        elif what in ("dry", "home"):
             self._serve(what, value)
         elif what == "treatment":
             self._treatments += 1
@@ -205,6 +205,8 @@ class Play:
                 host.prime(value / 1e6)
             elif what == "perfusion":
                 host.perfusion(value / 1e6, 20.0, 1.0, "body")
+            elif what == "home":
+                host.home()
             elif what == "dry":
                 host.dry_run(value, 1.0, 1800)
             else:

@@ -227,3 +227,32 @@ def test_the_firmware_sees_what_a_sensor_can_show(name: str, value: float, reaso
     injector = here.ready()
     world(here).plant.set(world(here)._t, name, value)
     assert injector.dose(volume_ml=0.02, depth_mm=1.0, zone="cheek").reason == reason
+
+
+def test_the_carriage_stands_at_its_end_and_the_motor_loses_what_it_makes() -> None:
+    thing = plant({"carriage.back_um": 1_000, "screw.play_um": 0})
+    thing.set_input(0, wire.INPUT_CONTACT, False)
+    thing.set_input(0, wire.INPUT_SYRINGE, False)
+    for bit in (wire.INPUT_TRIGGER_A, wire.INPUT_TRIGGER_B):
+        thing.set_input(0, bit, True)
+    thing.feed_deadman(0)
+    t, ms = 0, 25_000
+    tip_ul = thing.fluid.tip_ul
+
+    def move(steps: int, forward: int) -> None:
+        nonlocal t
+        thing.feed_deadman(t)
+        thing.permit(t, True, True)
+        thing.feed(t, thing.plunger, axis.Batch(((steps - 1) << 1 | forward, 3_125), 2, 1, False))
+        t += steps * 3_125 + ms
+        go(thing, t)
+
+    move(1_600, 0)
+    assert thing.encoder(t) == -1_000
+    move(1_600, 0)
+    assert thing.encoder(t) == -2_000, "1,000 um are 3,200 steps"
+    move(800, 0)
+    assert (thing.encoder(t), thing.plunger.position(t)) == (-2_000, -4_000)
+    move(800, 1)
+    assert (thing.encoder(t), thing.plunger.position(t)) == (-1_500, -3_200), "it follows at once"
+    assert (thing.fluid.tip_ul, thing.fluid.pressure_kpa) == (tip_ul, 0.0), "nothing was drawn in"

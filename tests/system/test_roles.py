@@ -73,6 +73,7 @@ EXAMPLES: dict[str, Any] = {
     "PrepareSeries": messages.PrepareSeries(bytes(8), 1, 50_000, 1000, 5, 1, 6, 0, 10_000, 50, 0),
     "PrepareRun": messages.PrepareRun(bytes(8), 1, 10, 1000, 900, 6, 16, 100, 60),
     "PrepareDry": messages.PrepareDry(bytes(8), 1, 10, 1000, 900, 60),
+    "PrepareHome": messages.PrepareHome(bytes(8), 1),
     "Commit": messages.Commit(bytes(8), bytes(4), bytes(4), 0),
     "Query": messages.Query(bytes(8), 1),
     "Ledger": messages.Ledger(1),

@@ -1,4 +1,4 @@
-"""`mesoinjector dry`: what moves for service, with neither syringe nor cartridge, while somebody holds the trigger."""
+"""`mesoinjector home`, `dry`: what moves with neither syringe nor cartridge, while somebody holds the trigger."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 
 from mesoinjector import results
 from mesoinjector.cli.screen import screen
-from mesoinjector.cli.service import AsJson, Device, JournalPath, KeyFile
+from mesoinjector.cli.service import AsJson, Device, JournalPath, KeyFile, OperatorKey
 from mesoinjector.injector import Injector
 
 _ENDED_EARLY, _UNKNOWN = 4, 5
@@ -19,7 +19,15 @@ _ENDED_EARLY, _UNKNOWN = 4, 5
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `mesoinjector`."""
-    app.command()(dry)
+    for command in (home, dry):
+        app.command()(command)
+
+
+def home(device: Device, journal: JournalPath = None, key: OperatorKey = None, as_json: AsJson = False) -> None:
+    """Bring all axes to their origins; the carriage goes back, so that a full syringe can be mounted."""
+    with Injector.open(device, journal, key) as injector:
+        _ask_for_the_hand()
+        _tell(injector.home(), as_json)
 
 
 def dry(
@@ -48,7 +56,15 @@ def _tell(result: results.Result, as_json: bool) -> None:
     if as_json:
         print(json.dumps(facts))
     else:
-        for name in ("result", "reason", "strokes", "bad_strokes", "worst_interval_us", "worst_depth_um"):
+        for name in (
+            "result",
+            "reason",
+            "needle_home",
+            "strokes",
+            "bad_strokes",
+            "worst_interval_us",
+            "worst_depth_um",
+        ):
             if name in facts:
                 print(f"{name.replace('_', ' '):24} {facts[name]}")
     if isinstance(result, results.Unknown):

@@ -109,7 +109,7 @@ class FaultyLine:
 
     def _offer(self, way: str, piece: bytes) -> None:
         message = frames.name(piece)
-        if message in ("Prepare", "PrepareSeries", "PrepareRun", "PrepareDry"):
+        if message in ("Prepare", "PrepareSeries", "PrepareRun", "PrepareDry", "PrepareHome"):
             self.in_dose = True
         held, self._held[way] = self._held[way], []
         head, self._heads[way] = self._heads[way], b""

@@ -26,6 +26,7 @@ SYMBOLS: tuple = (
     ("screw.play_um", 2000, 0, 80000),
     ("screw.efficiency", 300, 50, 900),
     ("screw.friction_mnm", 2000, 0, 50000),
+    ("carriage.back_um", 5000000, 0, 80000000),
     ("plunger.break_n", 2500, 100, 30000),
     ("plunger.glide_n", 2300, 100, 30000),
     ("plunger.slip_speed_mm_s", 300, 10, 5000),

@@ -32,6 +32,8 @@ class Plant:
         self.plunger = axis.Axis()
         self.plunger.on_change = self._plunger_changes
         self.fluid.on_event = self._on_plunger
+        self._end_um = -symbols.get("carriage.back_um")
+        self._lost_at_end_um = 0.0
         self.levels = wire.INPUT_SYRINGE | wire.INPUT_CARTRIDGE
         self.cartridge = cartridge.Cartridge(seed)
         self.permitted = False
@@ -62,6 +64,7 @@ class Plant:
         self._sensors.tune(symbols)
         self._supply.tune(symbols, t)
         self.carriage.tune(t, symbols)
+        self._end_um = -symbols.get("carriage.back_um")
         self._look_ahead()
 
     def pressure_pa(self, t: int) -> int:
@@ -81,7 +84,12 @@ class Plant:
 
     def _plunger_um(self, t: int) -> float:
         lost = self.fluid.plunger.lost_blocks * p.BLOCK_STEPS
-        return (self.plunger.position(t) - lost) * p.UM_PER_PLUNGER_STEP
+        um = (self.plunger.position(t) - lost) * p.UM_PER_PLUNGER_STEP + self._lost_at_end_um
+        if um < self._end_um:
+            # the carriage stands at its mechanical end, and the motor loses what it makes
+            self._lost_at_end_um += self._end_um - um
+            um = self._end_um
+        return um
 
     # --- Inputs and permit ----------------------------------------------------------------------------
 
@@ -100,8 +108,11 @@ class Plant:
         self.log.add(t, trace.HAND, bit, 1 if on else 0, 0)
         if bit == wire.INPUT_CONTACT:
             self.carriage.touch(t, on)
-        if bit == wire.INPUT_SYRINGE and on:
-            self.fluid.plunger.new_syringe(self._symbols)
+        if bit == wire.INPUT_SYRINGE:
+            if on:
+                self.fluid.plunger.new_syringe(self._symbols)
+            else:
+                self.fluid.plunger.take_out()
         if bit == wire.INPUT_ESTOP:
             if on:
                 self.park(t)

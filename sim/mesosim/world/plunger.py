@@ -16,6 +16,7 @@ _PI = 3.141592653589793
 BLOCK_MM = p.BLOCK_STEPS * p.UM_PER_PLUNGER_STEP / 1000.0
 """A rotor that loses falls back by four full steps."""
 _LEAST_SLIP_N = 0.01
+_FAR_MM = 1e6
 
 
 class Plunger:
@@ -57,6 +58,10 @@ class Plunger:
         """Slack ahead of the stopper, and no play behind it until it has been touched."""
         self.high_mm = self.ahead_mm + symbols.get("syringe.slack_um") / 1000.0
         self.low_mm = self.ahead_mm
+
+    def take_out(self) -> None:
+        """No syringe: nothing holds the rod any more when it goes back."""
+        self.low_mm = -_FAR_MM
 
     def force_n(self, ahead_mm: float) -> float:
         """What the rod does to the stopper."""
