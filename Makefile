@@ -97,7 +97,8 @@ core: $(INSTALLED)  ## run the core suite, up to the first failure
 
 # Those that run the firmware's every line and branch, on one interpreter, in one process: some ten minutes.
 COVERED := tests/firmware tests/safety tests/judges/test_build.py $(addprefix tests/system/test_,calibration.py \
-	cartridge.py damage.py device_alone.py incidents.py log.py modes.py opening.py order.py roles.py update.py)
+	cartridge.py damage.py device_alone.py incidents.py log.py modes.py opening.py order.py points.py retrograde.py \
+	roles.py service.py update.py)
 coverage: $(INSTALLED)  ## run every line and branch of the firmware but its boards', which tests/rp2 judges
 	$(BIN)/python -m coverage erase
 	$(BIN)/python -m coverage run --branch --source=mesofirmware --omit='*/boards/*' -m pytest -q \
