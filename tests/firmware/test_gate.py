@@ -2,7 +2,7 @@
 
 import pytest
 
-from mesofirmware import gate
+from mesofirmware import clock, gate
 from mesoprotocol import tick, wire
 
 A, B, SKIN = wire.INPUT_TRIGGER_A, wire.INPUT_TRIGGER_B, wire.INPUT_CONTACT
@@ -110,3 +110,19 @@ def test_the_gate_asks_to_be_looked_at_when_the_pair_is_overdue():
     box = gate.Gate()
     assert last_answer([(0, SKIN), (200, SKIN | A), (230, SKIN | A)], box=box) == WAIT
     assert box.wait_us == 20_000
+
+
+def test_arming_again_begins_anew():
+    """A finger that was seen off the trigger before says nothing now."""
+    box = gate.Gate()
+    assert last_answer([(0, SKIN), (200, SKIN)], box=box) == WAIT
+    assert last_answer([(0, SKIN | BOTH), (200, SKIN | BOTH)], box=box) == WAIT
+
+
+def test_contact_counts_from_arming_on():
+    box = gate.Gate()
+    box.arm(START, SKIN, False, True)
+    assert box.wait_us == clock.FOREVER
+    assert box.step(tick.add(START, 149_000), SKIN) == WAIT
+    assert box.step(tick.add(START, 150_000), SKIN | BOTH) == GO
+    assert box.wait_us == clock.FOREVER
