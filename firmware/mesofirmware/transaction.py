@@ -93,6 +93,7 @@ class Transaction:
             return status
         if not battery.allows(self._board.battery_mv(), self._alarms):
             return wire.S_BATTERY
+        self._store.look()  # to judge and to plan takes too long in one
         mine.take(body, at, n, args, kind)
         self._engine = self.fractional if mine.is_run else self.homing if mine.is_homing else self.metered
         self._prepared_at = now

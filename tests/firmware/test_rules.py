@@ -81,7 +81,8 @@ DOSES: list[tuple[dict[str, int], int]] = [
     ({**TEST, "volume": limits.TEST_MAX_NL}, OK),
     ({**TEST, "volume": limits.TEST_MAX_NL + 1}, RANGE),
     ({**TEST, "primed": 0}, PRIMED),
-    ({"mode": wire.MODE_FRACTIONAL}, RANGE),
+    ({"mode": wire.MODE_RETROGRADE}, OK),
+    *(({"mode": mode}, RANGE) for mode in (0, wire.MODE_FRACTIONAL, wire.MODE_REPEAT, wire.MODE_PERFUSION, 99)),
     ({"depth": limits.METERED_DEPTH_MIN_UM}, OK),
     ({"depth": limits.METERED_DEPTH_MIN_UM - 1}, RANGE),
     ({"depth": limits.METERED_DEPTH_MAX_UM, "zone": SCALP}, OK),
@@ -298,3 +299,84 @@ def test_a_run(changed: dict[str, int], status: int) -> None:
 @pytest.mark.parametrize(("inputs", "status"), interlocks(MOUNTED, wire.INPUT_CARTRIDGE))
 def test_what_must_be_so_for_a_run(inputs: int, status: int) -> None:
     assert run(inputs=inputs) == (MAY if status == OK else status)
+
+
+# --- Dry strokes, and what may go on ----------------------------------------------------------------------
+
+
+HOME = wire.INPUT_NEEDLE_HOME
+
+
+def dry(strokes: int = 600, duration: int = 60, rate: int = 600, inputs: int = HOME) -> int:
+    args = [0] * len(wire.PREPARE_DRY_FIELDS)
+    args[wire.PREPARE_DRY_STROKES] = strokes
+    args[wire.PREPARE_DRY_DURATION_S] = duration
+    args[wire.PREPARE_DRY_RATE_PER_MIN] = rate
+    return rules.service(args, inputs, wire.PREPARE_DRY)
+
+
+def way_home(inputs: int = HOME) -> int:
+    return rules.service([b"", 2], inputs, wire.PREPARE_HOME)
+
+
+def test_service_wants_nothing_mounted_and_no_skin() -> None:
+    assert dry() == way_home() == OK
+    assert dry(601) == dry(duration=59) == dry(rate=599) == wire.S_RUN_TIME
+    assert dry(inputs=HOME | wire.INPUT_CONTACT) == way_home(HOME | wire.INPUT_CONTACT) == wire.S_SKIN_CONTACT
+    for more in (wire.INPUT_SYRINGE, wire.INPUT_CARTRIDGE, wire.INPUT_ESTOP, wire.INPUT_DRIVE_FAULT):
+        assert dry(inputs=HOME | more) == way_home(HOME | more) == wire.S_INTERLOCK
+    assert dry(inputs=0) == way_home(0) == wire.S_INTERLOCK
+
+
+PRESSED = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B
+ON_SKIN = PRESSED | wire.INPUT_CONTACT
+GOES_ON = {
+    wire.MODE_SINGLE: ON_SKIN | wire.INPUT_SYRINGE,
+    wire.MODE_TEST: ON_SKIN | wire.INPUT_SYRINGE,
+    wire.MODE_REPEAT: ON_SKIN | wire.INPUT_SYRINGE,
+    wire.MODE_PERFUSION: ON_SKIN | wire.INPUT_SYRINGE,
+    wire.MODE_RETROGRADE: ON_SKIN | wire.INPUT_SYRINGE,
+    wire.MODE_FRACTIONAL: ON_SKIN | wire.INPUT_CARTRIDGE,
+    wire.MODE_PRIME: PRESSED | wire.INPUT_SYRINGE,
+    wire.MODE_DRY: PRESSED,
+    wire.MODE_HOME: PRESSED,
+}
+"""What is held and mounted in each mode."""
+AGAINST = [
+    (wire.INPUT_ESTOP, wire.REASON_ESTOP),
+    (wire.INPUT_DRIVE_FAULT, wire.REASON_DRIVE_FAULT),
+    (wire.INPUT_SYRINGE | wire.INPUT_CARTRIDGE, wire.REASON_SYRINGE),
+    (wire.INPUT_TRIGGER_A, wire.REASON_TRIGGER),
+    (wire.INPUT_TRIGGER_B, wire.REASON_TRIGGER),
+    (PRESSED, wire.REASON_TRIGGER),
+    (wire.INPUT_CONTACT, wire.REASON_CONTACT),
+]
+"""Inputs that are otherwise than they must be, and the reason they give; the first that is so counts."""
+
+
+@pytest.mark.requirement("SR-11", "SR-27")
+@pytest.mark.parametrize("mode", GOES_ON)
+def test_what_ends_a_mode(mode: int) -> None:
+    good = GOES_ON[mode]
+    for harmless in (0, wire.INPUT_NEEDLE_HOME, wire.INPUT_PERMIT_PLUNGER, wire.INPUT_DEPTH_HOME):
+        assert rules.against(good | harmless, mode) == wire.REASON_COMPLETE
+    for at, (turned, reason) in enumerate(AGAINST):
+        assert rules.against(good ^ turned, mode) == reason
+        for more, _ in AGAINST[at + 1 :]:
+            assert rules.against(good ^ (turned | more), mode) == reason
+
+
+@pytest.mark.parametrize("mode", GOES_ON)
+def test_which_modes_are_away_from_the_skin(mode: int) -> None:
+    assert rules.is_away(mode) == (mode in (wire.MODE_PRIME, wire.MODE_DRY, wire.MODE_HOME))
+
+
+@pytest.mark.requirement("SR-03")
+def test_a_point_waits() -> None:
+    waiting = book()
+    waiting.points.dosed(1)
+    assert dose(at=waiting) == series(at=waiting) == series(at=waiting, **PERFUSION) == wire.S_POINT_WAIT  # type: ignore[arg-type]
+    assert dose(at=waiting, depth=2_001) == ZONE
+    assert dose(at=waiting, mode=wire.MODE_PRIME, depth=0, zone=0) == OK
+    waiting.points.forget()
+    assert dose(at=waiting) == OK

@@ -18,6 +18,7 @@ from tests.judges import mutants
 
 TARGETS = mutants.TARGETS
 TESTS = ("tests/safety", "tests/firmware")
+CPU_S = 600
 RECORDER = """
 import json
 
@@ -36,11 +37,11 @@ def recorder(name):
 
     def end(result):
         line, column, conditions = UNDER_WAY.pop()
-        seen = json.dumps([name, line, column, bool(result), conditions])
+        seen = (name, line, column, bool(result), tuple(conditions))
         if seen not in SEEN:
             SEEN.add(seen)
             with open(LOG, "a") as book:
-                book.write(seen + chr(10))
+                book.write(json.dumps(seen) + chr(10))
         return result
 
     return init, one, end
@@ -67,13 +68,13 @@ def lacking(tests: Sequence[str] = TESTS) -> tuple[int, list[str]]:
             transformer = LogTransformer(file=str(file))
             transformer.go_visit()
             names = "init_bool_register, bool_register, end_bool_register"
-            head = f"from mcdc_recorder import recorder\n{names} = recorder({file.stem!r})\n"
+            head = f"import mcdc_recorder\n{names} = mcdc_recorder.recorder({file.stem!r})\n"
             source = ast.unparse(ast.fix_missing_locations(transformer.tree))
             (package / file.name).write_text(head + source, encoding="utf-8")
             for place, terms in transformer.decisoes.items():
                 if "*" in terms or "+" in terms:
                     decisions[(file.stem, *place)] = [term for term in terms if term not in ("*", "+", "-")]
-        done = mutants.run(folder, [*tests, "-k", mutants.SLOW])
+        done = mutants.run(folder, [*tests, "-k", mutants.SLOW], CPU_S)
         if done.returncode:
             raise ValueError(f"the tests fail without any mistake: {done.stdout[-500:]}")
         rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]

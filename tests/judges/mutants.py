@@ -180,7 +180,7 @@ def find(mutant: Mutant | None) -> str:
     return ""
 
 
-def run(folder: Path, tests: list[str]) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, tests: list[str], cpu_s: int = CPU_S) -> subprocess.CompletedProcess[str]:
     """Run tests up to the first failure, with the packages below `folder` before all others."""
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     environment["PYTHONPATH"] = os.pathsep.join((str(folder), os.environ.get("PYTHONPATH", "")))
@@ -189,7 +189,7 @@ def run(folder: Path, tests: list[str]) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "pytest", *options, *tests],
         cwd=ROOT,
         env=environment,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s)),
         capture_output=True,
         text=True,
         check=False,

@@ -10,11 +10,11 @@ from tests.bench_of_one import Bench
 
 
 def give(device: Device, journal: Path) -> dict[str, Any]:
-    """Prime, two doses, a run that is stopped, CLEAR, a run; the plant's account and the hash of its trace."""
+    """Prime, a dose, one drawn back, a run that is stopped, CLEAR, a run; the plant's account and its trace's hash."""
     bench = Bench(device, journal)
     injector = bench.keyed()
     injector.dose(0.02, depth_mm=1.0, zone="cheek")
-    injector.dose(0.05, depth_mm=1.5, zone="cheek")
+    injector.dose(0.05, depth_mm=1.5, zone="cheek", retract=True)
     injector.fractional(40, depth_mm=1.0, zone="cheek", area_cm2=40)
     injector.stop()
     bench.rest(1_000_000)  # the hand lets go

@@ -110,7 +110,8 @@ def test_a_stop_that_does_not_follow_is_told(here: Bench) -> None:
     [
         ({"mode": wire.MODE_REPEAT}, "RANGE"),
         ({"mode": wire.MODE_PERFUSION}, "RANGE"),
-        ({"mode": 7}, "RANGE"),
+        ({"mode": wire.MODE_DRY}, "RANGE"),
+        ({"mode": wire.MODE_RETROGRADE - 1}, "RANGE"),
         ({"volume_nl": limits.DOSE_MIN_NL - 1}, "RANGE"),
         ({"volume_nl": limits.DOSE_MAX_NL + 1}, "RANGE"),
         ({"depth_um": limits.METERED_DEPTH_MIN_UM - 1}, "RANGE"),
