@@ -165,6 +165,7 @@ class App:
         if tested_ms >= limits.SELF_TEST_MS and self._transaction.state == wire.STATE_IDLE:
             self._selftest.run()
         report = self._report(now)
+        link.look()
         if self._transaction.state == wire.STATE_IDLE and self._log.chain():
             self._hurries = False
             return 0

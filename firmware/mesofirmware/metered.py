@@ -140,6 +140,7 @@ class Metered:
                 self._enter(DISPENSE, now)
                 if self._end_um < self._depth_um:
                     self._stop.draw(self._end_um, self._leg_left * self._interval)
+                    return 0  # STOP is looked for before the first chunk is fed
         if self.phase == DISPENSE:
             self._dispense(now)
             if self.phase == DISPENSE:

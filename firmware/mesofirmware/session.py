@@ -121,6 +121,7 @@ class Session:
             return
         if a[wire.HEARTBEAT_COUNTER] <= peer.beat:
             return
+        link.look()
         peer.beat = a[wire.HEARTBEAT_COUNTER]
         age = tick.diff(now, a[wire.HEARTBEAT_ECHO_TICK])
         if 0 <= age <= limits.HEARTBEAT_TIMEOUT_MS * 1000:
@@ -135,6 +136,7 @@ class Session:
         """STOP: from any state, without a session."""
         self._latches.stop()
         self._transaction.abort(now, wire.REASON_STOP)
+        self._link.look()
         self._one[0] = self._latches.stop_count
         self._link.reply_uncached(self._transaction.state, wire.S_OK, wire.STOP_REPLY_FIELDS, self._one)
 

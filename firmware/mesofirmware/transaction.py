@@ -115,6 +115,7 @@ class Transaction:
             return wire.S_EXPIRED
         if self._latches.bits:
             return self._latches.status()
+        self._store.look()
         mine.fill_intent(self._ledger.intent)
         try:
             status = self.cartridge.use() if mine.mode == wire.MODE_FRACTIONAL else wire.S_OK
@@ -239,6 +240,7 @@ class Transaction:
 
     def _step_running(self, now: int, inputs: int) -> int:
         reason = self._stop_reason(inputs)
+        self._store.look()
         if self.plan.is_run:
             wait = self._step_run(now, inputs, reason)
         elif self._engine is self.metered:

@@ -31,8 +31,9 @@ SCRATCH = frozenset(
         *(f"Records.{name}" for name in ("_buf", "_check")),
         *(f"Ledger.{name}" for name in ("intent", "outcome", "_mark")),
         "Metered._counted",
-        # runs are not explored, nor is reading events again
+        # runs and homing are not explored, nor is reading events again
         "Transaction.fractional",
+        "Transaction.homing",
         "App._strokes_sent",
         *(f"Events.{name}" for name in ("_ids", "_lengths", "_payloads", "newest")),
     }

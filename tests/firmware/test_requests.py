@@ -101,15 +101,15 @@ def foreign(message: Any, major: int, seq: int = 0, session: int = 0) -> bytes:
     return bytes(builder.wire[:n])
 
 
-def heard(host: Watch, data: bytes, major: int) -> list[bytes]:
-    """The bodies of the frames of one major that the device says to these bytes."""
+def heard(host: Watch, data: bytes, *majors: int) -> list[bytes]:
+    """The bodies of the frames of these majors that the device says to these bytes."""
     end = host.t_us + SAID_US
     came = b""
     while host.t_us < end:
         host.t_us, more = host.world.run(end, data)
         data = b""
         came += more
-    reader = frame.Reader((major,))
+    reader = frame.Reader(majors)
     at = 0
     bodies = []
     while at < len(came):
@@ -129,7 +129,7 @@ def test_another_major_is_told_what_this_one_speaks(major: int) -> None:
     at += 3
     assert body[at : at + 8] == HELLO.nonce
     assert body[at + 8 : at + 10] == bytes((wire.MAJOR, wire.MAJOR))
-    assert heard(host, foreign(messages.Status(), major, 1, host._session), major) == []
+    assert heard(host, foreign(messages.Status(), major, host._seq + 1, host._session), major, wire.MAJOR) == []
     assert host.ask(messages.Status()).status == wire.S_OK, "the session goes on"
     assert heard(host, foreign(HELLO._replace(major_min=2, major_max=8), wire.MAJOR), wire.MAJOR) != []
     host.world.meddle().add("send", "stuck", 0, 1)

@@ -35,6 +35,13 @@ OTHERS = {
     "VBUS": "USB: charger",
 }
 
+POWER = (
+    ("emergency stop, DEADMAN", "monostable, 150 ms", "clears the motor power's latch", "ENN high: all outputs float"),
+    ("MOTOR_ENABLE, DEADMAN high", "10 us (RC, Schmitt trigger)", "sets the latch", "ENN low: the drivers drive"),
+    ("battery", "boost, 12 V", "VM of all drivers", "not switched: settings stay"),
+)
+"""What brings motor power and what takes it, from left to right."""
+
 _ROW, _TOP, _HALF, _MIDDLE, _WIDTH = 32, 96, 95, 600, 1200
 _COLOUR = {pins.OUT: "#b3541e", pins.IN: "#1f5fa8", pins.ANALOGUE: "#2d7d46", pins.BUS: "#6a4c93"}
 _LEGEND = ((pins.OUT, "driven"), (pins.IN, "read"), (pins.ANALOGUE, "measured"), (pins.BUS, "bus"))
@@ -83,7 +90,8 @@ def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 
 def _svg() -> Iterator[str]:
-    height = _TOP + 20 * _ROW + 24
+    under = _TOP + 20 * _ROW + 24
+    height = under + _ROW * (len(POWER) + 2)
     yield f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" {_FONT}>'
     yield f'<rect width="{_WIDTH}" height="{height}" fill="white"/>'
     yield _text(_MIDDLE, 30, 18, "middle", "black", "Wiring of the RP2 board", bold=True)
@@ -103,7 +111,18 @@ def _svg() -> Iterator[str]:
     for i, edge in enumerate(EDGE):
         name, use, what = wired.get(edge, ("", -1, OTHERS.get(edge, "")))
         yield from _pad(i, edge, _COLOUR.get(use, _GREY), name, what)
+    yield _text(_MIDDLE, under + _ROW, 15, "middle", "black", "Motor power", bold=True)
+    for i, chain in enumerate(POWER):
+        for k, what in enumerate(chain):
+            yield from _box(30 + k * 290, under + _ROW * (i + 1) + 12, what, k > 0)
     yield "</svg>"
+
+
+def _box(x: int, y: int, what: str, follows: bool) -> Iterator[str]:
+    yield f'<rect x="{x}" y="{y}" width="260" height="24" rx="4" fill="#f2f5f0" stroke="{_GREY}"/>'
+    yield _text(x + 130, y + 16, 12, "middle", "#333", what)
+    if follows:
+        yield f'<path d="M{x - 30},{y + 12} h24 m-6,-4 l6,4 l-6,4" fill="none" stroke="{_GREY}" stroke-width="2"/>'
 
 
 def _pad(i: int, edge: str, colour: str, name: str, what: str) -> Iterator[str]:

@@ -10,7 +10,7 @@ from tests.bench_of_one import Bench
 
 
 def give(device: Device, journal: Path) -> dict[str, Any]:
-    """Prime, a dose, a retrograde one, a run that is stopped, CLEAR, a run; the plant's account and the hash of its trace."""
+    """Prime, a dose, one drawn back, a run that is stopped, CLEAR, a run; the plant's account and its trace's hash."""
     bench = Bench(device, journal)
     injector = bench.keyed()
     injector.dose(0.02, depth_mm=1.0, zone="cheek")

@@ -39,6 +39,15 @@ def everything_asked(journal: Path) -> counted.TimedDevice:
     return device
 
 
+def homed(journal: Path) -> counted.TimedDevice:
+    """A device with nothing mounted whose axes were brought to their origins."""
+    device = counted.TimedDevice(1)
+    for mounted in ("syringe", "cartridge"):
+        device.control(mounted, 0)
+    assert Bench(device, journal).connect().home().complete
+    return device
+
+
 @pytest.fixture(scope="module")
 def timed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, int], dict[str, int]]:
     """The longest that the line goes unseen by mode, and what STOP's own bytes take, over all that is packaged."""
@@ -47,6 +56,7 @@ def timed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, int], dic
     device = counted.TimedDevice(1)
     session.give(device, tmp_path_factory.mktemp("timed") / "journal.sqlite")
     devices = [device, everything_asked(tmp_path_factory.mktemp("asked") / "journal.sqlite")]
+    devices.append(homed(tmp_path_factory.mktemp("homed") / "journal.sqlite"))
     for name in scenario.names():
         devices.append(counted.TimedDevice(1))
         Scenario(scenario.load(name), 1, devices[-1]).run()
@@ -57,12 +67,33 @@ def timed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, int], dic
     return longest, stopped
 
 
+@pytest.fixture(scope="module")
+def taken() -> dict[str, int]:
+    """What the board file's link takes, by what it does: one byte a call of MicroPython's port, see docs/DESIGN.md."""
+    world = calls.twin().world
+    assert isinstance(world, TwinWorld)
+    link, port = world._pico._link, world._port
+    stop = link_.Link(world._pico, lambda: None)._stop
+    buf = bytearray(64)
+    us = {"a look that finds nothing": counted.link_us(lambda: link.receive(buf))}
+    port.received.held = bytes([0, *stop, 0])
+    us["STOP's own bytes"] = counted.link_us(lambda: link.receive(buf))
+    assert buf[1 : len(stop) + 1] == stop
+    port.received.held = bytes(64)
+    us["64 bytes before it"] = counted.link_us(lambda: link.receive(buf))
+    us["taking a frame to send"] = counted.link_us(lambda: link.send(bytearray(245), 245))
+    assert not port.sent.held
+    us["a turn of sending"] = counted.link_us(link.flush)
+    assert port.sent.held
+    return us
+
+
 @pytest.mark.requirement("SR-27")
 def test_stop_is_handled_in_time(
-    timed: tuple[dict[str, int], dict[str, int]], record_property: pytest.RecordProperty
+    timed: tuple[dict[str, int], dict[str, int]], taken: dict[str, int], record_property: pytest.RecordProperty
 ) -> None:
     longest, stopped = timed
-    begun = max(stopped.values())
+    begun = max(stopped.values()) + taken["a look that finds nothing"] + taken["STOP's own bytes"]
     lines = [f"{mode:30} {(us + begun) / 1000:6.1f} ms" for mode, us in sorted(longest.items())]
     record_property(TOLD, ["latency of STOP, at worst, by counted calls, doubled for silicon", *lines])
     assert {"dose: running", "prime: running", "run: running", "run: held", "home: running"} <= longest.keys()
@@ -71,30 +102,17 @@ def test_stop_is_handled_in_time(
 
 
 @pytest.mark.requirement("SR-27")
-def test_the_board_reads_a_byte_in_two_calls_and_sends_between_steps(record_property: pytest.RecordProperty) -> None:
-    world = calls.twin().world
-    assert isinstance(world, TwinWorld)
-    link, port = world._pico._link, world._port
-    stop = link_.Link(world._pico, lambda: None)._stop
-    stop_bytes = len(stop) + 2
-    buf = bytearray(64)
-    port.received.held = bytes([0, *stop, 0])
-    stop_us = counted.link_us(lambda: link.receive(buf))
-    assert buf[1 : stop_bytes - 1] == stop
-    port.received.held = bytes(64)
-    full_us = counted.link_us(lambda: link.receive(buf))
-    taken_us = counted.link_us(lambda: link.send(bytearray(245), 245))
-    assert not port.sent.held
-    passed_us = counted.link_us(link.flush)
-    assert port.sent.held
-    figures = (f"STOP's {stop_bytes} bytes", stop_us), ("64 bytes before it", full_us), ("a turn of sending", passed_us)
-    lines = [f"{what:30} {us / 1000:6.1f} ms" for what, us in figures]
-    record_property(TOLD, ["what the board itself takes, which that latency is without", *lines])
-    assert stop_us < 1000 and full_us < 3000 and taken_us < 500 and passed_us < 1000
+def test_the_board_reads_a_byte_in_two_calls_and_sends_between_steps(
+    taken: dict[str, int], record_property: pytest.RecordProperty
+) -> None:
+    lines = [f"{what:30} {us / 1000:6.1f} ms" for what, us in taken.items()]
+    record_property(TOLD, ["what the board's link takes: a look and STOP's own bytes are in its latency", *lines])
+    assert taken["64 bytes before it"] < 3000
+    assert taken["taking a frame to send"] < 500 and taken["a turn of sending"] < 1000
 
 
 def test_a_slower_firmware_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(counted, "CALL_US", 2 * counted.CALL_US)
+    monkeypatch.setattr(counted, "CALL_US", 3 * counted.CALL_US)
     device = counted.TimedDevice(1)
     Bench(device, tmp_path / "journal.sqlite").ready().dose(0.02, depth_mm=1.0, zone="cheek")
     assert device.world.timed.longest_us["dose: running"] > STOP_US

@@ -14,6 +14,7 @@ from tests.safety.watch import DOSE, IN_DOSE_US, RUN, SMALL, Watch
 
 SERIES = messages.PrepareSeries(b"", 0, 60_000, 1_500, wire.MODE_REPEAT, 1, 6, 0, 20_000, 20, 0)
 FAULT_BIT = wire.INPUT_DRIVE_FAULT.bit_length() - 1
+HOME_BIT = wire.INPUT_NEEDLE_HOME.bit_length() - 1
 PERMIT_BIT = wire.INPUT_PERMIT_PLUNGER.bit_length() - 1
 DISPENSED_US = PRESS_US + 140_000 + 5_000_000
 """After COMMIT: the last of DOSE's 100 ul leaves the syringe at 20 ul/s."""
@@ -67,25 +68,27 @@ def test_a_press_that_comes_at_once_waits_for_the_tries_of_permit_and_power() ->
     [
         (control("syringe", 0), wire.REASON_SYRINGE),
         (meddle("inputs", "flipped_bit", value=FAULT_BIT), wire.REASON_DRIVE_FAULT),
+        (meddle("inputs", "flipped_bit", value=HOME_BIT), wire.REASON_DRIVE_FAULT),
     ],
-    ids=["syringe", "drive"],
+    ids=["syringe", "drive", "needle home"],
 )
 def test_what_is_missing_at_the_press_moves_nothing(act: Act, reason: int) -> None:
     host = Watch().primed()
     dose = host.try_dose(SMALL, 300_000, lambda: act(host))
     assert dose.outcome.reason == reason
-    assert dose.outcome.upper_nl == 0
+    assert (dose.outcome.upper_nl, dose.outcome.duration_ms) == (0, 0)
     assert host.account()["plunger_steps"] == dose.before["plunger_steps"]
     assert host.account()["punctures"] == dose.before["punctures"]
 
 
 @pytest.mark.requirement("SR-15")
-def test_a_request_that_was_altered_while_armed_is_not_begun() -> None:
-    """Not the values read from it, but the bytes that are bound to its CRC."""
+@pytest.mark.parametrize("at", [0, 12, 21], ids=["id", "volume", "steps"])
+def test_a_request_that_was_altered_while_armed_is_not_begun(at: int) -> None:
+    """Not the values read from it, but the bytes of request and plan that are bound to its CRC."""
     host = Watch().primed()
 
     def alter() -> None:
-        host.app._transaction.plan._bound[12] ^= 1
+        host.app._transaction.plan._bound[at] ^= 1
 
     dose = host.try_dose(DOSE, 300_000, alter)
     assert dose.outcome.reason == wire.REASON_SELF_TEST
@@ -147,6 +150,25 @@ def test_pressure_that_does_not_fall_in_the_end(before_us: int, reason: int, dri
     assert dose.outcome.reason == reason
     assert bool(dose.outcome.flags & wire.FLAG_DRIP) == drips
     assert dose.outcome.duration_ms >= 5_000 + limits.SETTLE_MAX_MS
+    assert dose.outcome.lower_nl <= host.account()["tip_nl"] - dose.before["tip_nl"] <= dose.outcome.upper_nl
+
+
+@pytest.mark.requirement("SR-07")
+def test_what_is_stored_when_the_needle_leaves_may_drip_though_it_has_gone_at_rest() -> None:
+    host = Watch().primed()
+
+    def block() -> None:
+        host.world.control("blocked", 1)
+        host._act, host._act_us = free, host.t_us + limits.SETTLE_MAX_MS * 1000 + 160_000
+
+    def free() -> None:
+        assert host.account()["needle_home"]
+        host.world.control("blocked", 0)
+
+    dose = host.try_dose(DOSE, DISPENSED_US - 10_000, block)
+    assert dose.outcome.reason == wire.REASON_COMPLETE
+    assert dose.outcome.flags & wire.FLAG_DRIP
+    assert dose.outcome.duration_ms < 5_000 + 2 * limits.SETTLE_MAX_MS - 2_000, "it has come to rest"
     assert dose.outcome.lower_nl <= host.account()["tip_nl"] - dose.before["tip_nl"] <= dose.outcome.upper_nl
 
 
@@ -264,12 +286,15 @@ def test_strokes_that_the_index_has_not_seen_are_missing() -> None:
 
 
 @pytest.mark.requirement("SR-31")
-def test_the_worst_interval_is_told_whichever_way_it_deviates() -> None:
-    """An index that is timed 2 ms too late makes one interval longer and the next one shorter."""
+@pytest.mark.parametrize("late_us", [2_000, -2_000])
+def test_the_worst_interval_is_told_whichever_way_it_deviates(late_us: int) -> None:
+    """The last that counts: after it the drive comes to rest, and no interval makes up for it."""
     worst = []
-    for act in (lambda host: None, meddle("index_tick", "spike", 0, 1, 2_000)):
+    for act in (None, meddle("index_tick", "spike", RUN.strokes - 2, 1, late_us)):
         host = Watch().opened()
-        dose = host.try_dose(RUN, IN_DOSE_US, lambda host=host, act=act: act(host))
+        if act:
+            act(host)
+        dose = host.try_dose(RUN)
         assert dose.outcome.reason == wire.REASON_COMPLETE
         worst.append(dose.outcome.worst_interval_us)
     assert worst[0] < 100

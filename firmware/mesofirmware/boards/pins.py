@@ -39,7 +39,7 @@ TABLE = (
     ("DEADMAN", DEADMAN, OUT, "down", "from PIO: high while fed"),
     ("ARM_PLUNGER", ARM_PLUNGER, OUT, "down", "rising: sets the plunger's latch; low: clears it"),
     ("ARM_DRIVE", ARM_DRIVE, OUT, "down", "high: the drive may begin a revolution"),
-    ("MOTOR_ENABLE", MOTOR_ENABLE, OUT, "down", "rising: sets the motor power's latch; low: clears it"),
+    ("MOTOR_ENABLE", MOTOR_ENABLE, OUT, "down", "rising: sets the motor power's latch (ENN); low: clears it"),
     ("TRIGGER_A", TRIGGER_A, IN, "up", "trigger line A: low while pressed"),
     ("BUZZER", BUZZER, OUT, "down", "sound, from PWM"),
     ("DEPTH_HOME", DEPTH_HOME, IN, "up", "depth stop's switch: low at home"),

@@ -1,7 +1,8 @@
 """The safe-mode window: for two seconds after a start, a hand or a computer can ask for something else.
 
-BOOTSEL or both trigger lines held: the safe application. Return and Ctrl-C, which is what `mpremote` sends when it
-connects: the prompt. Single Ctrl-C does nothing, since a frame of the protocol may hold one.
+BOOTSEL, or trigger line A held from its first moment to its last: the safe application. A reset in a dose finds the
+trigger held, too, by a hand that lets go then. Return and Ctrl-C, which is what `mpremote` sends when it connects: the
+prompt. Single Ctrl-C does nothing, since a frame of the protocol may hold one.
 """
 
 import select
@@ -28,10 +29,12 @@ def window() -> int:
     readable = select.poll()
     readable.register(sys.stdin.buffer, select.POLLIN)
     byte = bytearray(1)
+    held = True
     began = time.ticks_ms()
     while time.ticks_diff(time.ticks_ms(), began) < _WINDOW_MS:
-        if rp2.bootsel_button() or trigger_a.value() == 0:
+        if rp2.bootsel_button():
             return SAFE
+        held = held and trigger_a.value() == 0
         while readable.poll(0):
             before = byte[0]
             sys.stdin.buffer.readinto(byte)
@@ -39,4 +42,4 @@ def window() -> int:
                 micropython.kbd_intr(_CTRL_C)
                 return PROMPT
         time.sleep_ms(_LOOK_MS)
-    return APPLICATION
+    return SAFE if held else APPLICATION

@@ -24,8 +24,8 @@ _SETTING = (
 )
 RESET, SHUT_DOWN, UNDERVOLTAGE = 1, 2, 4
 """Bits of GSTAT, which keeps the first two: its settings are lost, it has become too hot or found a short, the charge
-pump lacks voltage. Open load is not asked for: the flag may be wrong at rest, and a motor that does not step is noticed
-by index, encoder or home switch."""
+pump lacks voltage. Open load (DRV_STATUS) is not asked for: the flag holds in slow motion only, when the answer's 2 ms
+are STOP's, and a motor that does not step is noticed by index, encoder or home switch."""
 _QUESTION, _ANSWER = 4, 8
 """Bytes; a write is as long as an answer."""
 

@@ -17,6 +17,11 @@ _WORDS = 32
 DMA = direct_access.DMA
 
 
+def bootsel_button() -> int:
+    """Nobody holds it."""
+    return 0
+
+
 class StateMachine:
     """See `rp2.StateMachine`."""
 

@@ -24,10 +24,11 @@ class TwinWorld(world.World):
 
     model = models.RP2040
 
-    def boot(self, reason: int) -> None:
-        """The board starts; what was of its former boot is gone."""
+    def wire(self) -> None:
+        """The chip comes out of reset, with the circuit and the handpiece around it, and nothing runs on it."""
         self.app = None  # type: ignore[assignment]
         self.board = None
+        self._pico: "Any" = None
         gc.collect()
         chip = chip_.chip
         if self._t == world.START_US * plant.TICKS_PER_US:
@@ -52,6 +53,11 @@ class TwinWorld(world.World):
         chip.motors = list(self.motors)
         chip.watched = _MAY_STOP
         chip.sources = [_Handpiece(self), _Hand(self)]
+
+    def boot(self, reason: int) -> None:
+        """The board starts; what was of its former boot is gone."""
+        self.wire()
+        chip = chip_.chip
         modules = load.pico(self._port, load.Entropy(self._random.fill), self._disk)
         modules.rp2_safe.make_safe()
         watchdog = modules.rp2_watchdog.Watchdog()
@@ -158,7 +164,8 @@ class TwinWorld(world.World):
             self._watch_hand()
             self.targets.move(self._t, bit, on)
             # the simulator's world wakes the firmware also at a move that changes no level
-            self._pico._woken = True
+            if self._pico is not None:
+                self._pico._woken = True
         if self._t >= self.faults.next_t:
             self.faults.take(self._t)
         self.circuit.follow()

@@ -1,7 +1,6 @@
 """boot.py, the safe-mode window and main.py, on the model of the chip."""
 
 import hashlib
-import importlib
 import runpy
 import sys
 from collections.abc import Iterator
@@ -11,12 +10,12 @@ from typing import Any
 
 import pytest
 
-import mesofirmware.boards
 from mesofirmware.boards import pins
 from mesosim.rp2 import chip as chip_
 from mesosim.rp2 import circuit, disk, load, machine, rp2, ticks, usb
 from mesosim.rp2.twin import TwinWorld, TwinWorld2350
 from mesosim.world.trace import Untraced
+from tests.rp2.started import forget, imported, write_error
 
 WATCHDOG_RESET = 3
 LEFT_ON = 1 << pins.MOTOR_ENABLE | 1 << pins.ARM_PLUNGER | 1 << pins.DRIVE_STEP
@@ -83,25 +82,16 @@ class Typed:
         self._start.port.received.held += self._text
 
 
-def imported(name: str, **stands: Any) -> Any:
-    """A module that is imported anew, while these stand in for MicroPython's."""
-    with pytest.MonkeyPatch.context() as patch:
-        for stand, module in stands.items():
-            patch.setitem(sys.modules, stand, module)
-        patch.delitem(sys.modules, name, raising=False)
-        return importlib.import_module(name)
+class LetGo:
+    """The trigger is let go at a time, in clocks."""
 
+    def __init__(self, start: Start, at: int) -> None:
+        self._start = start
+        self.event_at = at
 
-def forget() -> None:
-    """The board's modules that hold stand-ins: they are imported anew."""
-    for name in [name for name in sys.modules if name.startswith("mesofirmware.boards.rp2_")]:
-        del sys.modules[name]
-        vars(mesofirmware.boards).pop(name.rpartition(".")[2], None)
-
-
-def write_error(error: Exception, file: Any) -> None:
-    """MicroPython's `sys.print_exception`, in short."""
-    file.write(repr(error).encode())
+    def due(self) -> None:
+        self.event_at = chip_.NEVER
+        self._start.chip.pads.wire(1 << pins.TRIGGER_A, 1 << pins.TRIGGER_A)
 
 
 @pytest.fixture(params=[TwinWorld, TwinWorld2350])
@@ -160,6 +150,13 @@ def test_a_trigger_held_asks_for_the_safe_application(start: Start):
     assert start.rp2_start.window() == start.rp2_start.SAFE
 
 
+def test_a_trigger_that_is_let_go_asks_for_nothing(start: Start):
+    """A reset in a dose finds it held."""
+    start.chip.pads.wire(1 << pins.TRIGGER_A, 0)
+    start.chip.sources.append(LetGo(start, start.chip.t + chip_.chip.model.hz))
+    assert start.rp2_start.window() == start.rp2_start.APPLICATION
+
+
 def test_bootsel_asks_for_the_safe_application(start: Start, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(rp2, "bootsel_button", lambda: 1)
     assert start.rp2_start.window() == start.rp2_start.SAFE
@@ -172,7 +169,7 @@ def test_at_the_prompt_nothing_runs(start: Start):
     assert start.note() == (0, 0)
 
 
-def test_micropython_runs_it_as_the_main_program(start: Start, monkeypatch: pytest.MonkeyPatch):
+def test_it_runs_as_the_main_program(start: Start, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delitem(sys.modules, "mesofirmware.start.main")
     start.port.received.held = b"\r\x03"
     runpy.run_module("mesofirmware.start.main", run_name="__main__")
