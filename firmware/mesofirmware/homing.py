@@ -35,7 +35,11 @@ class Homing:
         self._board = board
         self._safety = safety
         self._stop = stop
-        self._table = motion.Table(40)
+        self._around = motion.Table(40)
+        """As slowly as a stop still finds the needle home in time."""
+        motion.stroke(self._around, motion.cycle_ticks(limits.RATE_MIN_PER_MIN), True, True)
+        self._back = motion.Table(1)
+        motion.straight(self._back, -_BATCH, motion.HOMING_INTERVAL)
         self.phase = OFF
         self.reason = 0
         self.home = False
@@ -77,7 +81,6 @@ class Homing:
                 self._made_at = self._from
                 self._counts_at = board.encoder()
                 self._safety.permit()
-                motion.straight(self._table, -_BATCH, motion.HOMING_INTERVAL)
                 self._enter(BACK, now)
             else:
                 self.abort(now, wire.REASON_NEEDLE_NOT_HOME)
@@ -131,12 +134,10 @@ class Homing:
         self._enter(PARKING, now)
 
     def _turn(self, now: int) -> None:
-        """Once around, as slowly as a stop still finds the needle home in time."""
         board = self._board
         self._drive_at = board.drive.position()
         self._index_seen = board.index_count()
-        motion.stroke(self._table, motion.cycle_ticks(limits.RATE_MIN_PER_MIN), True, True)
-        board.drive.feed(self._table.words, self._table.n, 1, False)
+        board.drive.feed(self._around.words, self._around.n, 1, False)
         self._enter(TURN, now)
 
     def _has_turned(self) -> bool:
@@ -160,4 +161,4 @@ class Homing:
             self.abort(now, wire.REASON_ENCODER)  # farther than there is way
         while axis.room() and self._left and self._safety.reason == wire.REASON_COMPLETE:
             self._left -= _BATCH
-            axis.feed(self._table.words, self._table.n, 1, False)
+            axis.feed(self._back.words, self._back.n, 1, False)

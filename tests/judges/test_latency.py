@@ -39,6 +39,15 @@ def everything_asked(journal: Path) -> counted.TimedDevice:
     return device
 
 
+def homed(journal: Path) -> counted.TimedDevice:
+    """A device with nothing mounted whose axes were brought to their origins."""
+    device = counted.TimedDevice(1)
+    for mounted in ("syringe", "cartridge"):
+        device.control(mounted, 0)
+    assert Bench(device, journal).connect().home().complete
+    return device
+
+
 @pytest.fixture(scope="module")
 def timed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, int], dict[str, int]]:
     """The longest that the line goes unseen by mode, and what STOP's own bytes take, over all that is packaged."""
@@ -47,6 +56,7 @@ def timed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, int], dic
     device = counted.TimedDevice(1)
     session.give(device, tmp_path_factory.mktemp("timed") / "journal.sqlite")
     devices = [device, everything_asked(tmp_path_factory.mktemp("asked") / "journal.sqlite")]
+    devices.append(homed(tmp_path_factory.mktemp("homed") / "journal.sqlite"))
     for name in scenario.names():
         devices.append(counted.TimedDevice(1))
         Scenario(scenario.load(name), 1, devices[-1]).run()

@@ -150,7 +150,7 @@ def pushes(host: Watch) -> None:
     homing = host.app._transaction.homing
 
     def forward(now: int) -> None:
-        motion.straight(homing._table, 640, motion.HOMING_INTERVAL)
+        motion.straight(homing._back, 640, motion.HOMING_INTERVAL)
         type(homing)._go_back(homing, now)
 
     homing._go_back = forward  # type: ignore[method-assign]

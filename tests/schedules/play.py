@@ -181,7 +181,8 @@ class Play:
         return self.host
 
     def _serve(self, what: str, value: int) -> None:
-        """Syringe and cartridge are taken off for it."""
+        """The hand leaves the skin, and syringe and cartridge are taken off."""
+        self._rest(1_000_000)
         for name in MOUNTED:
             self.line.control(name, 0)
         try:
