@@ -40,6 +40,7 @@ def flows_too_fast(host: Watch) -> None:
 
 def sees_no_pressure(host: Watch) -> None:
     host.app._transaction.metered.volume.stored_pa = lambda: 0  # type: ignore[method-assign]
+    host.app._transaction.metered.volume.needle = 0  # nor that it is less than the needle needs
     host.world.control("blocked", 1)
 
 

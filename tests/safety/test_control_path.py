@@ -299,3 +299,43 @@ def test_the_worst_interval_is_told_whichever_way_it_deviates(late_us: int) -> N
         worst.append(dose.outcome.worst_interval_us)
     assert worst[0] < 100
     assert worst[1] == pytest.approx(2_000, abs=100)
+
+
+# --- In homing ------------------------------------------------------------------------------------------
+
+HOME = messages.PrepareHome(b"", 0)
+
+
+def both(one: Act, other: Act) -> Act:
+    return lambda host: [act(host) for act in (one, other)] and None
+
+
+@pytest.mark.requirement("SR-14")
+@pytest.mark.parametrize(
+    ("act", "reason", "most_ms"),
+    [
+        (meddle("depth.busy", "stuck", value=1), wire.REASON_DRIVE_FAULT, 2_000),
+        (meddle("drive.busy", "stuck", value=1), wire.REASON_NEEDLE_NOT_HOME, 4_000),
+        (meddle("plunger.position", "stuck"), wire.REASON_ENCODER, 30_000),
+        (both(meddle("plunger.position", "stuck"), meddle("plunger.busy", "stuck", value=1)), wire.REASON_TIME, 35_000),
+    ],
+    ids=["depth stop", "drive", "carriage", "batch"],
+)
+def test_an_axis_whose_homing_does_not_end_has_its_deadline(act: Act, reason: int, most_ms: int) -> None:
+    host = Watch().opened()
+    host.world.control("syringe", 0)
+    host.world.control("cartridge", 0)
+    dose = host.try_dose(HOME, 500_000, lambda: act(host))
+    assert dose.outcome.reason == reason
+    assert dose.outcome.duration_ms <= most_ms
+    assert not host.account()["moving"]
+    assert host.account()["needle_home"]
+
+
+@pytest.mark.requirement("SR-02")
+def test_a_needle_that_cannot_be_drawn_by_a_step_stays_where_it_is() -> None:
+    """5 um from the least depth: less than a step of the depth stop."""
+    host = Watch().primed()
+    dose = host.try_dose(DOSE._replace(mode=wire.MODE_RETROGRADE, depth_um=505))
+    assert dose.outcome.reason == wire.REASON_COMPLETE
+    assert dose.outcome.worst_depth_um <= limits.DEPTH_TOLERANCE_UM
