@@ -315,11 +315,12 @@ def both(one: Act, other: Act) -> Act:
     ("act", "reason", "most_ms"),
     [
         (meddle("depth.busy", "stuck", value=1), wire.REASON_DRIVE_FAULT, 2_000),
+        (meddle("inputs", "flipped_bit", value=9), wire.REASON_DRIVE_FAULT, 2_000),
         (meddle("drive.busy", "stuck", value=1), wire.REASON_NEEDLE_NOT_HOME, 4_000),
         (meddle("plunger.position", "stuck"), wire.REASON_ENCODER, 30_000),
         (both(meddle("plunger.position", "stuck"), meddle("plunger.busy", "stuck", value=1)), wire.REASON_TIME, 35_000),
     ],
-    ids=["depth stop", "drive", "carriage", "batch"],
+    ids=["depth stop", "its switch", "drive", "carriage", "batch"],
 )
 def test_an_axis_whose_homing_does_not_end_has_its_deadline(act: Act, reason: int, most_ms: int) -> None:
     host = Watch().opened()
