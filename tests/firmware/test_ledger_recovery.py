@@ -330,3 +330,19 @@ def test_what_lies_behind_the_only_entry_gives_no_totals() -> None:
     content[at(2, OUTCOME) : at(2, OUTCOME) + END] = record(le((9, 3)) + bytes(27) + le((77_000, 4)) * 3)
     book = booted(content)
     assert (book.corrupt, book.next_n, book.total_nl, book.delivered_nl, book.counted_nl) == (False, 2, 0, 0, 0)
+
+
+@pytest.mark.requirement("SR-03")
+def test_points_of_this_treatment_wait_after_a_restart() -> None:
+    content = bytearray(two_doses(True, False, VALID))
+    assert booted(content).points.must_wait(0x0405)
+    booted(content).start_treatment(6)
+    assert not booted(content).points.must_wait(0x0405)
+    content = bytearray(SIZE)
+    book = booted(content)
+    book.start_treatment(5)
+    intent(book)
+    assert not booted(content).points.must_wait(0x0405), "of this one nothing was given"
+    book = booted(content)
+    book.write_start(intent(book))
+    assert booted(content).points.must_wait(0x0405)
