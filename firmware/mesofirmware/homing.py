@@ -88,15 +88,14 @@ class Homing:
             self._go_back(now)
             if self.phase == BACK:
                 return _BACK_US
-        if self.phase == PARKING:
-            self.home = bool(board.inputs() & wire.INPUT_NEEDLE_HOME)
-            if board.drive.busy() or not self.home:
-                board.drive.park()
-                left = _TURN_US - tick.diff(now, self._since)
-                if left > 0:
-                    return left
-            self._safety.rest()
-            self.phase = FINISHED
+        self.home = bool(board.inputs() & wire.INPUT_NEEDLE_HOME)
+        if board.drive.busy() or not self.home:
+            board.drive.park()
+            left = _TURN_US - tick.diff(now, self._since)
+            if left > 0:
+                return left
+        self._safety.rest()
+        self.phase = FINISHED
         return clock.FOREVER
 
     def is_permitted(self) -> bool:
