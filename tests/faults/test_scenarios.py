@@ -165,5 +165,5 @@ def test_a_device_has_the_values_that_its_file_says(tmp_path: Path) -> None:
     given = load(tmp_path / "mine.toml").device  # the file lies beside it, wherever one is
     assert given.values(7) == [("needle.bore_um", 163_000), ("needle.length_um", 5_000_000)]
     assert given.parameters is None
-    other = parse(GOOD.replace("[expect]", '[device.set]\n"syringe.bore_um" = 4000\n[expect]'), "mine.toml")
+    other = parse(GOOD.replace("[expect]", '[device.set]\n"syringe.bore_um" = 4400\n[expect]'), "mine.toml")
     assert "outside its bounds" in str(play.play(other, 1).findings)

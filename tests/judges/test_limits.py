@@ -29,6 +29,9 @@ AGAIN = {
     "NEEDLE_MIN_PERCENT": 86 - 16,  # 95 * (159 / 163)^4 of a wide needle, less as much again and more for what measures
     "LEAK_PERCENT": 100 - 100 // 10,
     "PRIME_FLUSH_NL": 10 * UL,
+    # homing
+    "CARRIAGE_TRAVEL_UM": 56 * MM + 14 * MM,
+    "HOMING_UM_PER_S": 5 * MM // 2,
     # depths
     "METERED_DEPTH_MIN_UM": MM // 2,
     "METERED_DEPTH_MAX_UM": 4 * MM,

@@ -249,7 +249,9 @@ class Play:
         steps, punctures = (after.before[key] - dose.before[key] for key in ("plunger_steps", "punctures"))
         said = f"{dose.what} of {dose.asked}: {result}; the plant: {steps} steps, {punctures} punctures"
         self._hold(after.motions - dose.motions <= 1, f"the plunger moved more than once: {said}")
-        if isinstance(result, NotDelivered) or dose.what in ("nothing", "run", "dry"):
+        if dose.what == "home":
+            self._hold(steps <= 0, f"the plunger moved forward: {said}")
+        elif isinstance(result, NotDelivered) or dose.what in ("nothing", "run", "dry"):
             self._hold(not steps, f"the plunger moved: {said}")
         if dose.what == "run":
             least, most = 0, dose.asked
