@@ -228,7 +228,7 @@ class App:
         s = self._sample
         profile = transaction.plan.profile
         s[wire.EVENT_TELEMETRY_PRESSURE_PA] = board.pressure_pa()
-        s[wire.EVENT_TELEMETRY_PLUNGER_NL] = board.encoder() * profile[limits.PROFILE_PL_PER_COUNT] // 1000
+        s[wire.EVENT_TELEMETRY_PLUNGER_NL] = board.encoder() // 8 * profile[limits.PROFILE_PL_PER_COUNT] // 125
         s[wire.EVENT_TELEMETRY_NEEDLE_UM] = board.needle_um()
         s[wire.EVENT_TELEMETRY_INPUTS] = board.inputs()
         n = codec.write(wire.EVENT_TELEMETRY_FIELDS, s, self._stream, 0)

@@ -11,12 +11,14 @@ if TYPE_CHECKING:
 
 
 class DepthStop:
-    """Shared by all modes. Its position is not known before homing, nor after it was stopped on the way."""
+    """Shared by all modes. Its position is known only while it stands where it was sent, not stopped since."""
 
     def __init__(self, board: "Board") -> None:
         self._axis = board.depth
         self._table = motion.Table(1)
         self._known = False
+        self._steps = 0
+        """Where it was sent."""
 
     def move(self, depth_um: int) -> None:
         """Start to set the stop; home it first if its position is not known."""
@@ -25,8 +27,9 @@ class DepthStop:
             at = self._axis.position()
         else:
             self._axis.home()
-        self._known = True
-        steps = depth_um // motion.UM_PER_DEPTH_STEP - at
+        self._known = False
+        self._steps = depth_um // motion.UM_PER_DEPTH_STEP
+        steps = self._steps - at
         if steps:
             motion.straight(self._table, steps, motion.DEPTH_INTERVAL)
             self._axis.feed(self._table.words, self._table.n, 1, False)
@@ -47,8 +50,13 @@ class DepthStop:
         """Whether it is on its way."""
         return self._axis.busy()
 
+    def arrived(self) -> bool:
+        """Whether it, busy no more, stands where it was sent: without motor power it has not moved at all."""
+        self._known = self._axis.position() == self._steps
+        return self._known
+
     def stop(self) -> None:
-        """Stop on the way."""
+        """Stop where it is; it is homed before it is set again."""
         if self._axis.busy():
             self._axis.stop()
-            self._known = False
+        self._known = False

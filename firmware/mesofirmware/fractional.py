@@ -90,7 +90,10 @@ class Fractional:
         board = self._board
         if self.phase == DEPTH:
             if not self._stop.busy():
-                self._begin_leg(now)
+                if self._stop.arrived():
+                    self._begin_leg(now)
+                else:
+                    self.abort(now, wire.REASON_DRIVE_FAULT)
             elif tick.diff(now, self._since) < _SET_US:
                 return _SET_US
             else:

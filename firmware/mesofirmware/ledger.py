@@ -130,8 +130,13 @@ class Ledger:
     def keep_latches(self, bits: int) -> None:
         """Make latches outlive a restart."""
         if bits != self.latches:
+            former = self.latches
             self.latches = bits
-            self._write_header()
+            try:
+                self._write_header()
+            except records.StoreFailed:
+                self.latches = former
+                raise
 
     def write_intent(self) -> None:
         """Record `intent` (filled by the caller but for number, treatment and boot) as entry `next_n`."""
@@ -183,8 +188,10 @@ class Ledger:
 
     def _see_point(self) -> None:
         """What `intent` and `outcome` say was given at a point of this treatment."""
-        if self.intent[I_TREATMENT] == self.treatment and self.outcome[O_UPPER]:
-            self.points.dosed(self.intent[I_POINT])
+        intent = self.intent
+        dosed = self.outcome[O_UPPER] and intent[I_MODE] != wire.MODE_PRIME
+        if dosed and intent[I_TREATMENT] == self.treatment:
+            self.points.dosed(intent[I_POINT])
 
     def _write_header(self) -> None:
         if self.corrupt:

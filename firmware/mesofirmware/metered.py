@@ -127,9 +127,14 @@ class Metered:
         if self.phase == DEPTH:
             if self._stop.busy():
                 return clock.FOREVER
-            board.drive.feed(self._half.words, self._half.n, 1, False)
-            board.drive.feed(self._half.words, self._half.n, 1, True)
-            self._enter(INSERT, now)
+            if self._safety.reason != wire.REASON_COMPLETE:
+                return 0  # STOP has come meanwhile
+            if self._stop.arrived():
+                board.drive.feed(self._half.words, self._half.n, 1, False)
+                board.drive.feed(self._half.words, self._half.n, 1, True)
+                self._enter(INSERT, now)
+            else:
+                self.abort(now, wire.REASON_DRIVE_FAULT)
         if self.phase == INSERT:
             # the held way out keeps the drive busy; room for one more means that the way in has ended
             if board.drive.room() == 0:
@@ -295,6 +300,7 @@ class Metered:
                 self.reason = wire.REASON_ENCODER  # fed, and not made
             elif self._end_um < self._depth_um and self._is_off(self._end_um):
                 self.reason = wire.REASON_DEPTH
+                self._stop.stop()
             self._compliance.stop(now)
             self._enter(SETTLE, now)
 

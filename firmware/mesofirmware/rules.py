@@ -1,6 +1,6 @@
 """What may be prepared: every limit of a dose or a run, checked before anything is written or moves; what may go on.
 
-Each function but `against` returns a status of the schema. Values are the request's fields by their wire index.
+Those that judge return a status of the schema, `against` a reason. Values are the request's fields by their wire index.
 """
 
 from mesoprotocol import limits, wire

@@ -208,7 +208,7 @@ class Transaction:
         mode = self.plan.mode
         mounted = rules.is_mounted(inputs, mode)
         reason = self._safety.reason
-        if self.plan.is_run and not mounted:
+        if not mounted:
             reason = wire.REASON_SYRINGE  # another one that is mounted now was not judged
         elif reason == wire.REASON_COMPLETE:
             left = limits.ARMED_MS * 1000 - tick.diff(now, self._armed_at)
@@ -223,7 +223,7 @@ class Transaction:
             elif not self.plan.is_whole():
                 reason = wire.REASON_SELF_TEST
             elif rules.interlock(inputs, mode) != wire.S_OK:
-                reason = wire.REASON_DRIVE_FAULT if mounted else wire.REASON_SYRINGE
+                reason = wire.REASON_DRIVE_FAULT
             else:
                 self._started_ms = self._now_ms
                 self._gate.used()
@@ -233,24 +233,32 @@ class Transaction:
                 self._told = wire.REASON_COMPLETE
                 self._to(wire.STATE_RUNNING)
                 self._contact_lost_at = -1
-                self._engine.begin(now, self.plan)
-                return 0
+                if self._safety.reason == wire.REASON_COMPLETE:
+                    self._engine.begin(now, self.plan)
+                    return 0
+                self._close(self._safety.reason, False)  # STOP has come meanwhile
+                return clock.FOREVER
         self.abort(now, reason)
         return clock.FOREVER
 
     def _step_running(self, now: int, inputs: int) -> int:
         reason = self._stop_reason(inputs)
         self._store.look()
+        reason = self._safety.reason or reason
+        engine = self._engine
         if self.plan.is_run:
             wait = self._step_run(now, inputs, reason)
-        elif self._engine is self.metered:
+        elif engine is self.metered:
             wait = self._step_dose(now, inputs, reason)
         else:
             if reason != wire.REASON_COMPLETE:
                 self.homing.abort(now, reason)
             wait = self.homing.step(now)
-        if self._engine.phase == metered.FINISHED:
-            self._close(self._engine.reason, True)
+        if engine.reason != self._told:  # its OUTCOME is still to come
+            self._told = engine.reason
+            self._alarms.of(self._told, 0)
+        if engine.phase == metered.FINISHED:
+            self._close(engine.reason, True)
         return wait
 
     def _step_dose(self, now: int, inputs: int, reason: int) -> int:
@@ -259,9 +267,6 @@ class Transaction:
         elif reason != wire.REASON_COMPLETE:
             self.metered.abort(now, reason)
         wait = self.metered.step(now)
-        if self.metered.reason != self._told:  # its OUTCOME is still to come
-            self._told = self.metered.reason
-            self._alarms.of(self._told, 0)
         if self.metered.phase == metered.HELD:
             wait = self._hold(self.metered, now, inputs)
         if self.metered.phase >= metered.REST and not self.metered.home:
@@ -289,9 +294,6 @@ class Transaction:
         elif reason != wire.REASON_COMPLETE:
             run.abort(now, reason)
         wait = run.step(now)
-        if run.reason != self._told:
-            self._told = run.reason
-            self._alarms.of(self._told, 0)
         if run.phase == metered.HELD:
             wait = self._hold(run, now, inputs)
         return wait
@@ -305,7 +307,8 @@ class Transaction:
         seen = self._gate.step(now, inputs)
         if seen == gate.GO:
             self._to(wire.STATE_RUNNING)
-            run.resume(now)
+            if self._safety.reason == wire.REASON_COMPLETE:
+                run.resume(now)
             return 0
         left = limits.HELD_MS * 1000 - tick.diff(now, self._held_at)
         if seen == gate.DISAGREE:
@@ -316,8 +319,6 @@ class Transaction:
 
     def _stop_reason(self, inputs: int) -> int:
         """What the inputs say against going on; COMPLETE if nothing."""
-        if self._safety.reason != wire.REASON_COMPLETE:
-            return self._safety.reason
         if self.state == wire.STATE_HELD:
             inputs |= _BOTH | wire.INPUT_CONTACT
             if self.plan.is_away:
@@ -346,8 +347,6 @@ class Transaction:
             self._engine.fill(o)
             if self._engine is self.metered:
                 self._see_syringe(o)
-            elif self.plan.is_homing and reason == wire.REASON_COMPLETE:
-                self.new_syringe()  # there is room for a full one
             if not self._engine.home:
                 o[ledger.O_FLAGS] &= ~wire.FLAG_NEEDLE_HOME
                 self._alarms.up(wire.ALARM_NEEDLE_NOT_HOME, 0)
@@ -361,8 +360,8 @@ class Transaction:
         self._to(wire.STATE_IDLE)
 
     def _swept(self) -> int:
-        """Steps made with the syringe that is mounted."""
-        return self._board.plunger.position() - self._syringe_at
+        """Steps made with the syringe that is mounted: the carriage's way from where it stood when that was full."""
+        return max(0, self._board.plunger.position() - self._syringe_at)
 
     def _see_syringe(self, o: list) -> None:
         """What a dose or prime that has ended means for the next one."""

@@ -5,7 +5,7 @@ Ids, enumerations and field tables (see `codec`).
 
 MAJOR = 1
 MINOR = 2
-SCHEMA_HASH = b'&\xd1]\xe6'
+SCHEMA_HASH = b'\xb0b\xb6\x8b'
 
 STATE_IDLE = 0
 STATE_PREPARED = 1

@@ -38,10 +38,37 @@ class _No:
 def test_it_is_homed_once_and_then_knows_where_it_is() -> None:
     rig = Rig()
     rig.stop.move(1_000)
-    assert rig.run(200)[-1] == 100 and not rig.stop.busy()
+    assert rig.run(200)[-1] == 100 and not rig.stop.busy() and rig.stop.arrived()
     rig.stop.move(600)
     way = rig.run(200)
     assert way[-1] == 60 and min(way) == 60
+
+
+@pytest.mark.requirement("SR-29")
+def test_what_did_not_arrive_is_homed_again() -> None:
+    rig = Rig()
+    rig.stop.move(1_000)
+    rig.run(200)
+    assert rig.stop.arrived()
+    rig.board.enable(False)
+    rig.stop.move(2_000)
+    assert rig.run(200)[-1] == 100 and not rig.stop.arrived()
+    rig.board.enable(True)
+    rig.stop.move(2_000)
+    way = rig.run(400)
+    assert min(way) < 5 and way[-1] == 200 and rig.stop.arrived()
+
+
+@pytest.mark.requirement("SR-29")
+def test_stopped_where_it_stands_it_is_homed_again() -> None:
+    rig = Rig()
+    rig.stop.move(1_000)
+    rig.run(200)
+    assert rig.stop.arrived()
+    rig.stop.stop()
+    rig.stop.move(1_000)
+    way = rig.run(300)
+    assert min(way) < 5 and way[-1] == 100
 
 
 @pytest.mark.requirement("SR-29")

@@ -95,9 +95,12 @@ class Witness:
         self._at = at
         self.looks = 0
         self.fed = 0
+        self.begun = 0
+        """The look before the depth stop was sent somewhere for the first time: the press."""
         board.receive = self.receive
-        for axis in (board.plunger, board.drive):
-            axis.feed = self._watched(axis.feed)
+        for axis in (board.plunger, board.drive, board.depth):
+            axis.feed = self._watched(axis.feed, axis is board.depth)
+        board.depth.home = self._watched(board.depth.home, True)
 
     def receive(self, buf: bytearray) -> int:
         n: int = self._receive(buf)
@@ -111,9 +114,11 @@ class Witness:
     def _is_given(self) -> bool:
         return self._at < 0
 
-    def _watched(self, feed: Callable[..., None]) -> Callable[..., None]:
+    def _watched(self, feed: Callable[..., None], begins: bool) -> Callable[..., None]:
         def watched(*args: Any) -> None:
             self.fed += self._is_given()
+            if begins and not self.begun:
+                self.begun = self.looks
             feed(*args)
 
         return watched
@@ -131,12 +136,18 @@ def run(injector: Injector) -> Any:
     return injector.fractional(10, depth_mm=0.5, zone="cheek", area_cm2=40)
 
 
-def treat(tmp_path: Path, give: Callable[[Injector], Any], at: int) -> tuple[str, int]:
-    """One treatment, with STOP at a look: its end, and how many looks there were."""
+def home(injector: Injector) -> Any:
+    return injector.home()
+
+
+def treat(tmp_path: Path, give: Callable[[Injector], Any], at: int) -> tuple[str, Witness]:
+    """One treatment, with STOP at a look: its end, and what was seen."""
     bench = Bench(InProcess(1), tmp_path / f"{give.__name__}-{at}.sqlite")
-    injector = bench.connect() if give is prime else bench.ready()
+    injector = bench.connect() if give in (prime, home) else bench.ready()
     if give is prime:
         injector.begin_treatment()
+    for name in ("syringe", "cartridge") if give is home else ():
+        bench.device.control(name, 0)
     witness = Witness(bench, at)
     try:
         reason: str = give(injector).reason
@@ -149,14 +160,17 @@ def treat(tmp_path: Path, give: Callable[[Injector], Any], at: int) -> tuple[str
         assert status.latches == wire.LATCH_STOPPED and status.stop_count == 1
         assert witness.fed == 0
         assert bench.rest()["needle_home"]
-    return reason, looks
+    return reason, witness
 
 
 @pytest.mark.requirement("SR-27", "SR-29")
-@pytest.mark.parametrize("give", [dose, prime, run], ids=lambda give: give.__name__)
+@pytest.mark.parametrize("give", [dose, prime, run, home], ids=lambda give: give.__name__)
 def test_nothing_is_fed_behind_a_stop_at_any_look(tmp_path: Path, give: Callable[[Injector], Any]) -> None:
-    reason, looks = treat(tmp_path, give, 1 << 30)
+    reason, witness = treat(tmp_path, give, 1 << 30)
     assert reason == "complete"
-    ends = [treat(tmp_path, give, at)[0] for at in range(looks // 50, looks, looks // TIMES)]
+    looks, begun = witness.looks, witness.begun
+    # every look around the press, and some of all
+    some = {*range(looks // 50, looks, looks // TIMES), *(range(begun - 8, begun + 16) if begun else ())}
+    ends = [treat(tmp_path, give, at)[0] for at in sorted(some)]
     assert ends == sorted(ends, key=[NEVER, "stop", "complete"].index)
     assert ends.count("stop") > TIMES // 2

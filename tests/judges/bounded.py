@@ -1,8 +1,9 @@
 """Runs what a board is given with every result of arithmetic watched: what reaches 2^30 would be allocated there.
 
 `python -m tests.judges.bounded SCENARIO...` plays the scenarios so and prints each place that went too far, as
-`module.function:line: value`; `long` is a clock of thirteen days. Watched are operators, calls' results and constants
-of the control path; see `APART` for what is not on it.
+`module.function:line: value`; `long` is a clock of thirteen days, `homing` a carriage
+farther back than ever. Watched are operators, calls' results and constants of the control path; see `APART` for what
+is not on it.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ def watch() -> None:
 
 
 def play(name: str) -> None:
-    """One scenario, or `long`."""
+    """One scenario, `long` or `homing`."""
     if name == "long":
         from mesofirmware import clock
 
@@ -136,6 +137,11 @@ def play(name: str) -> None:
         for _ in range(13 * 24 * 60 // 8):
             now = (now + 8 * 60_000_000) & (LIMIT - 1)
             long.update(now)
+        return
+    if name == "homing":
+        from tests.judges.session import home
+
+        home()
         return
     from mesosim.lab.play import play as played
     from mesosim.lab.scenario import load

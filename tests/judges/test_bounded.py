@@ -23,7 +23,7 @@ def judged(*names: str, path: str = "") -> subprocess.CompletedProcess[str]:
 
 
 def test_nothing_reaches_2_to_the_30() -> None:
-    done = judged(*scenario.names(), "long")
+    done = judged(*scenario.names(), "long", "homing")
     assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
 
 

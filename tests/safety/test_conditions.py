@@ -271,3 +271,17 @@ def test_a_plan_that_was_altered_while_armed_is_not_begun(request_: Any, field: 
     assert (host.told[0].name, dose.outcome.reason) == ("SELF_TEST", wire.REASON_SELF_TEST)
     assert host.account()["plunger_steps"] == dose.before["plunger_steps"]
     assert host.account()["punctures"] == dose.before["punctures"]
+
+
+@pytest.mark.requirement("SR-18", "SR-21")
+def test_a_syringe_that_is_changed_while_armed_is_not_dosed_unprimed() -> None:
+    host = Watch().primed()
+    before = host.account()
+
+    def changed() -> None:
+        host.world.plant.set_input(host.world._t, wire.INPUT_SYRINGE, False)
+        host.world.hand._plan(host.t_us + 100_000, wire.INPUT_SYRINGE, True)
+
+    dose = host.try_dose(SMALL, 100_000, changed)
+    assert dose.outcome is not None and dose.outcome.reason == wire.REASON_SYRINGE
+    assert host.account()["plunger_steps"] == before["plunger_steps"]

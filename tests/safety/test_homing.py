@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from mesoprotocol import messages, wire
+from mesosim.world import plant
+from mesosim.world.world import START_US
 from tests.safety.watch import Watch
 
 HOME = messages.PrepareHome(b"", 0)
@@ -51,3 +53,26 @@ def test_homing_ends_by_its_reason(name: str) -> None:
     host.rest(2_000_000)
     after = host.account()
     assert not after["moving"] and after["needle_home"] and after["tip_nl"] == 0
+
+
+@pytest.mark.requirement("SR-35")
+@pytest.mark.parametrize("name", ["the drive does not arrive", "the needle is not home"])
+def test_its_alarm_is_told_when_it_is_found(name: str) -> None:
+    after_us, happens, reason = WRONG[name]
+    host = Watch()
+    host.open()
+    for what in ("syringe", "cartridge"):
+        host.world.control(what, 0)
+    host.world.meddle()
+    found: list[int] = []
+    homing = host.app._transaction.homing
+    abort = homing.abort
+
+    def noted(now: int, reason: int) -> None:
+        found.append(host.world._t // plant.TICKS_PER_US - START_US)
+        abort(now, reason)
+
+    homing.abort = noted  # type: ignore[method-assign]
+    host.try_dose(HOME, after_us, lambda: happens(host))
+    assert [told.name for told in host.told] == [reason]
+    assert 0 <= host.told[0].t_us - found[0] <= 200_000

@@ -58,7 +58,7 @@ class Axis(Protocol):
         """Needle drive only: let a held batch start."""
 
     def home(self) -> None:
-        """Depth only: move to the home switch and make that the origin."""
+        """Depth only: move to the home switch and make that the origin. Nothing happens without motor power."""
 
 
 class Store(Protocol):
