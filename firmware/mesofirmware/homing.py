@@ -69,8 +69,6 @@ class Homing:
             if self._stop.busy():
                 if self._in_time(now, _SET_US, wire.REASON_DRIVE_FAULT):
                     return _SET_US
-            elif self._safety.reason != wire.REASON_COMPLETE:
-                return 0  # STOP has come meanwhile
             elif board.inputs() & wire.INPUT_DEPTH_HOME:
                 self._turn(now)
             else:

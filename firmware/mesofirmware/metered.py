@@ -127,8 +127,6 @@ class Metered:
         if self.phase == DEPTH:
             if self._stop.busy():
                 return clock.FOREVER
-            if self._safety.reason != wire.REASON_COMPLETE:
-                return 0  # STOP has come meanwhile
             if self._stop.arrived():
                 board.drive.feed(self._half.words, self._half.n, 1, False)
                 board.drive.feed(self._half.words, self._half.n, 1, True)
