@@ -96,7 +96,7 @@ core: $(INSTALLED)  ## run the core suite, up to the first failure
 	$(BIN)/python -m pytest -x -q -p no:xdist @tests/core.txt
 
 # Those that run the firmware's every line and branch, on one interpreter, in one process: some ten minutes.
-COVERED := tests/firmware tests/safety tests/judges/test_build.py $(addprefix tests/system/test_,calibration.py \
+COVERED := tests/firmware tests/accuracy/test_leak.py tests/safety tests/judges/test_build.py $(addprefix tests/system/test_,calibration.py \
 	cartridge.py damage.py device_alone.py incidents.py log.py modes.py opening.py order.py points.py retrograde.py \
 	roles.py service.py update.py)
 coverage: $(INSTALLED)  ## run every line and branch of the firmware but its boards', which tests/rp2 judges

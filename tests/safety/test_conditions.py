@@ -285,3 +285,13 @@ def test_a_syringe_that_is_changed_while_armed_is_not_dosed_unprimed() -> None:
     dose = host.try_dose(SMALL, 100_000, changed)
     assert dose.outcome is not None and dose.outcome.reason == wire.REASON_SYRINGE
     assert host.account()["plunger_steps"] == before["plunger_steps"]
+
+
+@pytest.mark.requirement("SR-29")
+@pytest.mark.parametrize("request_", [DOSE, RUN], ids=["dose", "run"])
+def test_a_depth_stop_that_stands_elsewhere_lets_no_needle_in(request_: Any) -> None:
+    host = Watch().primed()
+    host.world.meddle().add("depth.position", "stuck", 0, 0, 7)
+    dose = host.try_dose(request_)
+    assert dose.outcome.reason == wire.REASON_DRIVE_FAULT
+    assert host.account()["punctures"] == dose.before["punctures"]
