@@ -24,6 +24,16 @@ def flipped(bit: int) -> Callable[[Watch], None]:
     return lambda host: host.world.meddle().add("inputs", "flipped_bit", 0, 0, bit)
 
 
+def bare() -> Watch:
+    """A host of a device with nothing mounted."""
+    host = Watch()
+    host.open()
+    for what in ("syringe", "cartridge"):
+        host.world.control(what, 0)
+    host.world.meddle()
+    return host
+
+
 WRONG: dict[str, tuple[int, Callable[[Watch], None], str]] = {
     "the depth stop does not arrive": (PRESSED_US, stuck("depth.busy", 1), "DRIVE_FAULT"),
     "it is not at its switch": (PRESSED_US, flipped(9), "DRIVE_FAULT"),
@@ -40,11 +50,7 @@ WRONG: dict[str, tuple[int, Callable[[Watch], None], str]] = {
 @pytest.mark.parametrize("name", WRONG)
 def test_homing_ends_by_its_reason(name: str) -> None:
     after_us, happens, reason = WRONG[name]
-    host = Watch()
-    host.open()
-    for what in ("syringe", "cartridge"):
-        host.world.control(what, 0)
-    host.world.meddle()
+    host = bare()
     dose = host.try_dose(HOME, after_us, lambda: happens(host))
     assert dose.outcome is not None
     assert messages.REASON_NAMES[dose.outcome.reason] == reason
@@ -59,11 +65,7 @@ def test_homing_ends_by_its_reason(name: str) -> None:
 @pytest.mark.parametrize("name", ["the drive does not arrive", "the needle is not home"])
 def test_its_alarm_is_told_when_it_is_found(name: str) -> None:
     after_us, happens, reason = WRONG[name]
-    host = Watch()
-    host.open()
-    for what in ("syringe", "cartridge"):
-        host.world.control(what, 0)
-    host.world.meddle()
+    host = bare()
     found: list[int] = []
     homing = host.app._transaction.homing
     abort = homing.abort
