@@ -70,10 +70,12 @@ class Ledger:
         self.day = 0
         """The latest that a host has told, days since 2000-01-01; 0: none."""
         self.points = points.Points()
-        self._header: list = [0, 0, 0, 0, 0, 0]
-        self._progress: list = [0, 0, 0, 0, 0, 0]
+        self._header: list = [0] * len(_HEADER)
+        self._progress: list = [0] * len(_PROGRESS)
         self._mark: list = [0]
-        self.intent: list = [bytearray(8), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, bytearray(4)]
+        self.intent: list = [0] * len(INTENT)
+        self.intent[I_ID] = bytearray(8)
+        self.intent[I_BOOT] = bytearray(4)
         self.outcome: list = [0] * len(OUTCOME)
         self._recover()
 

@@ -11,7 +11,7 @@ import pytest
 from mesofirmware import link
 from mesoinjector import Injector, Refused
 from mesoinjector.connection import STOP_BYTES
-from mesoprotocol import messages, typed, wire
+from mesoprotocol import messages, tick, typed, wire
 from mesosim.runtime import InProcess
 from tests.bench_of_one import Bench, world
 
@@ -19,6 +19,8 @@ BEAT = typed.write_request(messages.Sync(), 1, 7)
 TIMES = 12
 """Treatments that are stopped, of each kind."""
 NEVER = "never armed"
+REST_US = 500_000
+"""Behind so long a pause something begins anew."""
 
 
 class Line:
@@ -95,12 +97,15 @@ class Witness:
         self._at = at
         self.looks = 0
         self.fed = 0
-        self.begun = 0
-        """The look before the depth stop was sent somewhere for the first time: the press."""
+        self.begun: list[int] = []
+        """The looks before which something was fed behind a rest: the press, and where what was held goes on."""
+        self._now = board.now
+        self._fed_at = self._now() - REST_US
         board.receive = self.receive
-        for axis in (board.plunger, board.drive, board.depth):
-            axis.feed = self._watched(axis.feed, axis is board.depth)
-        board.depth.home = self._watched(board.depth.home, True)
+        for feed in ("feed", "home"):
+            for axis in (board.plunger, board.drive, board.depth):
+                if hasattr(axis, feed):
+                    setattr(axis, feed, self._watched(getattr(axis, feed)))
 
     def receive(self, buf: bytearray) -> int:
         n: int = self._receive(buf)
@@ -114,11 +119,12 @@ class Witness:
     def _is_given(self) -> bool:
         return self._at < 0
 
-    def _watched(self, feed: Callable[..., None], begins: bool) -> Callable[..., None]:
+    def _watched(self, feed: Callable[..., None]) -> Callable[..., None]:
         def watched(*args: Any) -> None:
             self.fed += self._is_given()
-            if begins and not self.begun:
-                self.begun = self.looks
+            if tick.diff(self._now(), self._fed_at) >= REST_US:
+                self.begun.append(self.looks)
+            self._fed_at = self._now()
             feed(*args)
 
         return watched
@@ -136,6 +142,11 @@ def run(injector: Injector) -> Any:
     return injector.fractional(10, depth_mm=0.5, zone="cheek", area_cm2=40)
 
 
+def held(injector: Injector) -> Any:
+    """A run whose trigger is released for a while."""
+    return injector.fractional(40, depth_mm=0.5, zone="cheek", area_cm2=40)
+
+
 def home(injector: Injector) -> Any:
     return injector.home()
 
@@ -148,6 +159,9 @@ def treat(tmp_path: Path, give: Callable[[Injector], Any], at: int) -> tuple[str
         injector.begin_treatment()
     for name in ("syringe", "cartridge") if give is home else ():
         bench.device.control(name, 0)
+    if give is held:
+        bench.device.control("release_after_us", 1_500_000)
+        bench.device.control("press_again_us", 1_000_000)
     witness = Witness(bench, at)
     try:
         reason: str = give(injector).reason
@@ -164,13 +178,13 @@ def treat(tmp_path: Path, give: Callable[[Injector], Any], at: int) -> tuple[str
 
 
 @pytest.mark.requirement("SR-27", "SR-29")
-@pytest.mark.parametrize("give", [dose, prime, run, home], ids=lambda give: give.__name__)
+@pytest.mark.parametrize("give", [dose, prime, run, held, home], ids=lambda give: give.__name__)
 def test_nothing_is_fed_behind_a_stop_at_any_look(tmp_path: Path, give: Callable[[Injector], Any]) -> None:
     reason, witness = treat(tmp_path, give, 1 << 30)
     assert reason == "complete"
     looks, begun = witness.looks, witness.begun
-    # every look around the press, and some of all
-    some = {*range(looks // 50, looks, looks // TIMES), *(range(begun - 8, begun + 16) if begun else ())}
+    # every look around where something begins, and some of all
+    some = {*range(looks // 50, looks, looks // TIMES), *(at + near for at in begun for near in range(-8, 8))}
     ends = [treat(tmp_path, give, at)[0] for at in sorted(some)]
     assert ends == sorted(ends, key=[NEVER, "stop", "complete"].index)
     assert ends.count("stop") > TIMES // 2

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import ast
 import copy
+import multiprocessing
 import os
-import re
 import resource
 import shutil
 import subprocess
@@ -18,9 +18,12 @@ import sys
 import tempfile
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
+
+import pytest
 
 from tests.house.rooms import ROOT
 
@@ -33,11 +36,19 @@ LIMITS = ROOT / "protocol" / "mesoprotocol" / "limits.py"
 SURVIVORS = Path(__file__).parent / "survivors.toml"
 OWN = "tests/firmware"
 """Where a module's own tests are, by its name: tried before all others."""
-FIRST = ("tests/safety/test_borders.py", "tests/judges/test_limits.py", "tests/firmware", "tests/safety")
-"""Quick tests, tried before the core suite."""
+STAGES = (
+    ("tests/safety/test_borders.py", "tests/judges/test_limits.py"),
+    ("tests/safety",),
+    ("tests/firmware",),
+    ("@tests/core.txt", "--deselect=tests/firmware"),
+)
+"""What is tried after them, one behind the other: the quick ones first."""
 SLOW = "not micropython and not bits"
-CPU_S = 120
+OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line", "--timeout=20")
+CPU_S = 240
 """Longest that the tests of one mutant may take: one that hangs is found by that."""
+OURS = ("mesofirmware", "mesoprotocol", "mesosim", "mesoinjector", "tests", "conftest")
+"""Modules that a test's process loads anew."""
 
 _COMPARE = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq}
 _BINARY = {
@@ -163,30 +174,66 @@ def plant(mutant: Mutant, folder: Path) -> None:
     (folder / package.name / mutant.file.name).write_text(mutant.source, encoding="utf-8")
 
 
-def find(mutant: Mutant | None) -> str:
-    """What finds a mutant: the first test that fails, or `load` or `time`; "" if nothing does."""
+def find(mutant: Mutant | None, likely: Sequence[str] = (), stages: Sequence[Sequence[str]] = STAGES) -> str:
+    """What finds a mutant: the first test that fails, or `load` or `time`; "" if nothing does.
+
+    `likely`: tests to try before all others, such as those that have found the mutants beside it. The tests run in a
+    fork of this process, which has pytest loaded, and forgets what it has loaded of ours.
+    """
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
         if mutant:
-            plant(mutant, folder)
+            plant(mutant, Path(name))
         own = [str(path) for path in (ROOT / OWN).glob(f"test_{mutant.file.stem}*.py")] if mutant else []
-        for tests in filter(None, (own, FIRST, ["@tests/core.txt"])):
-            done = run(folder, [*tests, "-k", SLOW])
-            failed = re.search(r"^(FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
-            if done.returncode < 0:
-                return "time"
-            if done.returncode:
-                return failed[2] if failed else "load"
-    return ""
+        fork = multiprocessing.get_context("fork")
+        ours, theirs = fork.Pipe(duplex=False)
+        child = fork.Process(target=_judge, args=(name, [*filter(None, (likely, own)), *stages], theirs))
+        child.start()
+        theirs.close()
+        try:
+            found = str(ours.recv())
+        except EOFError:
+            found = "time"
+        child.join()
+        ours.close()
+    return found
+
+
+def _judge(folder: str, stages: Sequence[Sequence[str]], told: Connection) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
+    os.chdir(ROOT)
+    os.environ["PYTHONPATH"] = os.pathsep.join((folder, os.environ.get("PYTHONPATH", "")))
+    sys.path.insert(0, folder)
+    sys.dont_write_bytecode = True
+    for module in [name for name in sys.modules if name.startswith(OURS)]:
+        del sys.modules[module]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    for tests in stages:
+        first = _First()
+        if pytest.main([*OPTIONS, *tests, "-k", SLOW], plugins=[first]) != pytest.ExitCode.OK:
+            told.send(first.failed or "load")
+            return
+    told.send("")
+
+
+class _First:
+    """Sees which test fails first."""
+
+    def __init__(self) -> None:
+        self.failed = ""
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.failed = self.failed or report.nodeid
 
 
 def run(folder: Path, tests: list[str], cpu_s: int = CPU_S) -> subprocess.CompletedProcess[str]:
     """Run tests up to the first failure, with the packages below `folder` before all others."""
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     environment["PYTHONPATH"] = os.pathsep.join((str(folder), os.environ.get("PYTHONPATH", "")))
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line", "--timeout=20"]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *tests],
+        [sys.executable, "-m", "pytest", *OPTIONS, *tests],
         cwd=ROOT,
         env=environment,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s)),

@@ -12,14 +12,21 @@ from tests.summary import TOLD
 WEIGHT = 10
 HEALTHY = "healthy"
 SCORE_PERCENT = 90
+LIKELY = 8
 flock = functools.cache(mutants.flock)
+killers: dict[str, list[str]] = {}
+"""By function: the tests that have found its mutants, in this process, the latest first."""
 
 
 def some(part: str) -> str:
-    """One mutant, or the sources as they are; what has found it."""
-    found = mutants.find(None if part == HEALTHY else flock()[part])
+    """One mutant, or the sources as they are; what has found it. One that is justified is not tried with all tests."""
+    stages = mutants.STAGES[:-1] if part in mutants.justified() else mutants.STAGES
+    beside = killers.setdefault(":".join(part.split(":")[:2]), [])
+    found = mutants.find(None if part == HEALTHY else flock()[part], beside, stages)
     if part == HEALTHY and found:
         raise Wrong(f"{found} fails without any mistake")
+    if "::" in found:
+        beside[:] = [found, *(each for each in beside if each != found)][:LIKELY]
     return found
 
 
