@@ -19,6 +19,7 @@ JUNK_KEPT = 400
 """Bytes outside frames that are kept to tell a MicroPython prompt from silence."""
 EVENTS_KEPT = 4096
 """Events that wait for a listener; beyond that the oldest is dropped and counted."""
+OUTCOMES_KEPT = 16
 MISSING_KEPT = 64
 """Numbers of events that did not come and are still to be asked for; beyond that they are counted as lost."""
 LAST_SEQ = 0xC000
@@ -66,6 +67,8 @@ class Connection:
         self.hello: messages.HelloReply | None = None
         self.stop_answer: messages.StopReply | None = None
         self.events: deque[Any] = deque(maxlen=EVENTS_KEPT)
+        self.outcomes: dict[bytes, messages.OutcomeEvent] = {}
+        """How doses have ended, by their ids, whether or not a listener was told yet."""
         self.events_dropped = 0
         self.missing: deque[int] = deque()
         self.events_lost = 0
@@ -216,6 +219,10 @@ class Connection:
 
     def add_event(self, message: Any) -> None:
         """Put an event where listeners get it."""
+        if isinstance(message, messages.OutcomeEvent):
+            self.outcomes[message.dose_id] = message
+            if len(self.outcomes) > OUTCOMES_KEPT:
+                del self.outcomes[next(iter(self.outcomes))]
         if len(self.events) == EVENTS_KEPT:
             self.events_dropped += 1
         self.events.append(message)

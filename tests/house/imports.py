@@ -137,7 +137,7 @@ def host_imports(root: Path) -> list[str]:
             if top == "mesofirmware":
                 found.append(f"{where} imports {i.module}: the host knows the device only by the protocol")
             elif top == "mesosim" and not door:
-                found.append(f"{where} imports {i.module}: only mesoinjector.links and mesoinjector.cli may")
+                found.append(f"{where} imports {i.module}: only mesoinjector.simulated and mesoinjector.cli may")
             elif top == "mesosim" and not i.deferred:
                 found.append(f"{where} imports {i.module} at import time: do it inside the function")
     return found

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from mesoinjector import capture, errors, links, listing, plans, shown
+from mesoinjector import capture, errors, links, listing, plans, shown, simulated
 from mesoinjector import demo as demonstration
 from mesoinjector.cli import motion, scenarios, service, sim
 from mesoinjector.cli.screen import screen
@@ -134,7 +134,9 @@ def demo(
     _check_report(out)
     chosen = sim.choose_runtime(runtime)
     with _bar() as (on_progress, _):
-        link: links.Link = links.paced_link(chosen, seed) if paced else links.open_link(f"sim://{chosen}?seed={seed}")
+        link: links.Link = (
+            simulated.paced_link(chosen, seed) if paced else links.open_link(f"sim://{chosen}?seed={seed}")
+        )
         result = demonstration.run(link, on_progress)
     write_report(result.record, out)
     if as_json:
