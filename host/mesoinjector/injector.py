@@ -84,8 +84,7 @@ class Injector(Giving):
 
     def close(self) -> None:
         """Give the device up. Idempotent; moves nothing, ends nothing."""
-        self._pump.leave()
-        self.link.close()
+        self._pump.close()
 
     def reconnect(self, within_s: float = 60.0) -> list[results.Result]:
         """Open the line anew after it broke, as soon as the same device is there; tried for so many seconds.

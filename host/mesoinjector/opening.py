@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mesoinjector import errors
+from mesoinjector.connection import Connection
 from mesoinjector.keys import Key
 from mesoinjector.pump import Pump
 from mesoinjector.recorder import RecordingLink
@@ -99,14 +100,14 @@ def _greet(pump: Pump) -> messages.HelloReply:
         try:
             pump.until(link.now_us() + AGAIN_US, lambda: connection.hello is not None)
         except errors.LinkLost:
-            if connection.junk.startswith("busy:"):
+            if connection.tail.startswith("busy:"):
                 raise errors.PortBusy(
-                    f"{link.url} says: {connection.junk.splitlines()[0]}. Next: close that one."
+                    f"{link.url} says: {connection.tail.splitlines()[0]}. Next: close that one."
                 ) from None
             raise
         waited = link.now_us() - start
         if waited > (BUSY_US if connection.frames else SILENT_US) and connection.hello is None:
-            raise _no_answer(link.url, connection.junk)
+            raise _no_answer(link.url, connection)
     hello: messages.HelloReply = connection.hello
     if hello.status == wire.S_VERSION:
         theirs = f"{hello.major_min} to {hello.major_max}" if hello.major_min != hello.major_max else hello.major_max
@@ -123,13 +124,11 @@ def _greet(pump: Pump) -> messages.HelloReply:
     return hello
 
 
-def _no_answer(url: str, junk: str) -> errors.MesoError:
-    if "Traceback" in junk or ">>>" in junk or "MicroPython" in junk:
-        return errors.FirmwareNotRunning(
-            f"{url}: MicroPython answers, but the firmware does not run. It said: {junk.strip()[-200:]!r}. Next: "
-            "restart the device; if it comes back, flash the firmware again."
-        )
-    said = f"; it sent {junk[:60]!r}" if junk else ""
+def _no_answer(url: str, connection: Connection) -> errors.MesoError:
+    fallen = errors.not_running(url, connection.tail)
+    if fallen:
+        return fallen
+    said = f"; it sent {connection.tail[:60]!r}" if connection.tail and not connection.frames else ""
     return errors.DeviceNotFound(
         f"{url}: what is connected there does not answer as a mesoinjector{said}. Next: check that it is the "
         "right port."
