@@ -33,11 +33,11 @@ class Injector(Giving):
         self.journal = journal
         self._pump = Pump(link)
         self._under_way: Transaction | None = None
-        self._treatment = 0
         self._key = key
         self.hello = opening.open_session(self._pump, key)
         self.uid = self.hello.uid.hex()
         self._next_n = self.hello.next_n
+        self._treatment = self.hello.treatment
         self.interrupted: results.Result | None = None
         """What became of a dose whose call was ended by Ctrl-C."""
         self.resolved = self._resolve_all()
