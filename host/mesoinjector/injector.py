@@ -102,13 +102,35 @@ class Injector(Giving):
 
     # --- Treatments and doses --------------------------------------------------------------------------
 
-    def begin_treatment(self, plan: str = "") -> int:
-        """Start a new treatment: one patient, one session; totals begin at zero. Returns its number."""
-        number = self.journal.start_treatment(self.uid, plan)
+    def begin_treatment(self, plan: str = "", about: dict[str, Any] | None = None) -> int:
+        """Start a new treatment: one patient, one session; totals begin at zero. Returns its number.
+
+        `about` is kept with it in the journal: see `Journal.start_treatment`.
+        """
+        number = self.journal.start_treatment(self.uid, plan, about)
+        self._start_treatment(number)
+        return number
+
+    def resume_treatment(self, number: int, fresh: bool) -> None:
+        """Go on in a treatment of an earlier program, in which the device still is: its totals go on.
+
+        `fresh`: nothing was given in it, so that the device is told of it if it never was. Raises `PlanError` if it
+        is in another one.
+        """
+        there = self.status().treatment
+        if there != number and not fresh:
+            raise errors.PlanError(
+                f"the device is in treatment {there}, not in {number}: another program has begun one since. Nothing "
+                "was sent. Next: look at the patient, and begin a new treatment."
+            )
+        if there != number:
+            self._start_treatment(number)
+        self._treatment = number
+
+    def _start_treatment(self, number: int) -> None:
         self._pump.request(messages.SetDate(cartridges.day_of(self.link.today())))
         self._pump.request(messages.StartTreatment(number))
         self._treatment = number
-        return number
 
     def new_syringe(self) -> float:
         """Say that another syringe is mounted, a full one; prime it next. Returns what is in it, ml.
@@ -210,14 +232,14 @@ class Injector(Giving):
     def _now_us(self) -> int:
         return self.link.now_us()
 
-    def _give(self, request: Request, kind: str, zone: str) -> results.Result:
+    def _give(self, request: Request, kind: str, zone: str, point: int = 0) -> results.Result:
         self._refuse_while_unknown()
         status = self.status()
         if status.latches:
             raise errors.latched(status.latches, kind)
         if isinstance(request, messages.PrepareRun):
             cartridges.admit(self._ask, self.journal, self.uid)
-        dose = requests.intended(request, kind, self._treatment, zone)
+        dose = requests.intended(request, kind, self._treatment, zone, point)
         transaction = self._under_way = Transaction(self.journal, self.uid, dose)
         action = self._perform(transaction, transaction.begin(request, self.hello.boot_id))
         if not isinstance(action, Ended):

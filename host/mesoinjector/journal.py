@@ -92,10 +92,14 @@ class Journal:
 
     # --- Writing --------------------------------------------------------------------------------------
 
-    def start_treatment(self, device: str, plan: str) -> int:
-        """A treatment's number, 1 .. 65535: never that of the treatment before."""
-        row = self._append("treatment", device, None, {"plan": plan})
+    def start_treatment(self, device: str, plan: str, about: dict[str, Any] | None = None) -> int:
+        """A treatment's number, 1 .. 65535: never that of the treatment before. `about` is kept with it."""
+        row = self._append("treatment", device, None, {**(about or {}), "plan": plan})
         return row % 0xFFFF + 1
+
+    def note_skipped(self, device: str, treatment: int, points: list[int]) -> None:
+        """An operator leaves points of a treatment as they are."""
+        self._append("skipped", device, None, {"treatment": treatment, "points": points})
 
     def intend(self, device: str, dose: Intended) -> None:
         """Before the first byte of PREPARE."""
