@@ -102,9 +102,9 @@ class AsyncInjector:
         """As `Injector.wait`."""
         await self._ask(self.injector.wait, seconds)
 
-    async def begin_treatment(self, plan: str = "") -> int:
+    async def begin_treatment(self, plan: str = "", about: dict[str, Any] | None = None) -> int:
         """As `Injector.begin_treatment`."""
-        return await self._ask(self.injector.begin_treatment, plan)
+        return await self._ask(self.injector.begin_treatment, plan, about)
 
     async def new_syringe(self) -> float:
         """As `Injector.new_syringe`."""
