@@ -39,6 +39,7 @@ class Injector(Giving):
         self._key = key
         self.hello = opening.open_session(self._pump, key)
         self.uid = self.hello.uid.hex()
+        journal.hold(self.uid)
         self._next_n = self.hello.next_n
         self.interrupted: results.Result | None = None
         """What became of a dose whose call was ended by Ctrl-C."""
@@ -86,6 +87,7 @@ class Injector(Giving):
     def close(self) -> None:
         """Give the device up. Idempotent; moves nothing, ends nothing."""
         self.link.close()
+        self.journal.release(self.uid)
 
     @property
     def runtime(self) -> str:
@@ -346,6 +348,8 @@ class Injector(Giving):
             action = transaction.answered(answer, now_us, self._pump.connection.device_tick(now_us))
         if not isinstance(action, Ended):
             raise RuntimeError("a dose of before is asked for once")
+        if action.error:
+            raise action.error
         return action.result
 
     def _account_for_ledger(self) -> None:

@@ -82,6 +82,7 @@ class Treatment:
         self._stopped = threading.Event()
         self._points = tuple(_points(plan))
         self._primed = False
+        self._ended_by = "complete"
         self._done = 0
         self._total = plan.points if isinstance(plan, MeteredPlan) else plan.strokes
         self._keeper = Keeper(injector, plan)
@@ -147,19 +148,22 @@ class Treatment:
         """Execute the plan; whether everything was given as asked. Raises what `Injector` raises."""
         unlisten = self._injector.listen(self._take)
         try:
-            if self._past is not None:
-                fresh = not any(dose.moved for dose in self._past.doses)
-                self._injector.resume_treatment(self._past.number, fresh)
-            else:
-                about = sessions.about(self._session) if self._session else {}
-                self._injector.begin_treatment(self._plan.text, about)
+            number = self._begin()
             if isinstance(self._plan, MeteredPlan):
                 self._keeper.count_plant()
-                if self._past is None and not self._prime(self._plan):
-                    return False
-            return all(self._goes_on() and self._give(point) for point in self._points)
+            as_asked = self._is_primed() and all(self._goes_on() and self._give(point) for point in self._points)
         finally:
             unlisten()
+        self._injector.journal.end_treatment(self._injector.uid, number, as_asked, self._ended_by)
+        return as_asked
+
+    def _begin(self) -> int:
+        if self._past is not None:
+            fresh = not any(dose.moved for dose in self._past.doses)
+            self._injector.resume_treatment(self._past.number, fresh)
+            return self._past.number
+        about = sessions.about(self._session) if self._session else {}
+        return self._injector.begin_treatment(self._plan.text, about)
 
     # --- Points ---------------------------------------------------------------------------------------
 
@@ -169,7 +173,13 @@ class Treatment:
             self._tell("paused")
         while self._paused.is_set() and not self._stopped.is_set():
             self._injector.wait(PAUSE_LOOK_S)
+        if self._stopped.is_set():
+            self._ended_by = "stopped between points"
         return not self._stopped.is_set()
+
+    def _is_primed(self) -> bool:
+        """A new treatment is primed; one that goes on only if the device says that it must."""
+        return self._past is not None or not isinstance(self._plan, MeteredPlan) or self._prime(self._plan)
 
     def _prime(self, plan: MeteredPlan) -> bool:
         self._tell("prime: hold the handpiece away from the skin and press the trigger")
@@ -177,7 +187,7 @@ class Treatment:
         result = self._injector.prime(plan.prime_ml, plan.profile)
         self._under_way(result)
         self._primed = True
-        return _as_asked(result)
+        return self._is_as_asked(result)
 
     def _give(self, point: _Point) -> bool:
         self._tell(point.told)
@@ -196,7 +206,7 @@ class Treatment:
                     raise
                 return isinstance(self._plan, MeteredPlan) and self._prime(self._plan) and self._give(point)
         self._under_way(result)
-        return _as_asked(result)
+        return self._is_as_asked(result)
 
     def _metered(self, zone: MeteredZone, number: int) -> Result:
         injector, plan = self._injector, self._plan
@@ -226,6 +236,10 @@ class Treatment:
         self._keeper.add_run(self._plan, zone, result)
         self._done += zone.strokes
 
+    def _is_as_asked(self, result: Result) -> bool:
+        self._ended_by = result.reason
+        return isinstance(result, Delivered) and result.complete
+
     # --- Events ---------------------------------------------------------------------------------------
 
     def _take(self, event: Any) -> None:
@@ -249,7 +263,3 @@ def _points(plan: Plan) -> list[_Point]:
             told = f"{zone.name}, point {i + 1} of {zone.points}: set to the skin and press"
             found.append(_Point(len(found) + 1, zone, told))
     return found
-
-
-def _as_asked(result: Result) -> bool:
-    return isinstance(result, Delivered) and result.complete
