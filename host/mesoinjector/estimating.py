@@ -6,6 +6,7 @@ the reference handpiece's axes. What a hand takes between two points is a guess,
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from mesoinjector import planning
@@ -17,8 +18,10 @@ NEEDLE_S = 0.1
 """In and out, half a turn of the cam each; reference handpiece."""
 DEPTH_MM_PER_S = 20.0
 """Speed of the depth stop; reference handpiece."""
-SETTLE_TAUS, STROKE_TAUS, REST_TAUS = 4, 3, 1
-"""Time constants that the needle waits in skin after a dose (A-21), after a stroke, and the plunger after both."""
+SETTLE_TAUS, STROKE_TAUS = 4, 3
+"""Time constants that the needle waits in skin after a dose (A-21), and after a stroke."""
+LOOK_S = 0.02
+"""How often the device looks whether the plunger has come to rest, one time constant after the needle is out."""
 HAND_S = 5.0
 """From point to point: to move, set, press and let go; choice, nobody has measured it."""
 
@@ -29,8 +32,10 @@ class Estimate:
 
     points: int
     """How often the hand sets the handpiece, priming included."""
+    prime_s: float
+    """The device primes, at most: it ends when fluid is seen to flow."""
     flow_s: float
-    """The plunger moves; while priming at most this long."""
+    """The plunger moves."""
     settle_s: float
     """Pressure falls, and strokes wait for their rate."""
     strokes_s: float
@@ -47,7 +52,7 @@ class Estimate:
 
     @property
     def device_s(self) -> float:
-        """All that the device takes."""
+        """All that the device takes once it is primed."""
         return self.flow_s + self.settle_s + self.strokes_s + self.travel_s
 
 
@@ -60,6 +65,7 @@ def _fractional(plan: FractionalPlan) -> Estimate:
     runs = len(plan.zones)
     return Estimate(
         points=runs,
+        prime_s=0.0,
         flow_s=0.0,
         settle_s=0.0,
         strokes_s=plan.strokes * 60 / plan.rate_per_min,
@@ -77,15 +83,15 @@ def _metered(plan: MeteredPlan) -> Estimate:
     flow_nl_per_s = plan.flow_ul_per_s * 1e3 or profile[limits.PROFILE_FLOW_NL_PER_S - 1]
     prime_nl, volume_nl = round(plan.prime_ml * 1e6), plan.total_nl - round(plan.prime_ml * 1e6)
     tau_s = profile[limits.PROFILE_RESISTANCE_PA_S_PER_UL - 1] * profile[limits.PROFILE_COMPLIANCE_NL_PER_KPA - 1] / 1e6
-    settle_s = (SETTLE_TAUS + REST_TAUS) * tau_s
-    punctures, waits_s = plan.points, (plan.points + 1) * settle_s
+    settle_s = SETTLE_TAUS * tau_s + _rest_s(tau_s)
+    punctures, waits_s = plan.points, plan.points * settle_s
     if plan.stroke_ml:
         punctures, waits_s = _repeat(plan, flow_nl_per_s, tau_s)
-        waits_s += settle_s  # of the prime
     drawn_s = plan.retract * sum(zone.points * zone.depth_mm / 2 for zone in plan.zones) / DEPTH_MM_PER_S
     return Estimate(
         points=plan.points + 1,
-        flow_s=volume_nl / flow_nl_per_s + prime_nl / profile[limits.PROFILE_FLOW_NL_PER_S - 1],
+        prime_s=prime_nl / profile[limits.PROFILE_FLOW_NL_PER_S - 1] + settle_s,
+        flow_s=volume_nl / flow_nl_per_s,
         settle_s=waits_s,
         strokes_s=0.0,
         travel_s=punctures * NEEDLE_S + _depth_s(plan.zones) + drawn_s,
@@ -105,8 +111,12 @@ def _repeat(plan: MeteredPlan, flow_nl_per_s: float, tau_s: float) -> tuple[int,
         least_s = STROKE_TAUS * tau_s
         period_s = 60 / plan.rate_per_min - NEEDLE_S - volume_nl / strokes / flow_nl_per_s
         punctures += strokes * zone.points
-        waits_s += zone.points * ((strokes - 1) * max(period_s, least_s) + least_s + REST_TAUS * tau_s)
+        waits_s += zone.points * ((strokes - 1) * max(period_s, least_s) + least_s + _rest_s(tau_s))
     return punctures, waits_s
+
+
+def _rest_s(tau_s: float) -> float:
+    return math.ceil(tau_s / LOOK_S) * LOOK_S
 
 
 def _depth_s(zones: tuple[MeteredZone, ...] | tuple[FractionalZone, ...]) -> float:

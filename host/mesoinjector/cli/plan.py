@@ -64,14 +64,14 @@ def estimate(file: File, as_json: AsJson = False) -> None:
         print(json.dumps({name: round(value, 3) for name, value in facts.items()}))
         return
     rows = {
-        "device": f"{found.device_s:.0f} s",
+        "priming, at most": f"{found.prime_s:.1f} s, {found.prime_nl / 1e6:g} ml",
+        "device": f"{found.device_s:.1f} s",
         "  flow": f"{found.flow_s:.1f} s",
         "  pressure, pauses": f"{found.settle_s:.1f} s",
         "  punctures": f"{found.strokes_s:.1f} s",
         "  needle, depth stop": f"{found.travel_s:.1f} s",
         "hand, a guess": f"{found.hand_s:.0f} s, {estimating.HAND_S:g} s each of {found.points} times",
         "into skin": f"{found.volume_nl / 1e6:g} ml",
-        "priming, at most": f"{found.prime_nl / 1e6:g} ml",
         "punctures": f"{found.strokes:,}",
     }
     for name, said in rows.items():
