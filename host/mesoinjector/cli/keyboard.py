@@ -15,7 +15,7 @@ LOOK_S = 0.1
 @contextlib.contextmanager
 def keys(actions: Mapping[str, Callable[[], None]], fd: int | None = None) -> Iterator[bool]:
     """Call what a key stands for, in a thread of its own; whether there is a terminal to press keys at."""
-    fd = sys.stdin.fileno() if fd is None and sys.stdin is not None and not sys.stdin.closed else fd
+    fd = _stdin() if fd is None else fd
     if os.name != "posix" or fd is None or not os.isatty(fd):
         yield False
         return
@@ -33,6 +33,12 @@ def keys(actions: Mapping[str, Callable[[], None]], fd: int | None = None) -> It
         ended.set()
         thread.join()
         termios.tcsetattr(fd, termios.TCSADRAIN, before)
+
+
+def _stdin() -> int | None:
+    with contextlib.suppress(AttributeError, OSError, ValueError):  # none, closed, or no file
+        return sys.stdin.fileno()
+    return None
 
 
 def _listen(fd: int, actions: Mapping[str, Callable[[], None]], ended: threading.Event) -> None:

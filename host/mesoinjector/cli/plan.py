@@ -48,7 +48,7 @@ def check(
         if book:
             book.close()
     for warning in warnings:
-        screen.print(f"Warning: {warning}")
+        screen.print(f"Warning: {warning}", soft_wrap=True)
     amount = f"{plan.strokes:,} punctures" if isinstance(plan, FractionalPlan) else f"{plan.points} points"
     facts = {"file": str(file), "plan": plan.name, "session": session is not None, "warnings": warnings}
     print(json.dumps(facts) if as_json else f"{file}: {plan.name}: {amount}, allowed")

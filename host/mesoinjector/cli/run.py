@@ -79,7 +79,7 @@ def run(
             else:
                 treatment = Treatment.left(injector, on_progress, skip or [])
             for warning in treatment.warnings:
-                screen.print(f"Warning: {warning}")
+                screen.print(f"Warning: {warning}", soft_wrap=True)
             as_asked = _execute(treatment, shown_bar, report)
     _tell(treatment, as_asked, report, as_json)
 
