@@ -3,6 +3,7 @@
 MesoError
 +-- LinkError
 |   +-- DeviceNotFound        no such port, or nothing on it that answers as a mesoinjector
+|   +-- InsufficientSelector  several devices may be meant
 |   +-- PortBusy              another program holds the port
 |   +-- PermissionDenied      the port may not be opened by this user
 |   +-- LinkLost              the line broke
@@ -40,6 +41,10 @@ class LinkError(MesoError):
 
 class DeviceNotFound(LinkError):
     """No such port, or nothing on it that answers as a mesoinjector."""
+
+
+class InsufficientSelector(LinkError):
+    """Several devices may be meant."""
 
 
 class PortBusy(LinkError):

@@ -1,11 +1,11 @@
 """Lines to a device, each with its own clock: serial port, TCP, the simulator in virtual time, or a recording.
 
-`open_link` takes `/dev/ttyACM0` (or any port name), `socket://host:port`, `sim://` (firmware on CPython, in
-process), `sim://micropython` and `sim://wasm` (the whole device in a MicroPython process, of 64 and of 32 bits). Each
-`sim://` is a new device with a seed of its own; `sim://?seed=7` is always the same one, with `mounted=nothing` it has
-neither syringe nor cartridge, and with `line=pty` its bytes pass through a serial port. `replay:FILE` plays the
-device's side of a recording, `uf2:FILE` boots an image on an emulated RP2040. The simulator is imported only when one
-of its addresses is opened.
+`open_link` takes `/dev/ttyACM0` (or any port name), `usb:` (the only device there, see `finding`), `socket://host:port`,
+`sim://` (firmware on CPython, in process), `sim://micropython` and `sim://wasm` (the whole device in a MicroPython
+process, of 64 and of 32 bits). Each `sim://` is a new device with a seed of its own; `sim://?seed=7` is always the same
+one, with `mounted=nothing` it has neither syringe nor cartridge, and with `line=pty` its bytes pass through a serial
+port. `replay:FILE` plays the device's side of a recording, `uf2:FILE` boots an image on an emulated RP2040. The
+simulator is imported only when one of its addresses is opened.
 """
 
 from __future__ import annotations
@@ -196,6 +196,10 @@ def open_link(url: str) -> Link:
         from mesoinjector.simulated import simulated_link
 
         return simulated_link(url)
+    if url.startswith("usb:"):
+        from mesoinjector.finding import UsbLink
+
+        return UsbLink(url)
     return SerialLink(url)
 
 
