@@ -5,12 +5,13 @@ What Linux tells of itself lies under `root`. Elsewhere those questions have no 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
@@ -35,7 +36,27 @@ class Machine:
 
     root: Path = Path("/")
     ports: Callable[[], Iterable[ListPortInfo]] = list_ports.comports
+    """The serial ports there are."""
     is_linux: bool = sys.platform == "linux"
+    usb: Any = None
+    """pyusb's backend; None: libusb."""
+
+    def owner(self, port: str) -> str:
+        """Whose a port is, and what they may: `root:dialout, mode 660`."""
+        if sys.platform == "win32":
+            return "another user's"
+        import grp
+        import pwd
+
+        try:
+            status = Path(port).stat()
+        except OSError:
+            return "gone by now"
+        user, group = str(status.st_uid), str(status.st_gid)
+        with contextlib.suppress(KeyError):  # a number without a name
+            user = pwd.getpwuid(status.st_uid).pw_name
+            group = grp.getgrgid(status.st_gid).gr_name
+        return f"{user}:{group}, mode {status.st_mode & 0o777:o}"
 
     def holders(self, port: str) -> list[Holder] | None:
         """Who has a port open, as far as this user may know: other users' programs are not shown."""

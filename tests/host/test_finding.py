@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
 import sys
-import threading
-import tty
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,42 +16,7 @@ from mesoinjector.finding import UsbLink, Wanted
 from mesoinjector.journal import Journal
 from mesoinjector.machine import Machine
 from mesosim.runtime import Paced
-
-PROMPT = b"MicroPython v1.28.0 on 2026-01-01; Raspberry Pi Pico\r\n>>> "
-
-
-def listed(port: str, serial: str | None, vid: int | None = 0x2E8A, pid: int | None = 0x0005) -> ListPortInfo:
-    """A port as pyserial lists it."""
-    info = ListPortInfo(port)
-    info.vid, info.pid, info.serial_number, info.product = vid, pid, serial, "Board in FS mode"
-    return info
-
-
-class Answering:
-    """A pty on which each write is answered with the same bytes."""
-
-    def __init__(self, said: bytes) -> None:
-        self._master, self._slave = os.openpty()
-        tty.setraw(self._slave)
-        self.path = os.ttyname(self._slave)
-        self.heard = b""
-        self._said = said
-        self._thread = threading.Thread(target=self._answer)
-        self._thread.start()
-
-    def _answer(self) -> None:
-        with contextlib.suppress(OSError):
-            while data := os.read(self._master, 4096):
-                if data == b"END":
-                    return
-                self.heard += data
-                os.write(self._master, self._said)
-
-    def close(self) -> None:
-        os.write(self._slave, b"END")
-        self._thread.join()
-        os.close(self._slave)
-        os.close(self._master)
+from tests.host.ports import PROMPT, Answering, listed
 
 
 @pytest.fixture
@@ -66,7 +28,7 @@ def device() -> Iterator[Callable[[int], Paced]]:
 
 @pytest.fixture
 def prompt() -> Iterator[Answering]:
-    with contextlib.closing(Answering(PROMPT)) as board:
+    with contextlib.closing(Answering(lambda data: PROMPT)) as board:
         yield board
 
 

@@ -9,9 +9,10 @@ import pytest
 
 from mesoinjector import Delivered, Injector, VersionMismatch, probing
 from mesoinjector.links import VIRTUAL_DAY
-from mesoprotocol import frame, limits, messages, packing, stream, typed, wire
+from mesoprotocol import limits
 from mesosim.lab.link import Killed, MortalLink
 from tests.bench_of_one import Bench, after_flow
+from tests.host.ports import reply
 
 UID = "4d53494d01000000"
 
@@ -154,14 +155,6 @@ def test_what_is_sent_spares_another_micropython_board() -> None:
     for seed in range(50):
         _, question = probing.write_question(Peer(lambda data: b"", seed))
         assert not {3, 4, 5}.intersection(question)
-
-
-def reply(question: bytes, told: messages.HelloReply) -> bytes:
-    """HELLO's answer to a question."""
-    asked = stream.Decoder().feed(question)[0].message
-    fields = typed.REPLY_HEAD + messages.REPLIES[wire.HELLO][1]
-    payload = packing.Layout(fields).pack(told._replace(status=wire.S_VERSION, nonce=asked.nonce))
-    return packing.encode(frame.REPLY, wire.HELLO, 0, 0, payload)
 
 
 def test_opening_says_the_same(here: Bench) -> None:
