@@ -38,7 +38,12 @@ devices.register(app)
 
 Device = Annotated[
     str,
-    typer.Option(help="/dev/ttyACM0, socket://host:port, sim://, sim://micropython or replay:FILE"),
+    typer.Option(
+        default_factory=lambda: "usb:",
+        show_default="the only one found by USB",
+        help="usb:serial=NUMBER or usb:uid=ID as `devices` shows them, /dev/ttyACM0, socket://host:port, sim://, "
+        "sim://micropython or replay:FILE",
+    ),
 ]
 JournalPath = Annotated[
     Path | None,
