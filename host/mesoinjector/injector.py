@@ -53,7 +53,8 @@ class Injector(Giving):
         key: Key | Path | str | None = None,
         record: Path | str | None = None,
     ) -> Self:
-        """Open the device at `url`: `/dev/ttyACM0`, `socket://host:port`, `sim://`, `sim://micropython`, `replay:FILE`.
+        """Open the device at `url`: `usb:` (the only one there, see `finding`), `/dev/ttyACM0`, `sim://` and what else
+        `links.open_link` takes.
 
         Without a journal of its own choosing, a real device gets this user's, a simulated one and a replay none
         that lasts. A device that has keys wants one to give doses, or the path of its file; without, this session

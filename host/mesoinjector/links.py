@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import serial
 
 from mesoinjector import errors
+from mesoinjector.machine import Machine
 
 if TYPE_CHECKING:
     pass
@@ -220,7 +221,9 @@ def _cannot_open(url: str, error: Exception) -> errors.LinkError:
             "in again."
         )
     if number in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in text or "busy" in text:
-        return errors.PortBusy(f"{url} is held by another program. Next: close it, then try again.")
+        holders = Machine().holders(url)
+        who = f": {', '.join(map(str, holders))}" if holders else ""
+        return errors.PortBusy(f"{url} is held by another program{who}. Next: close it, then try again.")
     if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.ECONNREFUSED) or "could not open" in text.lower():
         return errors.DeviceNotFound(
             f"{url}: there is nothing there ({text}). Next: plug the device in and check the port's name."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -111,7 +112,7 @@ def test_one_that_is_held_might_be_meant(device: Callable[[int], Paced], tmp_pat
     holder = UsbLink("usb:serial=A1", there)
     with pytest.raises(InsufficientSelector):
         UsbLink("usb:", there)
-    with pytest.raises(PortBusy):
+    with pytest.raises(PortBusy, match=rf"{one.path} is held by another program: .*\(pid {os.getpid()}\)"):
         UsbLink("usb:serial=A1", there)
     with contextlib.closing(UsbLink("usb:serial=A2", there)) as link:
         assert link.url == two.path
