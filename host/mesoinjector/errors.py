@@ -160,6 +160,17 @@ def refusal(status: int, request: str) -> MesoError:
     return Refused(status, request)
 
 
+def not_running(url: str, tail: str) -> FirmwareNotRunning | None:
+    """The exception for what a line ends with if that is MicroPython's own: a traceback, a banner, a prompt."""
+    if not any(sign in tail for sign in ("Traceback", ">>>", "MicroPython")):
+        return None
+    return FirmwareNotRunning(
+        f"{url}: MicroPython answers, but the firmware does not run. It said: {tail.strip()[-200:]!r}. Next: "
+        "restart the device; if it comes back, flash the firmware again. Doses that were under way are asked for by "
+        "their ids."
+    )
+
+
 def latched(latches: int, request: str) -> MesoError:
     """The exception for what latches forbid: some have a reason of their own."""
     for latch, status in _OF_THEIR_OWN:

@@ -33,11 +33,11 @@ class Injector(Giving):
         self.journal = journal
         self._pump = Pump(link)
         self._under_way: Transaction | None = None
-        self._treatment = 0
         self._key = key
         self.hello = opening.open_session(self._pump, key)
         self.uid = self.hello.uid.hex()
         self._next_n = self.hello.next_n
+        self._treatment = self.hello.treatment
         self.interrupted: results.Result | None = None
         """What became of a dose whose call was ended by Ctrl-C."""
         self.resolved = self._resolve_all()
@@ -85,8 +85,7 @@ class Injector(Giving):
 
     def close(self) -> None:
         """Give the device up. Idempotent; moves nothing, ends nothing."""
-        self._pump.leave()
-        self.link.close()
+        self._pump.close()
 
     def reconnect(self, within_s: float = 60.0) -> list[results.Result]:
         """Open the line anew after it broke, as soon as the same device is there; tried for so many seconds.

@@ -16,6 +16,7 @@ import io
 import os
 import secrets
 import select
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -92,6 +93,7 @@ class SerialLink:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._writing = threading.Lock()
         self._open()
 
     def _open(self) -> None:
@@ -124,11 +126,12 @@ class SerialLink:
     def write(self, data: bytes) -> None:
         """See `Link`."""
         try:
-            if self._has_fd:
-                with contextlib.suppress(BlockingIOError):
-                    data = data[os.write(self._port.fileno(), data) :]
-            if data:
-                self._port.write(data)
+            with self._writing:  # no frame within another thread's
+                if self._has_fd:
+                    with contextlib.suppress(BlockingIOError):
+                        data = data[os.write(self._port.fileno(), data) :]
+                if data:
+                    self._port.write(data)
         except GONE as error:
             raise lost(self.url, error) from None
 
@@ -179,7 +182,7 @@ class SerialLink:
 
     def close(self) -> None:
         """See `Link`."""
-        with contextlib.suppress(OSError):  # the device may be gone; then there is nothing left to close
+        with self._writing, contextlib.suppress(OSError):  # the device may be gone; then there is nothing left to close
             self._port.close()
 
 

@@ -99,14 +99,14 @@ def _greet(pump: Pump) -> messages.HelloReply:
         try:
             pump.until(link.now_us() + AGAIN_US, lambda: connection.hello is not None)
         except errors.LinkLost:
-            if connection.junk.startswith("busy:"):
+            if connection.tail.startswith("busy:"):
                 raise errors.PortBusy(
-                    f"{link.url} says: {connection.junk.splitlines()[0]}. Next: close that one."
+                    f"{link.url} says: {connection.tail.splitlines()[0]}. Next: close that one."
                 ) from None
             raise
         waited = link.now_us() - start
         if waited > (BUSY_US if connection.frames else SILENT_US) and connection.hello is None:
-            raise no_answer(link.url, connection.junk)
+            raise no_answer(link.url, connection.tail, connection.frames > 0)
     hello: messages.HelloReply = connection.hello
     wrong = mismatch(link.url, hello)
     if wrong is not None:
@@ -131,14 +131,12 @@ def mismatch(url: str, hello: messages.HelloReply) -> errors.VersionMismatch | N
     return None
 
 
-def no_answer(url: str, junk: str) -> errors.MesoError:
-    """The error for silence, and for what else was heard."""
-    if "Traceback" in junk or ">>>" in junk or "MicroPython" in junk:
-        return errors.FirmwareNotRunning(
-            f"{url}: MicroPython answers, but the firmware does not run. It said: {junk.strip()[-200:]!r}. Next: "
-            "restart the device; if it comes back, flash the firmware again."
-        )
-    said = f"; it sent {junk[:60]!r}" if junk else ""
+def no_answer(url: str, tail: str, has_frames: bool = False) -> errors.MesoError:
+    """The error for silence, and for what else came, if none of it was a frame."""
+    fallen = errors.not_running(url, tail)
+    if fallen:
+        return fallen
+    said = f"; it sent {tail[:60]!r}" if tail and not has_frames else ""
     return errors.DeviceNotFound(
         f"{url}: what is connected there does not answer as a mesoinjector{said}. Next: check that it is the "
         "right port."

@@ -98,6 +98,7 @@ class Pump:
         self._telling = threading.RLock()
         self._attendant: threading.Thread | None = None
         self._is_over = False
+        self._is_closed = False
 
     def attend(self) -> None:
         """From here on a thread waits when nobody else does, until `leave`, or the line breaks."""
@@ -106,10 +107,17 @@ class Pump:
         self._attendant.start()
 
     def leave(self) -> None:
-        """End that thread; the link is closed behind it. Idempotent."""
+        """End that thread. Idempotent."""
         self._is_over = True
         if self._attendant is not None and self._attendant is not threading.current_thread():
             self._attendant.join()
+
+    def close(self) -> None:
+        """Close the link, while nobody reads from it; who still waits gets a `LinkLost`. Idempotent."""
+        self.leave()
+        self._is_closed = True
+        with self._step:
+            self.link.close()
 
     def turn(self) -> bool:
         """One turn of that thread; whether there is another."""
@@ -161,6 +169,8 @@ class Pump:
         while True:
             with step:
                 while True:
+                    if self._is_closed:
+                        raise errors.LinkLost(f"{link.url} was closed by this program. Next: open it again.")
                     now_us = link.now_us()
                     done = ready()
                     if done or now_us >= deadline_us:
@@ -213,8 +223,11 @@ class Pump:
                     if answer.status:
                         raise errors.refusal(answer.status, name)
                     return answer
+        fallen = errors.not_running(self.link.url, self.connection.tail)
         raise errors.ReplyTimeout(
-            f"{self.link.url}: no answer to {name} after {TRIES} tries. Next: check the cable and the handpiece, "
+            str(fallen)
+            if fallen
+            else f"{self.link.url}: no answer to {name} after {TRIES} tries. Next: check the cable and the handpiece, "
             "then open the device again: doses that were under way are asked for by their ids."
         )
 

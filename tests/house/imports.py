@@ -130,7 +130,7 @@ def host_imports(root: Path) -> list[str]:
     found = []
     for file in rooms.package_files(root, "mesoinjector"):
         name = rooms.module_name(root, file)
-        door = name == "mesoinjector.links" or name.startswith("mesoinjector.cli")
+        door = name == "mesoinjector.simulated" or name.startswith("mesoinjector.cli")
         for i in imports(root, file):
             where = f"{file.relative_to(root)}:{i.line}:"
             top = i.module.split(".")[0]

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mesoinjector import capture, errors, links, listing, plans, shown, simulated
 from mesoinjector import demo as demonstration
-from mesoinjector.cli import devices, motion, scenarios, service, sim
+from mesoinjector.cli import devices, giving, motion, scenarios, service, sim
 from mesoinjector.cli.screen import screen
 from mesoinjector.injector import Injector
 from mesoinjector.journal import Journal
@@ -33,6 +33,7 @@ BAD_INPUT, DEVICE, ENDED_EARLY, UNKNOWN, INTERRUPTED = 2, 3, 4, 5, 130
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Drive a mesoinjector, or a simulated one.")
 app.add_typer(scenarios.app, name="sim")
 service.register(app)
+giving.register(app)
 motion.register(app)
 devices.register(app)
 
