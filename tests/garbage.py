@@ -12,7 +12,7 @@ from types import FunctionType, ModuleType
 from typing import NamedTuple
 
 from mesofirmware import link
-from mesoinjector.connection import JUNK_KEPT, Connection
+from mesoinjector.connection import TAIL_KEPT, Connection
 from mesoprotocol import codec, frame, messages, typed, wire
 from tests.house.rooms import ROOT
 
@@ -114,7 +114,7 @@ class Host:
         """Take received bytes, and look at what a client looks at."""
         self._connection.receive(data, 0)
         self._connection.events.clear()
-        assert len(self._connection.junk) <= JUNK_KEPT
+        assert len(self._connection.tail) <= TAIL_KEPT
 
     @property
     def frames(self) -> int:

@@ -75,6 +75,10 @@ class AsyncInjector:
         self._calls.shutdown(wait=False)
         self._stops.shutdown(wait=False)
 
+    async def reconnect(self, within_s: float = 60.0) -> list[results.Result]:
+        """As `Injector.reconnect`."""
+        return await self._ask(self.injector.reconnect, within_s)
+
     @property
     def uid(self) -> str:
         """As `Injector.uid`."""

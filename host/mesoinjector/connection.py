@@ -15,10 +15,11 @@ from mesoinjector.errors import SessionLost
 from mesoinjector.keys import Key
 from mesoprotocol import codec, frame, messages, packing, stream, typed, wire
 
-JUNK_KEPT = 400
-"""Bytes outside frames that are kept to tell a MicroPython prompt from silence."""
+TAIL_KEPT = 400
+"""Bytes that are kept to tell a MicroPython prompt from silence."""
 EVENTS_KEPT = 4096
 """Events that wait for a listener; beyond that the oldest is dropped and counted."""
+OUTCOMES_KEPT = 16
 MISSING_KEPT = 64
 """Numbers of events that did not come and are still to be asked for; beyond that they are counted as lost."""
 LAST_SEQ = 0xC000
@@ -61,11 +62,13 @@ class Connection:
         self._tick_at = 0
         self.clock = DeviceClock()
         self._answers: dict[int, Any] = {}
-        self._junk = b""
+        self._tail = b""
         self.session = 0
         self.hello: messages.HelloReply | None = None
         self.stop_answer: messages.StopReply | None = None
         self.events: deque[Any] = deque(maxlen=EVENTS_KEPT)
+        self.outcomes: dict[bytes, messages.OutcomeEvent] = {}
+        """How doses have ended, by their ids, whether or not a listener was told yet."""
         self.events_dropped = 0
         self.missing: deque[int] = deque()
         self.events_lost = 0
@@ -154,7 +157,7 @@ class Connection:
     def receive(self, data: bytes, now_us: int) -> None:
         """Take received bytes. Garbage is counted and never raises."""
         decoder = self._decoder
-        bad, unread = decoder.bad, decoder.unknown + decoder.malformed
+        unread = decoder.unknown + decoder.malformed
         for received in decoder.feed(data):
             if received.kind == frame.REQUEST:
                 self.dropped += 1  # the line echoes
@@ -162,8 +165,7 @@ class Connection:
             self.frames += 1
             self._take(received, now_us)
         self.dropped += decoder.unknown + decoder.malformed - unread
-        if decoder.bad != bad or not self.frames:
-            self._junk = (self._junk + data)[-JUNK_KEPT:]
+        self._tail = (self._tail + data)[-TAIL_KEPT:]
 
     def answer(self, seq: int) -> Any:
         """The answer to request `seq`, once; None if it has not come."""
@@ -175,9 +177,9 @@ class Connection:
         return Losses(self._decoder.bad, self.dropped, self.events_dropped, self.events_lost)
 
     @property
-    def junk(self) -> str:
-        """What came outside frames, as text: a traceback or a prompt shows here."""
-        return self._junk.decode("utf-8", "replace")
+    def tail(self) -> str:
+        """The last that was received, as text: a traceback or a prompt shows here."""
+        return self._tail.decode("utf-8", "replace")
 
     def _take(self, received: typed.Frame, now_us: int) -> None:
         message = received.message
@@ -216,6 +218,10 @@ class Connection:
 
     def add_event(self, message: Any) -> None:
         """Put an event where listeners get it."""
+        if isinstance(message, messages.OutcomeEvent):
+            self.outcomes[message.dose_id] = message
+            if len(self.outcomes) > OUTCOMES_KEPT:
+                del self.outcomes[next(iter(self.outcomes))]
         if len(self.events) == EVENTS_KEPT:
             self.events_dropped += 1
         self.events.append(message)

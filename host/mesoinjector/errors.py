@@ -3,6 +3,7 @@
 MesoError
 +-- LinkError
 |   +-- DeviceNotFound        no such port, or nothing on it that answers as a mesoinjector
+|   +-- InsufficientSelector  several devices may be meant
 |   +-- PortBusy              another program holds the port
 |   +-- PermissionDenied      the port may not be opened by this user
 |   +-- LinkLost              the line broke
@@ -47,6 +48,10 @@ class LinkError(MesoError):
 
 class DeviceNotFound(LinkError):
     """No such port, or nothing on it that answers as a mesoinjector."""
+
+
+class InsufficientSelector(LinkError):
+    """Several devices may be meant."""
 
 
 class PortBusy(LinkError):
@@ -180,6 +185,17 @@ def refusal(status: int, request: str) -> MesoError:
     if family in ("actuator", "storage"):
         return Fault(status, request)
     return Refused(status, request)
+
+
+def not_running(url: str, tail: str) -> FirmwareNotRunning | None:
+    """The exception for what a line ends with if that is MicroPython's own: a traceback, a banner, a prompt."""
+    if not any(sign in tail for sign in ("Traceback", ">>>", "MicroPython")):
+        return None
+    return FirmwareNotRunning(
+        f"{url}: MicroPython answers, but the firmware does not run. It said: {tail.strip()[-200:]!r}. Next: "
+        "restart the device; if it comes back, flash the firmware again. Doses that were under way are asked for by "
+        "their ids."
+    )
 
 
 def latched(latches: int, request: str) -> MesoError:

@@ -32,20 +32,19 @@ class Injector(Giving):
         self.link = link
         self.journal = journal
         self._pump = Pump(link)
-        self._outcomes: dict[bytes, messages.OutcomeEvent] = {}
         self._under_way: Transaction | None = None
-        self._treatment = 0
-        self._pump.listen(self._take_event)
         self._key = key
         self.hello = opening.open_session(self._pump, key)
         self.uid = self.hello.uid.hex()
         journal.hold(self.uid)
         self._next_n = self.hello.next_n
+        self._treatment = self.hello.treatment
         self.interrupted: results.Result | None = None
         """What became of a dose whose call was ended by Ctrl-C."""
         self.resolved = self._resolve_all()
         """Doses of before that were open, and what has become of them."""
         self._account_for_ledger()
+        self._attend()
 
     @classmethod
     def open(
@@ -55,7 +54,8 @@ class Injector(Giving):
         key: Key | Path | str | None = None,
         record: Path | str | None = None,
     ) -> Self:
-        """Open the device at `url`: `/dev/ttyACM0`, `socket://host:port`, `sim://`, `sim://micropython`, `replay:FILE`.
+        """Open the device at `url`: `usb:` (the only one there, see `finding`), `/dev/ttyACM0`, `sim://` and what else
+        `links.open_link` takes.
 
         Without a journal of its own choosing, a real device gets this user's, a simulated one and a replay none
         that lasts. A device that has keys wants one to give doses, or the path of its file; without, this session
@@ -86,8 +86,36 @@ class Injector(Giving):
 
     def close(self) -> None:
         """Give the device up. Idempotent; moves nothing, ends nothing."""
-        self.link.close()
+        self._pump.close()
         self.journal.release(self.uid)
+
+    def reconnect(self, within_s: float = 60.0) -> list[results.Result]:
+        """Open the line anew after it broke, as soon as the same device is there; tried for so many seconds.
+
+        A new session in the same treatment: what was under way has ended on the device and is asked for by its id; the
+        results come back, and stand in `resolved`. Nothing goes on by itself, nothing moves. Raises what `open` does,
+        and `DeviceNotFound` if another device answers.
+        """
+        self._pump.leave()
+        self.link.reopen(self.link.now_us() + round(within_s * 1e6))
+        hello = opening.open_session(self._pump, self._key)
+        if hello.uid != self.hello.uid:
+            self.link.close()
+            raise errors.DeviceNotFound(
+                f"{self.link.url}: there is another device now, {hello.uid.hex()}, not {self.uid}. Next: plug that one "
+                "in, or open this one by itself."
+            )
+        self.hello = hello
+        self._next_n = hello.next_n
+        self.resolved = self._resolve_all()
+        self._account_for_ledger()
+        self._attend()
+        return self.resolved
+
+    def _attend(self) -> None:
+        """On a port events are told between calls too; a recording is of one thread, so that it can be replayed."""
+        if not self.link.virtual and not isinstance(self.link, RecordingLink):
+            self._pump.attend()
 
     @property
     def runtime(self) -> str:
@@ -95,7 +123,11 @@ class Injector(Giving):
         return self.hello.implementation
 
     def listen(self, listener: Callable[[Any], None]) -> Callable[[], None]:
-        """Call `listener` with every event and telemetry sample, in the thread that waits. Returns what ends it."""
+        """Call `listener` with every event and telemetry sample, one at a time, in whichever thread waits.
+
+        That may be a thread of the driver's own, which also tells a `LineLost`. What a listener raises is logged and
+        ends nothing. Returns what ends it.
+        """
         return self._pump.listen(listener)
 
     def wait(self, seconds: float) -> None:
@@ -287,8 +319,9 @@ class Injector(Giving):
     def _listen(self, transaction: Transaction, until_us: int) -> Action:
         """Wait for the event that ends a dose."""
         dose_id = bytes.fromhex(transaction.dose.dose_id)
-        self._pump.until(until_us, lambda: dose_id in self._outcomes or transaction.hurried)
-        outcome = self._outcomes.pop(dose_id, None)
+        outcomes = self._pump.connection.outcomes
+        self._pump.until(until_us, lambda: dose_id in outcomes or transaction.hurried)
+        outcome = outcomes.pop(dose_id, None)
         if outcome is None:
             return transaction.due(self.link.now_us())
         return transaction.heard(outcome, self.link.now_us())
@@ -365,9 +398,3 @@ class Injector(Giving):
                 f"{self.link.url}: the device's ledger stands at {self._next_n}, but this journal knows number "
                 f"{self.journal.last_n(self.uid)}. Its memory was replaced or lost. Next: do not use it; service."
             )
-
-    def _take_event(self, event: Any) -> None:
-        if isinstance(event, messages.OutcomeEvent):
-            self._outcomes[event.dose_id] = event
-            while len(self._outcomes) > 16:
-                self._outcomes.pop(next(iter(self._outcomes)))

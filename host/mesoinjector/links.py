@@ -1,11 +1,11 @@
 """Lines to a device, each with its own clock: serial port, TCP, the simulator in virtual time, or a recording.
 
-`open_link` takes `/dev/ttyACM0` (or any port name), `socket://host:port`, `sim://` (firmware on CPython, in
-process), `sim://micropython` and `sim://wasm` (the whole device in a MicroPython process, of 64 and of 32 bits). Each
-`sim://` is a new device with a seed of its own; `sim://?seed=7` is always the same one, with `mounted=nothing` it has
-neither syringe nor cartridge, and with `line=pty` its bytes pass through a serial port. `replay:FILE` plays the
-device's side of a recording, `uf2:FILE` boots an image on an emulated RP2040. The simulator is imported only when one
-of its addresses is opened.
+`open_link` takes `/dev/ttyACM0` (or any port name), `usb:` (the only device there, see `finding`), `socket://host:port`,
+`sim://` (firmware on CPython, in process), `sim://micropython` and `sim://wasm` (the whole device in a MicroPython
+process, of 64 and of 32 bits). Each `sim://` is a new device with a seed of its own; `sim://?seed=7` is always the same
+one, with `mounted=nothing` it has neither syringe nor cartridge, and with `line=pty` its bytes pass through a serial
+port. `replay:FILE` plays the device's side of a recording, `uf2:FILE` boots an image on an emulated RP2040. The
+simulator is imported only when one of its addresses is opened.
 """
 
 from __future__ import annotations
@@ -16,25 +16,26 @@ import io
 import os
 import secrets
 import select
+import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import parse_qs, urlsplit
 
 import serial
 
 from mesoinjector import errors
-from mesoinjector.waiting import waiting
+from mesoinjector.machine import Machine
 
 if TYPE_CHECKING:
-    from mesosim.emulator import Emulator
-    from mesosim.runtime import Device, Paced, Terminal
+    pass
 
 WRITE_TIMEOUT_S = 1.0
 READ_SLICE_S = 0.05
 """Longest wait inside one read call of a port: a STOP from another thread waits no longer."""
 READ_SIZE = 4096
+SHORTEST_PAUSE_US, LONGEST_PAUSE_US = 200_000, 5_000_000
 VIRTUAL_DAY = date(2026, 1, 1)
 """The date in virtual time."""
 GONE = (OSError, ValueError, TypeError, AttributeError)
@@ -66,8 +67,19 @@ class Link(Protocol):
     def control(self, name: str, value: Any = 0) -> Any:
         """Ask or change the simulated world; None on a real device."""
 
+    def reopen(self, deadline_us: int) -> None:
+        """Open the line anew, once the device is there: tries it after growing pauses, until the deadline."""
+
     def close(self) -> None:
         """Give the line up. Idempotent."""
+
+
+def pauses() -> Iterator[int]:
+    """Microseconds between two tries to reach a device that has gone: 0.2 s, doubled each time up to 5 s."""
+    pause_us = SHORTEST_PAUSE_US
+    while True:
+        yield pause_us
+        pause_us = min(2 * pause_us, LONGEST_PAUSE_US)
 
 
 class SerialLink:
@@ -81,6 +93,11 @@ class SerialLink:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self._writing = threading.Lock()
+        self._open()
+
+    def _open(self) -> None:
+        url = self.url
         try:
             self._port = serial.serial_for_url(url, do_not_open=True)
             if not url.startswith("socket://"):
@@ -109,13 +126,14 @@ class SerialLink:
     def write(self, data: bytes) -> None:
         """See `Link`."""
         try:
-            if self._has_fd:
-                with contextlib.suppress(BlockingIOError):
-                    data = data[os.write(self._port.fileno(), data) :]
-            if data:
-                self._port.write(data)
+            with self._writing:  # no frame within another thread's
+                if self._has_fd:
+                    with contextlib.suppress(BlockingIOError):
+                        data = data[os.write(self._port.fileno(), data) :]
+                if data:
+                    self._port.write(data)
         except GONE as error:
-            raise _lost(self.url, error) from None
+            raise lost(self.url, error) from None
 
     def read(self, deadline_us: int) -> bytes:
         """See `Link`. Returns early, with b"", after READ_SLICE_S."""
@@ -128,7 +146,7 @@ class SerialLink:
         except BlockingIOError:
             return b""
         except GONE as error:
-            raise _lost(self.url, error) from None
+            raise lost(self.url, error) from None
 
     def _read_fd(self, wait_s: float) -> bytes:
         fd = self._port.fileno()
@@ -151,167 +169,21 @@ class SerialLink:
         """See `Link`."""
         return None
 
+    def reopen(self, deadline_us: int) -> None:
+        """See `Link`. Raises the `LinkError` of the last try."""
+        self.close()
+        for pause_us in pauses():
+            try:
+                return self._open()
+            except errors.LinkError:
+                if self.now_us() + pause_us >= deadline_us:
+                    raise
+            time.sleep(pause_us / 1e6)
+
     def close(self) -> None:
         """See `Link`."""
-        with contextlib.suppress(OSError):  # the device may be gone; then there is nothing left to close
+        with self._writing, contextlib.suppress(OSError):  # the device may be gone; then there is nothing left to close
             self._port.close()
-
-
-class SimulatedLink:
-    """A simulated device in virtual time: waiting is a call that advances it."""
-
-    virtual = True
-
-    def __init__(self, url: str, device: Device, seed: int) -> None:
-        import random
-
-        self.url = url
-        self.device: Device = waiting.hold(device)
-        self._random = random.Random(seed)
-        self._t: int
-        self._t, _ = self.device.run(0, b"")
-        self._out = b""
-        self._cut = False
-
-    def now_us(self) -> int:
-        """See `Link`."""
-        return self._t
-
-    def token(self, n: int) -> bytes:
-        """See `Link`."""
-        return self._random.randbytes(n)
-
-    def today(self) -> date:
-        """See `Link`."""
-        return VIRTUAL_DAY
-
-    def write(self, data: bytes) -> None:
-        """See `Link`."""
-        if self._cut:
-            raise _lost(self.url, OSError("the cable was pulled"))
-        self._out += data
-
-    def read(self, deadline_us: int) -> bytes:
-        """See `Link`."""
-        if self._cut:
-            raise _lost(self.url, OSError("the cable was pulled"))
-        out, self._out = self._out, b""
-        try:
-            self._t, data = self.device.run(max(deadline_us, self._t), out)
-        except RuntimeError as error:  # mesosim's DeviceDied
-            raise _lost(self.url, error) from None
-        return data
-
-    def control(self, name: str, value: Any = 0) -> Any:
-        """See `Link`."""
-        return self.device.control(name, value)
-
-    def cut(self) -> None:
-        """Pull the cable: nothing passes any more, in either direction; what was not sent is gone."""
-        self._cut = True
-        self._out = b""
-
-    def close(self) -> None:
-        """See `Link`."""
-        self.device.close()
-
-
-class Wired:
-    """A simulated device in virtual time whose bytes pass through a serial port; time is said beside it."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        self._terminal = terminal
-        self._port = SerialLink(terminal.path)
-        self._sent = self._received = self._coming = 0
-
-    def run(self, until_us: int, rx: bytes) -> tuple[int, bytes]:
-        """See `mesosim.runtime.Device`."""
-        if rx:
-            self._port.write(rx)
-            self._sent += len(rx)
-        t, self._coming = self._terminal.run(until_us, self._sent)
-        tx = b""
-        while self._received < self._coming:  # on their way through the terminal: no time passes
-            piece = self._port.take(READ_SLICE_S)
-            self._received += len(piece)
-            tx += piece
-        return t, tx
-
-    def control(self, name: str, value: int = 0) -> Any:
-        """See `mesosim.runtime.Device`."""
-        return self._terminal.control(name, value)
-
-    def close(self) -> None:
-        """See `mesosim.runtime.Device`."""
-        self._port.close()
-        self._terminal.close()
-
-
-class PacedLink(SerialLink):
-    """A simulated device in wall time behind a pty of its own; its world can be asked beside the line."""
-
-    def __init__(self, device: Paced) -> None:
-        super().__init__(device.path)
-        self.device = device
-
-    def control(self, name: str, value: Any = 0) -> Any:
-        """See `Link`."""
-        return self.device.control(name, value)
-
-    def close(self) -> None:
-        """See `Link`."""
-        super().close()
-        self.device.close()
-
-
-class EmulatedLink(SerialLink):
-    """An emulated RP2040 that runs an image of the user's, in wall time."""
-
-    def __init__(self, url: str, emulator: Emulator) -> None:
-        super().__init__(emulator.url)
-        self.url = url
-        self._emulator = emulator
-
-    def close(self) -> None:
-        """See `Link`."""
-        super().close()
-        self._emulator.close()
-
-
-def _emulated_link(url: str) -> EmulatedLink:
-    try:
-        from mesosim.emulator import Emulator, NoEmulator
-    except ImportError:
-        raise _no_simulator(url) from None
-    try:
-        emulator = Emulator(Path(url.removeprefix("uf2:")))
-    except NoEmulator as error:
-        raise errors.DeviceNotFound(f"{url}: {error}.") from None
-    try:
-        return EmulatedLink(url, emulator)
-    except BaseException:
-        emulator.close()
-        raise
-
-
-def _no_simulator(url: str) -> errors.DeviceNotFound:
-    return errors.DeviceNotFound(f"{url}: the simulator is not installed. Next: pip install 'mesoinjector[sim]'.")
-
-
-def paced_link(runtime: str, seed: int) -> PacedLink:
-    """A simulated device of its own, in wall time behind a pty."""
-    from mesosim.micropython import NoMicroPython
-    from mesosim.runtime import Paced
-
-    try:
-        device = Paced(seed, runtime)
-    except NoMicroPython as error:
-        raise errors.DeviceNotFound(str(error)) from None
-    try:
-        return PacedLink(device)
-    except BaseException:
-        device.close()
-        raise
 
 
 def open_link(url: str) -> Link:
@@ -321,50 +193,18 @@ def open_link(url: str) -> Link:
 
         return ReplayLink(Path(url.removeprefix("replay:")))
     if url.startswith("uf2:"):
-        return _emulated_link(url)
-    if not url.startswith("sim:"):
-        return SerialLink(url)
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise errors.DeviceNotFound(f"{url}: {error}. Next: sim://, sim://micropython or sim://?seed=7.") from None
-    runtime = parts.netloc or "cpython"
-    query = parse_qs(parts.query)
-    try:
-        seed = int(query.pop("seed", [str(secrets.randbelow(1 << 30))])[0])
-        trace = query.pop("trace", [""])[0]
-        line = query.pop("line", ["direct"])[0]
-        mounted = query.pop("mounted", ["all"])[0]
-    except ValueError:
-        raise errors.DeviceNotFound(f"{url}: seed must be a whole number, as in sim://?seed=7.") from None
-    if query:
-        raise errors.DeviceNotFound(f"{url}: unknown setting {', '.join(query)}. Known: seed, trace, line, mounted.")
-    if line not in ("direct", "pty"):
-        raise errors.DeviceNotFound(f"{url}: line={line}: must be direct or pty.")
-    if mounted not in ("all", "nothing"):
-        raise errors.DeviceNotFound(f"{url}: mounted={mounted}: must be all or nothing.")
-    try:
-        from mesosim import micropython
-        from mesosim import runtime as simulator
-    except ImportError:
-        raise _no_simulator(url) from None
-    try:
-        device: Device
-        if line == "pty":
-            device = Wired(simulator.Terminal(seed, runtime, trace))
-        else:
-            device = simulator.start(runtime, seed, trace)
-        try:
-            for name in ("syringe", "cartridge") if mounted == "nothing" else ():
-                device.control(name, 0)
-            return SimulatedLink(url, device, seed)
-        except BaseException:
-            device.close()
-            raise
-    except micropython.NoMicroPython as error:
-        raise errors.DeviceNotFound(f"{url}: {error}") from None
-    except (OSError, ValueError, RuntimeError) as error:
-        raise errors.DeviceNotFound(f"{url}: {error}.") from None
+        from mesoinjector.simulated import emulated_link
+
+        return emulated_link(url)
+    if url.startswith("sim:"):
+        from mesoinjector.simulated import simulated_link
+
+        return simulated_link(url)
+    if url.startswith("usb:"):
+        from mesoinjector.finding import UsbLink
+
+        return UsbLink(url)
+    return SerialLink(url)
 
 
 def _has_fd(port: serial.SerialBase) -> bool:
@@ -384,7 +224,9 @@ def _cannot_open(url: str, error: Exception) -> errors.LinkError:
             "in again."
         )
     if number in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in text or "busy" in text:
-        return errors.PortBusy(f"{url} is held by another program. Next: close it, then try again.")
+        holders = Machine().holders(url)
+        who = f": {', '.join(map(str, holders))}" if holders else ""
+        return errors.PortBusy(f"{url} is held by another program{who}. Next: close it, then try again.")
     if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.ECONNREFUSED) or "could not open" in text.lower():
         return errors.DeviceNotFound(
             f"{url}: there is nothing there ({text}). Next: plug the device in and check the port's name."
@@ -392,7 +234,8 @@ def _cannot_open(url: str, error: Exception) -> errors.LinkError:
     return errors.DeviceNotFound(f"{url} cannot be opened: {text}. Next: check the port's name.")
 
 
-def _lost(url: str, error: Exception) -> errors.LinkLost:
+def lost(url: str, error: Exception) -> errors.LinkLost:
+    """A line that broke under way."""
     return errors.LinkLost(
         f"the line to {url} broke ({error}). Next: look at the handpiece, plug the device in, open it again: "
         "doses that were under way are asked for by their ids."

@@ -1,16 +1,20 @@
 """Moves bytes between a link and a connection. Whoever waits, pumps; others queue, first come first served.
 
-There is no I/O thread: in virtual time waiting is a call that advances the simulator, and on a port it is a
-read of at most 50 ms. Every wait has a deadline.
+On a port a thread of the driver's own waits as well, between all calls: events are told when they come, and a line
+that breaks is told at once. In virtual time there is none: no time passes between two calls. Every wait has a deadline;
+on a port it is a read of at most 50 ms at a time.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from mesoinjector import clock, connection, errors
@@ -18,9 +22,20 @@ from mesoinjector.links import Link
 from mesoinjector.waiting import waiting
 from mesoprotocol import limits, messages, packing, stream
 
+_log = logging.getLogger("mesoinjector")
+
 TRIES = 4
 """Times that a request is sent with the same seq before the line counts as dead."""
 SHORTEST_TIMEOUT_US = 100_000
+ATTEND_US = 1_000_000
+"""How long the driver's own thread waits at a time; a pump that nobody holds any more is let go then."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineLost:
+    """Told to listeners once the line has broken while nobody waited: `reason` says how, and what to do next."""
+
+    reason: str
 
 
 class FairLock:
@@ -80,6 +95,41 @@ class Pump:
         self._beat_at = 0
         self._sync_at = 0
         self._listeners: list[Callable[[Any], None]] = []
+        self._telling = threading.RLock()
+        self._attendant: threading.Thread | None = None
+        self._is_over = False
+        self._is_closed = False
+
+    def attend(self) -> None:
+        """From here on a thread waits when nobody else does, until `leave`, or the line breaks."""
+        self._is_over = False
+        self._attendant = threading.Thread(target=_attend, args=(weakref.ref(self),), name="mesoinjector", daemon=True)
+        self._attendant.start()
+
+    def leave(self) -> None:
+        """End that thread. Idempotent."""
+        self._is_over = True
+        if self._attendant is not None and self._attendant is not threading.current_thread():
+            self._attendant.join()
+
+    def close(self) -> None:
+        """Close the link, while nobody reads from it; who still waits gets a `LinkLost`. Idempotent."""
+        self.leave()
+        self._is_closed = True
+        with self._step:
+            self.link.close()
+
+    def turn(self) -> bool:
+        """One turn of that thread; whether there is another."""
+        if not self._is_over:
+            try:
+                self.until(self.link.now_us() + ATTEND_US, lambda: self._is_over)
+            except errors.LinkError as error:
+                if not self._is_over:
+                    self._is_over = True
+                    self.connection.add_event(LineLost(str(error)))
+                    self._tell()
+        return not self._is_over
 
     def listen(self, listener: Callable[[Any], None]) -> Callable[[], None]:
         """Call `listener(event)` for each event and sample, in the thread that happens to pump.
@@ -119,6 +169,8 @@ class Pump:
         while True:
             with step:
                 while True:
+                    if self._is_closed:
+                        raise errors.LinkLost(f"{link.url} was closed by this program. Next: open it again.")
                     now_us = link.now_us()
                     done = ready()
                     if done or now_us >= deadline_us:
@@ -171,8 +223,11 @@ class Pump:
                     if answer.status:
                         raise errors.refusal(answer.status, name)
                     return answer
+        fallen = errors.not_running(self.link.url, self.connection.tail)
         raise errors.ReplyTimeout(
-            f"{self.link.url}: no answer to {name} after {TRIES} tries. Next: check the cable and the handpiece, "
+            str(fallen)
+            if fallen
+            else f"{self.link.url}: no answer to {name} after {TRIES} tries. Next: check the cable and the handpiece, "
             "then open the device again: doses that were under way are asked for by their ids."
         )
 
@@ -208,10 +263,23 @@ class Pump:
         if self._is_sync_due(self.link.now_us()):
             with contextlib.suppress(errors.ReplyTimeout):
                 self.sync()
-        while self.connection.events:
-            try:
+        if not self._telling.acquire(blocking=False):
+            return  # another thread tells, and takes what has come meanwhile
+        try:
+            while self.connection.events:
                 event = self.connection.events.popleft()
-            except IndexError:
-                return
-            for listener in tuple(self._listeners):
-                listener(event)
+                for listener in tuple(self._listeners):
+                    try:
+                        listener(event)
+                    except Exception:  # what is shown of a dose must not end it
+                        _log.exception("a listener failed; the device goes on")
+        finally:
+            self._telling.release()
+
+
+def _attend(reference: weakref.ref[Pump]) -> None:
+    while True:
+        pump = reference()
+        if pump is None or not pump.turn():
+            return
+        del pump

@@ -98,6 +98,11 @@ class RecordingLink:
         """See `Link`. Not recorded: it does not pass the line."""
         return self._link.control(name, value)
 
+    def reopen(self, deadline_us: int) -> None:
+        """See `Link`."""
+        self._link.reopen(deadline_us)
+        self._note({"reopened": True})
+
     def close(self) -> None:
         """See `Link`. Warns if the record has ended before."""
         if self._file.closed:

@@ -7,6 +7,7 @@
     {"t_us": 0, "direction": "rx", "hex": "...", "messages": [...]}  device to host
     {"clock_us": [...]}                                              what the clock said, unless time is virtual
     {"t_us": 0, "error": "..."}                                      the line broke
+    {"t_us": 0, "reopened": true}                                    the host opened it anew
     {"t_us": 0, "closed": true}                                      the host closed it; without it, it was cut off
 
 `t_us` is the link's clock; `utc` is the time of the header's `t_us`. A message stands in the line in which its
@@ -58,6 +59,13 @@ class Broken(NamedTuple):
     reason: str
 
 
+class Reopened(NamedTuple):
+    """The host opened it anew."""
+
+    line: int
+    t_us: int
+
+
 class Closed(NamedTuple):
     """The host closed the line."""
 
@@ -65,7 +73,7 @@ class Closed(NamedTuple):
     t_us: int
 
 
-Item = Token | Transfer | Clock | Broken | Closed
+Item = Token | Transfer | Clock | Broken | Reopened | Closed
 
 
 class Recording(NamedTuple):
@@ -135,6 +143,8 @@ def _items(number: int, row: dict[str, Any]) -> list[Item]:
         return [Token(number, t_us, bytes.fromhex(row["token"]))]
     if "error" in row:
         return [Broken(number, t_us, str(row["error"]))]
+    if "reopened" in row:
+        return [Reopened(number, t_us)]
     if "closed" in row:
         return [Closed(number, t_us)]
     return [Transfer(number, t_us, {"tx": True, "rx": False}[row["direction"]], bytes.fromhex(row["hex"]))]

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from mesoinjector import errors, recording
 from mesoinjector.decoding import Decoder, Message
 from mesoinjector.links import VIRTUAL_DAY
-from mesoinjector.recording import Broken, Clock, Closed, Item, Token, Transfer
+from mesoinjector.recording import Broken, Clock, Closed, Item, Reopened, Token, Transfer
 
 
 class ReplayLink:
@@ -80,6 +80,12 @@ class ReplayLink:
         """See `Link`. None: there is no world."""
         return None
 
+    def reopen(self, deadline_us: int) -> None:
+        """See `Link`."""
+        if not isinstance(self._next(), Reopened):
+            raise self._differs("opens the line anew")
+        self._take()
+
     def close(self) -> None:
         """See `Link`."""
 
@@ -119,6 +125,8 @@ def _shown(item: Item) -> str:
             return f"the host waited for {_told(data)}"
         case Token(data=data):
             return f"the host drew {len(data)} random bytes"
+        case Reopened():
+            return "the host opened the line anew"
         case Closed():
             return "the host closed the line"
     return "the line broke"

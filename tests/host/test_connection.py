@@ -138,7 +138,7 @@ def test_garbage_never_raises_and_is_bounded(pieces: list[bytes]) -> None:
     connection = connected()
     for piece in pieces:
         connection.receive(piece, 0)
-    assert len(connection.junk) <= 400
+    assert len(connection.tail) <= 400
     connection.receive(b"\0" + clear_reply(connection.request(messages.Clear(0, 0))[0]), 0)
     assert connection.answer(1) is not None
 

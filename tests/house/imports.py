@@ -130,14 +130,14 @@ def host_imports(root: Path) -> list[str]:
     found = []
     for file in rooms.package_files(root, "mesoinjector"):
         name = rooms.module_name(root, file)
-        door = name == "mesoinjector.links" or name.startswith("mesoinjector.cli")
+        door = name == "mesoinjector.simulated" or name.startswith("mesoinjector.cli")
         for i in imports(root, file):
             where = f"{file.relative_to(root)}:{i.line}:"
             top = i.module.split(".")[0]
             if top == "mesofirmware":
                 found.append(f"{where} imports {i.module}: the host knows the device only by the protocol")
             elif top == "mesosim" and not door:
-                found.append(f"{where} imports {i.module}: only mesoinjector.links and mesoinjector.cli may")
+                found.append(f"{where} imports {i.module}: only mesoinjector.simulated and mesoinjector.cli may")
             elif top == "mesosim" and not i.deferred:
                 found.append(f"{where} imports {i.module} at import time: do it inside the function")
     return found

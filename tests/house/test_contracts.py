@@ -32,7 +32,7 @@ def lint(root: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("file", "text"),
     [
-        ("host/mesoinjector/links.py", "def sim():\n    import mesosim.launch"),
+        ("host/mesoinjector/simulated.py", "def sim():\n    import mesosim.launch"),
         ("host/mesoinjector/cli/run.py", "def sim():\n    import mesosim.launch"),
         ("sim/mesosim/launch.py", "import mesofirmware.app, mesoprotocol.messages"),
         ("sim/mesosim/lab/plugin.py", "import mesoinjector.links, mesosim.launch"),

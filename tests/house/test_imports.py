@@ -25,9 +25,9 @@ ALLOWED = [
     ("sim/mesosim/world/plant.py", "from math import sqrt\nfrom mesofirmware import axis"),
     ("sim/mesosim/device.py", "import json, select"),
     ("sim/mesosim/launch.py", "import subprocess\nfrom mesosim import device"),
-    ("host/mesoinjector/links.py", "def sim():\n    from mesosim import launch"),
+    ("host/mesoinjector/simulated.py", "def sim():\n    from mesosim import launch"),
     ("host/mesoinjector/cli/run.py", "def sim():\n    import mesosim.launch"),
-    ("host/mesoinjector/links.py", "if TYPE_CHECKING:\n    from mesosim import launch"),
+    ("host/mesoinjector/simulated.py", "if TYPE_CHECKING:\n    from mesosim import launch"),
     ("host/mesoinjector/device.py", "from mesoprotocol import messages"),
 ]
 
@@ -72,11 +72,11 @@ FORBIDDEN = [
     (HARDWARE, "sim/mesosim/launch.py", "from machine import Pin"),
     (HOST, "host/mesoinjector/device.py", "def sim():\n    import mesosim"),
     (HOST, "host/mesoinjector/device.py", "def flash():\n    import mesofirmware"),
-    (HOST, "host/mesoinjector/links.py", "from mesosim import launch"),
-    (HOST, "host/mesoinjector/links.py", "class Link:\n    import mesosim"),
-    (HOST, "host/mesoinjector/links.py", "if TYPE_CHECKING:\n    pass\nelse:\n    import mesosim"),
-    (HOST, "host/mesoinjector/links.py", "def sim():\n    import mesofirmware.app"),
-    (HOST, "host/mesoinjector/links.py", "import importlib\nimportlib.import_module('mesosim')"),
+    (HOST, "host/mesoinjector/simulated.py", "from mesosim import launch"),
+    (HOST, "host/mesoinjector/simulated.py", "class Link:\n    import mesosim"),
+    (HOST, "host/mesoinjector/simulated.py", "if TYPE_CHECKING:\n    pass\nelse:\n    import mesosim"),
+    (HOST, "host/mesoinjector/simulated.py", "def sim():\n    import mesofirmware.app"),
+    (HOST, "host/mesoinjector/simulated.py", "import importlib\nimportlib.import_module('mesosim')"),
     (HOST, "host/mesoinjector/cli/run.py", "from mesosim.launch import start"),
 ]
 

@@ -17,7 +17,7 @@ MODULES = (
     "sim/mesosim/world/__init__.py",
     "sim/mesosim/world/plant.py",
     "host/mesoinjector/device.py",
-    "host/mesoinjector/links.py",
+    "host/mesoinjector/simulated.py",
     "host/mesoinjector/cli/__init__.py",
 )
 

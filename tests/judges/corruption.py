@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 from mesofirmware import keys, ledger, log, settings, slots
 from mesoinjector import AuthError, DeviceError, opening
 from mesoinjector.injector import Injector
-from mesoinjector.links import SimulatedLink
 from mesoinjector.pump import Pump
 from mesoinjector.service import Service
+from mesoinjector.simulated import SimulatedLink
 from mesoprotocol import codec, messages, wire
 from mesosim.lab.link import Killed
 from mesosim.runtime import InProcess

@@ -14,8 +14,8 @@ from typing import Any
 from mesoinjector import Delivered, Injector
 from mesoinjector.journal import Journal
 from mesoinjector.keys import Key
-from mesoinjector.links import SimulatedLink
 from mesoinjector.recorder import RecordingLink
+from mesoinjector.simulated import SimulatedLink
 from mesoprotocol import wire
 from mesosim import runtime as simulator
 from tests.house.rooms import ROOT

@@ -17,9 +17,9 @@ import pytest
 
 from mesoinjector import DeviceNotFound, FirmwareNotRunning, Injector, PortBusy, VersionMismatch, cli
 from mesoinjector.journal import Journal
-from mesoinjector.links import SimulatedLink
 from mesoinjector.record import TreatmentRecord
 from mesoinjector.report import write_report
+from mesoinjector.simulated import SimulatedLink
 from mesosim.runtime import Paced, Piped
 from tests.house import rooms
 

@@ -20,7 +20,7 @@ from mesoinjector import (
 )
 from mesoinjector.connection import STOP_BYTES
 from mesoinjector.journal import Journal
-from mesoinjector.links import SimulatedLink
+from mesoinjector.simulated import SimulatedLink
 from mesoprotocol import limits, messages, wire
 from mesosim.runtime import InProcess
 from tests.bench_of_one import Bench, after_flow, after_strokes, world

@@ -12,7 +12,7 @@ import pytest
 from mesoinjector import Delivered, Injector, plans
 from mesoinjector.connection import MISSING_KEPT, Connection
 from mesoinjector.journal import Journal
-from mesoinjector.links import SimulatedLink
+from mesoinjector.simulated import SimulatedLink
 from mesoinjector.treatment import Treatment
 from mesoprotocol import frame, limits, messages, wire
 from tests.bench_of_one import Bench, world

@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from mesoinjector import Delivered, Injector, LinkLost, RecordingError, Result, Unknown, links, listing, recording
+from mesoinjector import Delivered, Injector, LinkLost, RecordingError, Result, Unknown, listing, recording, simulated
 from mesoinjector.connection import STOP_BYTES
 from mesoinjector.decoding import Message
 from mesoinjector.journal import Journal
 from mesoinjector.keys import Key
-from mesoinjector.links import Link, SimulatedLink
+from mesoinjector.links import Link
 from mesoinjector.recorder import RecordingLink
 from mesoinjector.replay import ReplayLink
+from mesoinjector.simulated import SimulatedLink
 from mesosim import runtime as simulator
 from tests.bench_of_one import after_flow
 from tests.system.record_session import SESSION
@@ -62,7 +63,7 @@ def test_a_session_in_wall_time_is_replayed_without_it(tmp_path: Path) -> None:
             injector.begin_treatment()
             return injector.prime(0.1), injector.dose(**DOSE)
 
-    given = dose(RecordingLink(links.paced_link("cpython", 1), file))
+    given = dose(RecordingLink(simulated.paced_link("cpython", 1), file))
     assert dose(ReplayLink(file)) == given
     assert isinstance(given[1], Delivered)
 

@@ -13,9 +13,9 @@ from typing import Annotated, Any
 
 import typer
 
-from mesoinjector import capture, errors, links, listing, shown
+from mesoinjector import capture, errors, links, listing, shown, simulated
 from mesoinjector import demo as demonstration
-from mesoinjector.cli import motion, plan, run, scenarios, service, sim
+from mesoinjector.cli import devices, giving, motion, plan, run, scenarios, service, sim
 from mesoinjector.cli.run import ENDED_EARLY, INTERRUPTED, UNKNOWN
 from mesoinjector.cli.screen import screen
 from mesoinjector.injector import Injector
@@ -28,13 +28,20 @@ BAD_INPUT, DEVICE = 2, 3
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Drive a mesoinjector, or a simulated one.")
 app.add_typer(scenarios.app, name="sim")
 service.register(app)
+giving.register(app)
 motion.register(app)
 run.register(app)
 app.add_typer(plan.app, name="plan")
+devices.register(app)
 
 Device = Annotated[
     str,
-    typer.Option(help="/dev/ttyACM0, socket://host:port, sim://, sim://micropython or replay:FILE"),
+    typer.Option(
+        default_factory=lambda: "usb:",
+        show_default="the only one found by USB",
+        help="usb:serial=NUMBER or usb:uid=ID as `devices` shows them, /dev/ttyACM0, socket://host:port, sim://, "
+        "sim://micropython or replay:FILE",
+    ),
 ]
 JournalPath = Annotated[
     Path | None,
@@ -89,7 +96,9 @@ def demo(
     run.check_report(out)
     chosen = sim.choose_runtime(runtime)
     with run.bar() as (on_progress, _):
-        link: links.Link = links.paced_link(chosen, seed) if paced else links.open_link(f"sim://{chosen}?seed={seed}")
+        link: links.Link = (
+            simulated.paced_link(chosen, seed) if paced else links.open_link(f"sim://{chosen}?seed={seed}")
+        )
         result = demonstration.run(link, on_progress)
     write_report(result.record, out)
     if as_json:

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mesoinjector import errors, sessions, shown
 from mesoinjector.cli.keyboard import keys
 from mesoinjector.cli.screen import screen
+from mesoinjector.cli.service import AsJson, Device, JournalPath, OperatorKey
 from mesoinjector.injector import Injector
 from mesoinjector.record import TreatmentRecord
 from mesoinjector.report import write_report
@@ -30,9 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    device: Annotated[
-        str, typer.Option(help="/dev/ttyACM0, socket://host:port, sim://, sim://micropython or replay:FILE")
-    ],
+    device: Device,
     file: Annotated[
         Path | None, typer.Argument(metavar="FILE", help="Session or plan in TOML; see examples/plans.")
     ] = None,
@@ -43,20 +42,14 @@ def run(
         list[int] | None, typer.Option(help="With --continue: leave out this point, where it is uncertain.")
     ] = None,
     bench: Annotated[bool, typer.Option(help="Nobody is treated: a plan alone, on a real device.")] = False,
-    journal: Annotated[
-        Path | None,
-        typer.Option(help="Journal file; by default this user's own, for a simulated device none that lasts."),
-    ] = None,
-    key: Annotated[
-        Path | None,
-        typer.Option(help="File with the operator's key, of a device that has keys; without, you can look and stop."),
-    ] = None,
+    journal: JournalPath = None,
+    key: OperatorKey = None,
     record: Annotated[
         Path | None,
         typer.Option(help="New file for all that passes on the line; `decode` reads it, replay:FILE replays it."),
     ] = None,
     report: Annotated[Path, typer.Option(help="HTML report to write.")] = Path("treatment.html"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Execute a session or a plan point by point, journal every dose, and write a report.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mesoinjector.links import SimulatedLink
+from mesoinjector.simulated import SimulatedLink
 
 
 class Killed(BaseException):
