@@ -78,6 +78,7 @@ generated: $(INSTALLED)
 	$(BIN)/python -m mesoprotocol.generate --check
 	$(BIN)/python -m tests.house.safety --check
 	$(BIN)/python -m mesosim.handpiece --check
+	$(BIN)/python -m mesoinjector.plan_schema --check
 	$(BIN)/python -m tests.house.faults --check
 	$(BIN)/python -m tests.house.hardware --check
 

@@ -106,9 +106,13 @@ class AsyncInjector:
         """As `Injector.wait`."""
         await self._ask(self.injector.wait, seconds)
 
-    async def begin_treatment(self, plan: str = "") -> int:
+    async def begin_treatment(self, plan: str = "", about: dict[str, Any] | None = None) -> int:
         """As `Injector.begin_treatment`."""
-        return await self._ask(self.injector.begin_treatment, plan)
+        return await self._ask(self.injector.begin_treatment, plan, about)
+
+    async def resume_treatment(self, number: int, fresh: bool) -> None:
+        """As `Injector.resume_treatment`."""
+        await self._ask(self.injector.resume_treatment, number, fresh)
 
     async def new_syringe(self) -> float:
         """As `Injector.new_syringe`."""
@@ -173,10 +177,11 @@ class AsyncInjector:
         rate_per_min: int = 900,
         needles: int = 16,
         duration_s: int | None = None,
+        point: int = 0,
     ) -> results.Result:
         """As `Injector.fractional`."""
-        run = partial(self.injector.fractional, strokes, depth_mm, zone, area_cm2, rate_per_min, needles, duration_s)
-        return await self._give(run)
+        how = strokes, depth_mm, zone, area_cm2, rate_per_min, needles, duration_s, point
+        return await self._give(partial(self.injector.fractional, *how))
 
     async def home(self) -> results.Result:
         """As `Injector.home`."""

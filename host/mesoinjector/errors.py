@@ -3,6 +3,7 @@
 MesoError
 +-- LinkError
 |   +-- DeviceNotFound        no such port, or nothing on it that answers as a mesoinjector
+|   +-- InsufficientSelector  several devices may be meant
 |   +-- PortBusy              another program holds the port
 |   +-- PermissionDenied      the port may not be opened by this user
 |   +-- LinkLost              the line broke
@@ -23,9 +24,16 @@ MesoError
 +-- LogAltered                the device's log is not what it was
 +-- RecordingError            a recording cannot be made or read, or is not what this host does
 +-- PlanError                 a plan, or an argument, is outside what is allowed
++-- JournalError              the journal cannot be opened, read or written
+|   +-- JournalAltered        it is not what was written
+|   +-- JournalHeld           another program has the device open with the same journal
+|   +-- ResultNotKept         a dose has ended, and the journal does not take its result
++-- ExportError               records cannot be exported: a package is missing, or the file
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from mesoprotocol import messages, wire
 
@@ -40,6 +48,10 @@ class LinkError(MesoError):
 
 class DeviceNotFound(LinkError):
     """No such port, or nothing on it that answers as a mesoinjector."""
+
+
+class InsufficientSelector(LinkError):
+    """Several devices may be meant."""
 
 
 class PortBusy(LinkError):
@@ -125,7 +137,27 @@ class RecordingError(MesoError):
 
 
 class JournalError(MesoError):
-    """The journal cannot be opened or written."""
+    """The journal cannot be opened, read or written."""
+
+
+class JournalAltered(JournalError):
+    """The journal is not what was written."""
+
+
+class JournalHeld(JournalError):
+    """Another program has the device open with the same journal."""
+
+
+class ResultNotKept(JournalError):
+    """A dose has ended, and the journal does not take its `result`: it is found again when the device is opened."""
+
+    def __init__(self, result: Any, why: JournalError) -> None:
+        self.result = result
+        super().__init__(f"dose {result.dose_id} has ended ({result}), but {why}")
+
+
+class ExportError(MesoError):
+    """Records cannot be exported: a package is missing, or the file."""
 
 
 class LogAltered(MesoError):

@@ -24,7 +24,7 @@ class Giving(ABC):
         """The link's clock."""
 
     @abstractmethod
-    def _give(self, request: Request, kind: str, zone: str) -> results.Result:
+    def _give(self, request: Request, kind: str, zone: str, point: int = 0) -> results.Result:
         """From PREPARE to the end."""
 
     def prime(self, volume_ml: float, profile: str = "1ml-30G4-aqueous") -> results.Result:
@@ -110,16 +110,18 @@ class Giving(ABC):
         rate_per_min: int = 900,
         needles: int = 16,
         duration_s: int | None = None,
+        point: int = 0,
     ) -> results.Result:
         """Puncture an area; the trigger held drives, released holds, pressed again within 10 s goes on.
 
         strokes: 1 .. 27000; depth_mm: 0.4 .. 4.0 and within the zone; rate_per_min: 60 .. 1800; needles: 12 .. 20;
         area_cm2: whole, 1 .. 1500, of which at most 20 % may be punctured;
-        duration_s: at most 1800, by default twice the time of the strokes and 30 s. Raises as `dose` does.
+        duration_s: at most 1800, by default twice the time of the strokes and 30 s; point: kept in the journal only.
+        Raises as `dose` does.
         """
         made = self._numbered()
         request = requests.fractional(*made, strokes, depth_mm, zone, area_cm2, rate_per_min, needles, duration_s)
-        return self._give_tested(request, "fractional", zone)
+        return self._give_tested(request, "fractional", zone, point)
 
     def home(self) -> results.Result:
         """Bring all three axes to their origins, with neither syringe nor cartridge, while the trigger is held.
@@ -141,7 +143,7 @@ class Giving(ABC):
         request = requests.dry_run(*self._numbered(), strokes, depth_mm, rate_per_min, duration_s)
         return self._give(request, "dry", "")
 
-    def _give_tested(self, request: Request, kind: str, zone: str) -> results.Result:
+    def _give_tested(self, request: Request, kind: str, zone: str, point: int = 0) -> results.Result:
         """Give what must wait after a test dose."""
         left_s = 0.0
         if self._tested_us is not None:
@@ -151,4 +153,4 @@ class Giving(ABC):
                 f"a test dose was given: {left_s / 60:.0f} of {limits.TEST_WAIT_S // 60} minutes are left in which it "
                 "may show a reaction. Nothing was sent. Next: wait, and look at the skin."
             )
-        return self._give(request, kind, zone)
+        return self._give(request, kind, zone, point)

@@ -36,6 +36,7 @@ class Injector(Giving):
         self._key = key
         self.hello = opening.open_session(self._pump, key)
         self.uid = self.hello.uid.hex()
+        journal.hold(self.uid)
         self._next_n = self.hello.next_n
         self._treatment = self.hello.treatment
         self.interrupted: results.Result | None = None
@@ -53,7 +54,8 @@ class Injector(Giving):
         key: Key | Path | str | None = None,
         record: Path | str | None = None,
     ) -> Self:
-        """Open the device at `url`: `/dev/ttyACM0`, `socket://host:port`, `sim://`, `sim://micropython`, `replay:FILE`.
+        """Open the device at `url`: `usb:` (the only one there, see `finding`), `/dev/ttyACM0`, `sim://` and what else
+        `links.open_link` takes.
 
         Without a journal of its own choosing, a real device gets this user's, a simulated one and a replay none
         that lasts. A device that has keys wants one to give doses, or the path of its file; without, this session
@@ -85,6 +87,7 @@ class Injector(Giving):
     def close(self) -> None:
         """Give the device up. Idempotent; moves nothing, ends nothing."""
         self._pump.close()
+        self.journal.release(self.uid)
 
     def reconnect(self, within_s: float = 60.0) -> list[results.Result]:
         """Open the line anew after it broke, as soon as the same device is there; tried for so many seconds.
@@ -133,13 +136,35 @@ class Injector(Giving):
 
     # --- Treatments and doses --------------------------------------------------------------------------
 
-    def begin_treatment(self, plan: str = "") -> int:
-        """Start a new treatment: one patient, one session; totals begin at zero. Returns its number."""
-        number = self.journal.start_treatment(self.uid, plan)
+    def begin_treatment(self, plan: str = "", about: dict[str, Any] | None = None) -> int:
+        """Start a new treatment: one patient, one session; totals begin at zero. Returns its number.
+
+        `about` is kept with it in the journal: see `Journal.start_treatment`.
+        """
+        number = self.journal.start_treatment(self.uid, plan, about)
+        self._start_treatment(number)
+        return number
+
+    def resume_treatment(self, number: int, fresh: bool) -> None:
+        """Go on in a treatment of an earlier program, in which the device still is: its totals go on.
+
+        `fresh`: nothing was given in it, so that the device is told of it if it never was. Raises `PlanError` if it
+        is in another one.
+        """
+        there = self.status().treatment
+        if there != number and not fresh:
+            raise errors.PlanError(
+                f"the device is in treatment {there}, not in {number}: another program has begun one since. Nothing "
+                "was sent. Next: look at the patient, and begin a new treatment."
+            )
+        if there != number:
+            self._start_treatment(number)
+        self._treatment = number
+
+    def _start_treatment(self, number: int) -> None:
         self._pump.request(messages.SetDate(cartridges.day_of(self.link.today())))
         self._pump.request(messages.StartTreatment(number))
         self._treatment = number
-        return number
 
     def new_syringe(self) -> float:
         """Say that another syringe is mounted, a full one; prime it next. Returns what is in it, ml.
@@ -241,14 +266,14 @@ class Injector(Giving):
     def _now_us(self) -> int:
         return self.link.now_us()
 
-    def _give(self, request: Request, kind: str, zone: str) -> results.Result:
+    def _give(self, request: Request, kind: str, zone: str, point: int = 0) -> results.Result:
         self._refuse_while_unknown()
         status = self.status()
         if status.latches:
             raise errors.latched(status.latches, kind)
         if isinstance(request, messages.PrepareRun):
             cartridges.admit(self._ask, self.journal, self.uid)
-        dose = requests.intended(request, kind, self._treatment, zone)
+        dose = requests.intended(request, kind, self._treatment, zone, point)
         transaction = self._under_way = Transaction(self.journal, self.uid, dose)
         action = self._perform(transaction, transaction.begin(request, self.hello.boot_id))
         if not isinstance(action, Ended):
@@ -356,6 +381,8 @@ class Injector(Giving):
             action = transaction.answered(answer, now_us, self._pump.connection.device_tick(now_us))
         if not isinstance(action, Ended):
             raise RuntimeError("a dose of before is asked for once")
+        if action.error:
+            raise action.error
         return action.result
 
     def _account_for_ledger(self) -> None:

@@ -9,32 +9,19 @@ Unknown dose whose device is gone, or has forgotten it, is `settled` by a person
 from __future__ import annotations
 
 import json
-import sqlite3
+import re
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import platformdirs
-
-from mesoinjector.errors import JournalError, PlanError
+from mesoinjector.errors import JournalError, PlanError, ResultNotKept
+from mesoinjector.journal_file import JournalFile, default_path
 from mesoinjector.results import Delivered, NotDelivered, Result, Unknown
 
-FORMAT = 1
+__all__ = ["Intended", "Journal", "JournalError", "default_path"]
 
-_TABLES = """
-CREATE TABLE entry (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    utc TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    device TEXT NOT NULL,
-    dose_id TEXT,
-    data TEXT NOT NULL
-) STRICT;
-CREATE INDEX entry_by_dose ON entry (dose_id, kind);
-CREATE TRIGGER entry_is_kept BEFORE DELETE ON entry BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-CREATE TRIGGER entry_stands BEFORE UPDATE ON entry BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END;
-"""
+REFERENCE = re.compile(r"[A-Za-z0-9-]{1,36}", re.ASCII)
+"""What stands for a person: opaque, as long as a UUID at most."""
+REFERENCES = ("patient_ref", "operator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,40 +49,34 @@ class Intended:
         return Unknown(self.dose_id, self.n, reason, self.asked_nl, 0, self.asked_nl, self.strokes)
 
 
-class Journal:
-    """One journal file. Methods that write return only when the row is on disk."""
-
-    def __init__(self, path: Path | str | None = None) -> None:
-        self.path = Path(path) if path else default_path()
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=10.0)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._begin()
-        except (OSError, sqlite3.Error) as error:
-            raise JournalError(
-                f"journal {self.path}: {error}. Next: check the folder and the free space, or name another with "
-                "--journal."
-            ) from None
-
-    def _begin(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-        (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            for statement in _statements(_TABLES):
-                self._db.execute(statement)
-            self._db.execute(f"PRAGMA user_version = {FORMAT}")
-        self._db.execute("COMMIT")
-        if version not in (0, FORMAT):
-            raise JournalError(f"journal {self.path}: format {version}, this program knows {FORMAT}. Next: update it.")
+class Journal(JournalFile):
+    """One journal. Methods that write return only when the row is on disk, or raise `JournalError`."""
 
     # --- Writing --------------------------------------------------------------------------------------
 
-    def start_treatment(self, device: str, plan: str) -> int:
-        """A treatment's number, 1 .. 65535: never that of the treatment before."""
-        row = self._append("treatment", device, None, {"plan": plan})
+    def start_treatment(self, device: str, plan: str, about: dict[str, Any] | None = None) -> int:
+        """A treatment's number, 1 .. 65535: never that of the treatment before.
+
+        `about` is kept with it, as JSON. Persons are opaque references in it: `patient_ref` and `operator` have
+        letters, digits and dashes, 36 at most. Raises `PlanError`.
+        """
+        about = about or {}
+        for name in REFERENCES:
+            if name in about and not (isinstance(about[name], str) and REFERENCE.fullmatch(about[name])):
+                raise PlanError(
+                    f"{name}: must be 1 to 36 letters, digits and dashes that only your own records join to a person. "
+                    "Nothing was sent."
+                )
+        row = self._append("treatment", device, None, {**about, "plan": plan})
         return row % 0xFFFF + 1
+
+    def end_treatment(self, device: str, treatment: int, as_asked: bool, reason: str) -> None:
+        """A treatment is over: all of its plan was given, or it ended early, and why."""
+        self._append("ended", device, None, {"treatment": treatment, "as_asked": as_asked, "reason": reason})
+
+    def note_skipped(self, device: str, treatment: int, points: list[int]) -> None:
+        """An operator leaves points of a treatment as they are."""
+        self._append("skipped", device, None, {"treatment": treatment, "points": points})
 
     def intend(self, device: str, dose: Intended) -> None:
         """Before the first byte of PREPARE."""
@@ -106,8 +87,14 @@ class Journal:
         self._append("committed", device, dose_id, {})
 
     def close_dose(self, device: str, result: Result) -> None:
-        """The end of a dose; an Unknown one stays open and may be closed later by another result."""
-        self._append("outcome", device, result.dose_id, {"result": type(result).__name__, **asdict(result)})
+        """The end of a dose; an Unknown one stays open and may be closed later by another result.
+
+        Raises `ResultNotKept`.
+        """
+        try:
+            self._append("outcome", device, result.dose_id, {"result": type(result).__name__, **asdict(result)})
+        except JournalError as error:
+            raise ResultNotKept(result, error) from None
 
     def settle(self, dose_id: str, operator: str, reason: str) -> Result:
         """A person says that nobody will ever know about a dose: its device is gone, or has forgotten it.
@@ -115,14 +102,13 @@ class Journal:
         It stays Unknown for ever, counts up to its upper bound, and new doses are given again. One that was
         never committed is NotDelivered, whoever is gone. Raises `PlanError` if it has ended already.
         """
-        row = self._db.execute(
-            "SELECT device, data FROM entry WHERE dose_id = ? AND kind = 'intended'", (dose_id,)
-        ).fetchone()
+        row = self._row("SELECT device, data FROM entry WHERE dose_id = ? AND kind = 'intended'", (dose_id,))
         if row is None:
             raise PlanError(f"dose {dose_id} is not in the journal {self.path}.")
         if not operator or not reason:
             raise PlanError("who settles a dose, and why, must be said: operator and reason.")
         device, dose = row[0], Intended(**json.loads(row[1]))
+        self.hold(device)
         result = self.result(dose_id)
         if result is not None and (not isinstance(result, Unknown) or self.settled(dose_id)):
             raise PlanError(f"dose {dose_id} has ended: {type(result).__name__}, {result.reason}.")
@@ -146,51 +132,36 @@ class Journal:
 
     def cartridge(self, chip: str) -> tuple[str, int] | None:
         """In which device and treatment a cartridge was used first."""
-        row = self._db.execute(
+        row = self._row(
             "SELECT device, json_extract(data, '$.treatment') FROM entry "
             "WHERE kind = 'cartridge' AND json_extract(data, '$.chip') = ? ORDER BY id LIMIT 1",
             (chip,),
-        ).fetchone()
+        )
         return (row[0], row[1]) if row else None
-
-    def _append(self, kind: str, device: str, dose_id: str | None, data: dict[str, Any]) -> int:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        try:
-            cursor = self._db.execute(
-                "INSERT INTO entry (utc, kind, device, dose_id, data) VALUES (?, ?, ?, ?, ?)",
-                (now, kind, device, dose_id, json.dumps(data)),
-            )
-        except sqlite3.Error as error:
-            raise JournalError(
-                f"journal {self.path}: {error}. Next: check the disk, then open the device again: doses that were "
-                "under way are asked for by their ids."
-            ) from None
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
 
     # --- Reading --------------------------------------------------------------------------------------
 
     def intended(self, dose_id: str) -> Intended | None:
         """A dose as it was asked for."""
-        row = self._db.execute("SELECT data FROM entry WHERE dose_id = ? AND kind = 'intended'", (dose_id,)).fetchone()
+        row = self._row("SELECT data FROM entry WHERE dose_id = ? AND kind = 'intended'", (dose_id,))
         return Intended(**json.loads(row[0])) if row else None
 
     def committed(self, dose_id: str) -> bool:
         """Whether COMMIT may have left."""
-        row = self._db.execute("SELECT 1 FROM entry WHERE dose_id = ? AND kind = 'committed'", (dose_id,)).fetchone()
+        row = self._row("SELECT 1 FROM entry WHERE dose_id = ? AND kind = 'committed'", (dose_id,))
         return row is not None
 
     def settled(self, dose_id: str) -> bool:
         """Whether a person has said that nobody will ever know."""
-        row = self._db.execute("SELECT 1 FROM entry WHERE dose_id = ? AND kind = 'settled'", (dose_id,)).fetchone()
+        row = self._row("SELECT 1 FROM entry WHERE dose_id = ? AND kind = 'settled'", (dose_id,))
         return row is not None
 
     def result(self, dose_id: str) -> Result | None:
         """The newest result of a dose; None if it has none."""
-        row = self._db.execute(
+        row = self._row(
             "SELECT data FROM entry WHERE dose_id = ? AND kind = 'outcome' ORDER BY id DESC LIMIT 1",
             (dose_id,),
-        ).fetchone()
+        )
         if row is None:
             return None
         data = json.loads(row[0])
@@ -200,7 +171,7 @@ class Journal:
 
     def open_doses(self, device: str) -> list[Intended]:
         """Doses of a device that have no result yet, or an Unknown one that nobody has settled; oldest first."""
-        rows = self._db.execute(
+        rows = self._rows(
             """SELECT data FROM entry AS i WHERE kind = 'intended' AND device = ? AND coalesce(
                    (SELECT json_extract(data, '$.result') FROM entry
                     WHERE dose_id = i.dose_id AND kind = 'outcome' ORDER BY id DESC LIMIT 1), 'Unknown'
@@ -208,47 +179,20 @@ class Journal:
                    SELECT 1 FROM entry WHERE dose_id = i.dose_id AND kind = 'settled'
                ) ORDER BY id""",
             (device,),
-        ).fetchall()
+        )
         return [Intended(**json.loads(row[0])) for row in rows]
 
     def last_n(self, device: str) -> int:
         """The highest ledger number of a device that this journal knows to be used; 0 if none."""
-        (n,) = self._db.execute(
+        row = self._row(
             """SELECT coalesce(max(json_extract(data, '$.n')), 0) FROM entry
                WHERE device = ? AND (kind = 'foreign'
                    OR kind = 'outcome' AND json_extract(data, '$.result') = 'Delivered')""",
             (device,),
-        ).fetchone()
-        return int(n)
+        )
+        return int(row[0]) if row else 0
 
     def knows(self, device: str, dose_id: str) -> bool:
         """Whether a dose of a device was asked for, or noted, here."""
-        row = self._db.execute(
-            "SELECT 1 FROM entry WHERE device = ? AND dose_id = ? LIMIT 1", (device, dose_id)
-        ).fetchone()
+        row = self._row("SELECT 1 FROM entry WHERE device = ? AND dose_id = ? LIMIT 1", (device, dose_id))
         return row is not None
-
-    def entries(self) -> list[tuple[int, str, str, str, str | None, dict[str, Any]]]:
-        """Every row: id, utc, kind, device, dose id, data."""
-        rows = self._db.execute("SELECT id, utc, kind, device, dose_id, data FROM entry ORDER BY id").fetchall()
-        return [(*row[:5], json.loads(row[5])) for row in rows]
-
-    def close(self) -> None:
-        """Close the file. Idempotent."""
-        self._db.close()
-
-
-def default_path() -> Path:
-    """Where the journal of this user is."""
-    return Path(platformdirs.user_data_dir("mesoinjector")) / "journal.sqlite"
-
-
-def _statements(script: str) -> list[str]:
-    found: list[str] = []
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            found.append(statement)
-            statement = ""
-    return found

@@ -1,11 +1,11 @@
 """Lines to a device, each with its own clock: serial port, TCP, the simulator in virtual time, or a recording.
 
-`open_link` takes `/dev/ttyACM0` (or any port name), `socket://host:port`, `sim://` (firmware on CPython, in
-process), `sim://micropython` and `sim://wasm` (the whole device in a MicroPython process, of 64 and of 32 bits). Each
-`sim://` is a new device with a seed of its own; `sim://?seed=7` is always the same one, with `mounted=nothing` it has
-neither syringe nor cartridge, and with `line=pty` its bytes pass through a serial port. `replay:FILE` plays the
-device's side of a recording, `uf2:FILE` boots an image on an emulated RP2040. The simulator is imported only when one
-of its addresses is opened.
+`open_link` takes `/dev/ttyACM0` (or any port name), `usb:` (the only device there, see `finding`), `socket://host:port`,
+`sim://` (firmware on CPython, in process), `sim://micropython` and `sim://wasm` (the whole device in a MicroPython
+process, of 64 and of 32 bits). Each `sim://` is a new device with a seed of its own; `sim://?seed=7` is always the same
+one, with `mounted=nothing` it has neither syringe nor cartridge, and with `line=pty` its bytes pass through a serial
+port. `replay:FILE` plays the device's side of a recording, `uf2:FILE` boots an image on an emulated RP2040. The
+simulator is imported only when one of its addresses is opened.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import serial
 
 from mesoinjector import errors
+from mesoinjector.machine import Machine
 
 if TYPE_CHECKING:
     pass
@@ -199,6 +200,10 @@ def open_link(url: str) -> Link:
         from mesoinjector.simulated import simulated_link
 
         return simulated_link(url)
+    if url.startswith("usb:"):
+        from mesoinjector.finding import UsbLink
+
+        return UsbLink(url)
     return SerialLink(url)
 
 
@@ -219,7 +224,9 @@ def _cannot_open(url: str, error: Exception) -> errors.LinkError:
             "in again."
         )
     if number in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in text or "busy" in text:
-        return errors.PortBusy(f"{url} is held by another program. Next: close it, then try again.")
+        holders = Machine().holders(url)
+        who = f": {', '.join(map(str, holders))}" if holders else ""
+        return errors.PortBusy(f"{url} is held by another program{who}. Next: close it, then try again.")
     if number in (errno.ENOENT, errno.ENXIO, errno.ENODEV, errno.ECONNREFUSED) or "could not open" in text.lower():
         return errors.DeviceNotFound(
             f"{url}: there is nothing there ({text}). Next: plug the device in and check the port's name."

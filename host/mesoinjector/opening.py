@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from mesoinjector import errors
-from mesoinjector.connection import Connection
 from mesoinjector.keys import Key
 from mesoinjector.pump import Pump
 from mesoinjector.recorder import RecordingLink
@@ -107,28 +106,37 @@ def _greet(pump: Pump) -> messages.HelloReply:
             raise
         waited = link.now_us() - start
         if waited > (BUSY_US if connection.frames else SILENT_US) and connection.hello is None:
-            raise _no_answer(link.url, connection)
+            raise no_answer(link.url, connection.tail, connection.frames > 0)
     hello: messages.HelloReply = connection.hello
-    if hello.status == wire.S_VERSION:
-        theirs = f"{hello.major_min} to {hello.major_max}" if hello.major_min != hello.major_max else hello.major_max
-        newer = hello.major_min > wire.MAJOR
-        side = "this host: pip install -U mesoinjector" if newer else "the device's firmware"
-        raise errors.VersionMismatch(
-            f"{link.url} speaks protocol version {theirs}, this host version {wire.MAJOR}. Next: update {side}."
-        )
-    if hello.limits_crc != limits.fingerprint():
-        raise errors.VersionMismatch(
-            f"{link.url} (firmware {hello.firmware}) enforces other limits than this host knows. Next: bring "
-            "firmware and host to the same release."
-        )
+    wrong = mismatch(link.url, hello)
+    if wrong is not None:
+        raise wrong
     return hello
 
 
-def _no_answer(url: str, connection: Connection) -> errors.MesoError:
-    fallen = errors.not_running(url, connection.tail)
+def mismatch(url: str, hello: messages.HelloReply) -> errors.VersionMismatch | None:
+    """What keeps this host and the device apart, and which side to update; None if they fit."""
+    if not hello.major_min <= wire.MAJOR <= hello.major_max:
+        theirs = f"{hello.major_min} to {hello.major_max}" if hello.major_min != hello.major_max else hello.major_max
+        newer = hello.major_min > wire.MAJOR
+        side = "this host: pip install -U mesoinjector" if newer else "the device's firmware"
+        return errors.VersionMismatch(
+            f"{url} speaks protocol version {theirs}, this host version {wire.MAJOR}. Next: update {side}."
+        )
+    if hello.limits_crc != limits.fingerprint():
+        return errors.VersionMismatch(
+            f"{url} (firmware {hello.firmware}) enforces other limits than this host knows. Next: bring "
+            "firmware and host to the same release."
+        )
+    return None
+
+
+def no_answer(url: str, tail: str, has_frames: bool = False) -> errors.MesoError:
+    """The error for silence, and for what else came, if none of it was a frame."""
+    fallen = errors.not_running(url, tail)
     if fallen:
         return fallen
-    said = f"; it sent {connection.tail[:60]!r}" if connection.tail and not connection.frames else ""
+    said = f"; it sent {tail[:60]!r}" if tail and not has_frames else ""
     return errors.DeviceNotFound(
         f"{url}: what is connected there does not answer as a mesoinjector{said}. Next: check that it is the "
         "right port."

@@ -20,105 +20,23 @@ from __future__ import annotations
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any
 
 import pydantic
 
 from mesoinjector.errors import PlanError
+from mesoinjector.plan_files import (
+    MODES,
+    POINTS_MAX,
+    FractionalFile,
+    FractionalZone,
+    MeteredFile,
+    MeteredZone,
+    PerfusionFile,
+    PlanFile,
+    RepeatFile,
+)
 from mesoprotocol import limits
-
-Number = Annotated[float, pydantic.Field(strict=True, allow_inf_nan=False)]
-Count = Annotated[int, pydantic.Field(strict=True)]
-Name = Annotated[str, pydantic.Field(strict=True, min_length=1, max_length=80)]
-
-POINTS_MAX = 500
-"""Points in one zone; choice."""
-
-
-class _Table(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
-
-
-class MeteredZone(_Table):
-    """Points of one zone, all with the same dose and depth."""
-
-    name: Name
-    depth_mm: Number
-    volume_ml: Number
-    points: Count
-
-
-class FractionalZone(_Table):
-    """One run over one zone."""
-
-    name: Name
-    depth_mm: Number
-    strokes: Count
-    area_cm2: Count
-
-
-class _MeteredHead(_Table):
-    name: Name
-    mode: Literal["metered", "test"]
-    points: Count
-    profile: Name
-    prime_ml: Number
-    retract: Annotated[bool, pydantic.Field(strict=True)] = False
-    stroke_ml: ClassVar[float] = 0.0
-    rate_per_min: ClassVar[int] = 0
-    flow_ul_per_s: ClassVar[float] = 0.0
-
-
-class _RepeatHead(_Table):
-    name: Name
-    mode: Literal["repeat"]
-    points: Count
-    profile: Name
-    prime_ml: Number
-    retract: ClassVar[bool] = False
-    stroke_ml: Number
-    rate_per_min: Count
-    flow_ul_per_s: ClassVar[float] = 0.0
-
-
-class _PerfusionHead(_Table):
-    name: Name
-    mode: Literal["perfusion"]
-    points: Count
-    profile: Name
-    prime_ml: Number
-    retract: ClassVar[bool] = False
-    flow_ul_per_s: Number
-    stroke_ml: ClassVar[float] = 0.0
-    rate_per_min: ClassVar[int] = 0
-
-
-class _FractionalHead(_Table):
-    name: Name
-    mode: Literal["fractional"]
-    strokes: Count
-    rate_per_min: Count
-    needles: Count
-
-
-class _MeteredFile(_Table):
-    plan: _MeteredHead
-    zone: Annotated[list[MeteredZone], pydantic.Field(min_length=1)]
-
-
-class _RepeatFile(_Table):
-    plan: _RepeatHead
-    zone: Annotated[list[MeteredZone], pydantic.Field(min_length=1)]
-
-
-class _PerfusionFile(_Table):
-    plan: _PerfusionHead
-    zone: Annotated[list[MeteredZone], pydantic.Field(min_length=1)]
-
-
-class _FractionalFile(_Table):
-    plan: _FractionalHead
-    zone: Annotated[list[FractionalZone], pydantic.Field(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +60,12 @@ class MeteredPlan:
         """How many doses."""
         return sum(zone.points for zone in self.zones)
 
+    @property
+    def total_nl(self) -> int:
+        """Of all points, and the most that priming takes."""
+        points = sum(zone.points * round(zone.volume_ml * 1e6) for zone in self.zones)
+        return round(self.prime_ml * 1e6) + points
+
 
 @dataclass(frozen=True, slots=True)
 class FractionalPlan:
@@ -164,52 +88,62 @@ Plan = MeteredPlan | FractionalPlan
 
 def load(path: Path) -> Plan:
     """Read and check a plan. Raises `PlanError` that names file, key, value and allowed range, for every fault."""
+    return parse(text_of(path), str(path))
+
+
+def text_of(path: Path) -> str:
+    """What stands in a file. Raises `PlanError`."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise PlanError(f"{path}: there is no such file. Next: check the name.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise PlanError(f"{path}: cannot be read: {error}. Next: check the file.") from None
-    return parse(text, str(path))
+
+
+def tables(text: str, origin: str) -> dict[str, Any]:
+    """A text as TOML. Raises `PlanError`."""
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise PlanError(f"{origin}: not a whole TOML file: {error}. Next: mend or fetch it again.") from None
 
 
 def parse(text: str, origin: str) -> Plan:
     """Check a plan's text; `origin` names it in errors. Raises `PlanError`."""
-    try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PlanError(f"{origin}: not a whole TOML file: {error}. Next: mend or fetch it again.") from None
+    data = tables(text, origin)
     mode = data.get("plan", {}).get("mode") if isinstance(data.get("plan"), dict) else None
     try:
-        file = _FILES.get(mode if isinstance(mode, str) else "", _MeteredFile).model_validate(data)
+        file = _FILES.get(mode if isinstance(mode, str) else "", MeteredFile).model_validate(data)
     except pydantic.ValidationError as error:
-        raise _refused(origin, [_sentence(item) for item in error.errors(include_url=False)]) from None
-    faults = _fractional_faults(file) if isinstance(file, _FractionalFile) else _metered_faults(file)
+        raise refused(origin, "plan", [sentence(item) for item in error.errors(include_url=False)]) from None
+    faults = _fractional_faults(file) if isinstance(file, FractionalFile) else _metered_faults(file)
     if faults:
-        raise _refused(origin, faults)
+        raise refused(origin, "plan", faults)
     head = file.plan
-    if isinstance(file, _FractionalFile):
+    if isinstance(file, FractionalFile):
         return FractionalPlan(head.name, text, file.plan.rate_per_min, file.plan.needles, tuple(file.zone))
     how = file.plan.stroke_ml, file.plan.rate_per_min, file.plan.flow_ul_per_s, file.plan.retract
     return MeteredPlan(head.name, text, file.plan.profile, file.plan.prime_ml, tuple(file.zone), file.plan.mode, *how)
 
 
-_FILES: dict[str, type[_MeteredFile | _RepeatFile | _PerfusionFile | _FractionalFile]] = {
-    "repeat": _RepeatFile,
-    "perfusion": _PerfusionFile,
-    "fractional": _FractionalFile,
+_FILES: dict[str, type[PlanFile]] = {
+    "repeat": RepeatFile,
+    "perfusion": PerfusionFile,
+    "fractional": FractionalFile,
 }
 """By mode; what is no mode is told of as a metered plan's fault."""
 
 
-def _refused(origin: str, faults: list[str]) -> PlanError:
+def refused(origin: str, what: str, faults: list[str]) -> PlanError:
+    """The error that names all faults of a plan or session."""
     lines = "\n  ".join(faults)
     return PlanError(
-        f"{origin}: the plan is refused, nothing was sent:\n  {lines}\nNext: correct the plan and run it again."
+        f"{origin}: the {what} is refused, nothing was sent:\n  {lines}\nNext: correct the {what} and run it again."
     )
 
 
-def _metered_faults(file: _MeteredFile | _RepeatFile | _PerfusionFile) -> list[str]:
+def _metered_faults(file: MeteredFile | RepeatFile | PerfusionFile) -> list[str]:
     head = file.plan
     faults = []
     profile = next((row for row in limits.PROFILES if row[1] == head.profile), None)
@@ -270,7 +204,7 @@ def _volumes_nl(mode: str, stroke_nl: int, zone_nl: int) -> tuple[int, int]:
     return limits.DOSE_MIN_NL, min(zone_nl, limits.REPEAT_MAX_NL if mode == "perfusion" else limits.DOSE_MAX_NL)
 
 
-def _fractional_faults(file: _FractionalFile) -> list[str]:
+def _fractional_faults(file: FractionalFile) -> list[str]:
     head = file.plan
     faults = _range(
         "plan.rate_per_min", head.rate_per_min, limits.RATE_MIN_PER_MIN, limits.RATE_MAX_PER_MIN, "a minute"
@@ -318,7 +252,7 @@ def _unknown(key: str, value: str, known: list[str]) -> str:
     return f"{key} = {value!r}: must be one of {', '.join(known)}"
 
 
-def _sentence(item: Any) -> str:
+def sentence(item: Any) -> str:
     """One fault of structure, in words."""
     key = ""
     for part in item["loc"]:
@@ -329,6 +263,6 @@ def _sentence(item: Any) -> str:
     if kind == "missing":
         return f"{key}: missing"
     if kind == "literal_error":
-        return f"{key} = {item['input']!r}: must be 'metered', 'test', 'repeat', 'perfusion' or 'fractional'"
+        return f"{key} = {item['input']!r}: must be {', '.join(map(repr, MODES[:-1]))} or {MODES[-1]!r}"
     message = item["msg"].removeprefix("Input should be ")
     return f"{key} = {item['input']!r}: must be {message}"

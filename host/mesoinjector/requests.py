@@ -121,13 +121,14 @@ def intended(
     kind: str,
     treatment: int,
     zone: str,
+    point: int = 0,
 ) -> Intended:
-    """What the journal notes of a request."""
+    """What the journal notes of a request; `point` is that of a run, of which the device does not know."""
     if isinstance(request, messages.PrepareHome):
         return Intended(request.dose_id.hex(), request.n, kind, treatment, zone, 0, 0, 0, 0, 0)
     dose_id, n, depth_um = request.dose_id.hex(), request.n, request.depth_um
     if isinstance(request, messages.PrepareRun | messages.PrepareDry):
-        return Intended(dose_id, n, kind, treatment, zone, 0, 0, depth_um, request.strokes, request.rate_per_min)
+        return Intended(dose_id, n, kind, treatment, zone, point, 0, depth_um, request.strokes, request.rate_per_min)
     strokes, rate = 0, 0
     if isinstance(request, messages.PrepareSeries) and request.stroke_nl:
         strokes, rate = -(-request.volume_nl // request.stroke_nl), request.rate_per_min

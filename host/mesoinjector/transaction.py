@@ -65,7 +65,7 @@ class Ended:
     used: bool | None
     """Whether the dose has used its ledger number; None if nobody knows."""
     error: errors.MesoError | None = None
-    """Why nothing was committed."""
+    """Why nothing was committed, or why the journal does not have the result."""
 
 
 Action = Ask | Wait | SendStop | Ended
@@ -208,7 +208,10 @@ class Transaction:
     def _end(self, result: results.Result, used: bool | None, error: errors.MesoError | None = None) -> Action:
         self.phase = ENDED
         if result != self.journal.result(self.dose.dose_id):
-            self.journal.close_dose(self.device, result)
+            try:
+                self.journal.close_dose(self.device, result)
+            except errors.ResultNotKept as unkept:
+                error = error or unkept
         return Ended(result, used, error)
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
+from mesoinjector import continuing, sessions
+from mesoinjector.errors import DeviceError, PlanError
+from mesoinjector.history import Past
 from mesoinjector.injector import Injector
-from mesoinjector.plans import FractionalPlan, FractionalZone, MeteredPlan, MeteredZone, Plan
-from mesoinjector.record import DoseRecord, FractionalRecord, Sample, Stroke, TreatmentRecord
-from mesoinjector.results import Delivered, NotDelivered, Result
-from mesoprotocol import messages, wire
+from mesoinjector.keeping import Keeper, is_simulated
+from mesoinjector.plan_files import FractionalZone, MeteredZone, Session
+from mesoinjector.plans import MeteredPlan, Plan
+from mesoinjector.results import Delivered, Result
+from mesoprotocol import wire
 
-STROKE_BYTES = 7
-STEADY, BAD = 1, 2
+PAUSE_LOOK_S = 0.1
+"""How often a paused treatment looks whether it is to go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +33,110 @@ class Progress:
     """What is being done now, in words for a person."""
 
 
-class Treatment:
-    """One plan on one open device. `record` grows as doses end, and is valid at any moment."""
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """One dose, or one run over a zone."""
 
-    def __init__(self, injector: Injector, plan: Plan, on_progress: Callable[[Progress], None]) -> None:
+    number: int
+    """From 1 through the whole plan; in a fractional plan the zone's."""
+    zone: MeteredZone | FractionalZone
+    told: str
+
+
+class Treatment:
+    """One plan on one open device. `record` grows as doses end, and is valid at any moment.
+
+    `pause`, `resume` and `stop` act between two points and may be called from any thread; what is under way is
+    stopped by `Injector.stop`.
+    """
+
+    def __init__(
+        self,
+        injector: Injector,
+        plan: Plan,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        session: Session | None = None,
+        bench: bool = False,
+    ) -> None:
+        """Check the session; nothing is sent.
+
+        A real device wants a session, or the word that nobody is treated: `bench`. Raises `PlanError`.
+        """
+        if session is None and not bench and not is_simulated(injector):
+            raise PlanError(
+                "a plan alone says nothing of a person, and this is a real device. Next: run a session that names the "
+                "plan, or say --bench (bench=True) if nobody is treated."
+            )
+        self.warnings: list[str] = []
+        """What the operator is to be told before anything is begun."""
+        if session is not None:
+            today = injector.link.today() if injector.link.virtual else date.today()
+            self.warnings = sessions.check(session, plan, injector.journal, today)
+        self._session = session
+        self._past: Past | None = None
         self._injector = injector
         self._plan = plan
         self._on_progress = on_progress
-        self._samples: list[Sample] = []
-        self._strokes: dict[int, Stroke] = {}
         self._under_way: Callable[[Result], None] | None = None
-        self._start_us: int | None = None
-        self._plant = (0, 0)
+        self._paused = threading.Event()
+        self._stopped = threading.Event()
+        self._points = tuple(_points(plan))
+        self._primed = False
+        self._ended_by = "complete"
         self._done = 0
-        self._total = plan.points + 1 if isinstance(plan, MeteredPlan) else plan.strokes
-        self.record = TreatmentRecord(
-            plan_name=plan.name,
-            device_uid=injector.uid,
-            firmware=injector.hello.firmware,
-            runtime=injector.runtime,
-            started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-            simulated=injector.link.virtual or injector.link.control("account") is not None,
-        )
+        self._total = plan.points if isinstance(plan, MeteredPlan) else plan.strokes
+        self._keeper = Keeper(injector, plan)
+        self.record = self._keeper.record
+
+    @classmethod
+    def left(
+        cls,
+        injector: Injector,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        skip: Iterable[int] = (),
+    ) -> Self:
+        """The device's last treatment, to go on where it stands: `run` begins where nothing was given yet.
+
+        A point of which something moved, but not as asked, is not given again; `skip` must name it, which the
+        journal keeps. Raises `PlanError`, `JournalError`; nothing was sent.
+        """
+        standing = continuing.find(injector)
+        without = continuing.leave_out(standing, skip, injector)
+        made = cls(injector, standing.plan, on_progress, bench=True)
+        made._past = standing.past
+        done = [point for point in made._points if point.number in without]
+        made._points = tuple(point for point in made._points if point.number not in without)
+        zones = {p.number: p.zone for p in _points(standing.plan) if isinstance(p.zone, FractionalZone)}
+        made._keeper.recall(standing.plan, standing.past, zones)
+        made._done = sum(p.zone.strokes if isinstance(p.zone, FractionalZone) else 1 for p in done)
+        return made
+
+    @property
+    def points_left(self) -> int:
+        """How many points, or zones of a fractional plan, are still to be given."""
+        return len(self._points)
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody has said `stop`."""
+        return self._stopped.is_set()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it waits, or will once the point under way has ended."""
+        return self._paused.is_set()
+
+    def pause(self) -> None:
+        """Begin no further point until `resume`; the one under way is given to its end."""
+        self._paused.set()
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        self._paused.clear()
+
+    def stop(self) -> None:
+        """Begin no further point; `run` returns once the one under way has ended."""
+        self._stopped.set()
 
     def add_interrupted(self) -> None:
         """After Ctrl-C: the dose or run that was under way belongs into the record as well."""
@@ -61,38 +148,70 @@ class Treatment:
         """Execute the plan; whether everything was given as asked. Raises what `Injector` raises."""
         unlisten = self._injector.listen(self._take)
         try:
-            self._injector.begin_treatment(self._plan.text)
+            number = self._begin()
             if isinstance(self._plan, MeteredPlan):
-                return self._run_metered(self._plan)
-            return all(self._run_zone(self._plan, zone) for zone in self._plan.zones)
+                self._keeper.count_plant()
+            as_asked = self._is_primed() and all(self._goes_on() and self._give(point) for point in self._points)
         finally:
             unlisten()
+        self._injector.journal.end_treatment(self._injector.uid, number, as_asked, self._ended_by)
+        return as_asked
 
-    # --- Metered --------------------------------------------------------------------------------------
+    def _begin(self) -> int:
+        if self._past is not None:
+            fresh = not any(dose.moved for dose in self._past.doses)
+            self._injector.resume_treatment(self._past.number, fresh)
+            return self._past.number
+        about = sessions.about(self._session) if self._session else {}
+        return self._injector.begin_treatment(self._plan.text, about)
 
-    def _run_metered(self, plan: MeteredPlan) -> bool:
+    # --- Points ---------------------------------------------------------------------------------------
+
+    def _goes_on(self) -> bool:
+        """Wait while paused; whether the next point is to be begun."""
+        if self._paused.is_set():
+            self._tell("paused")
+        while self._paused.is_set() and not self._stopped.is_set():
+            self._injector.wait(PAUSE_LOOK_S)
+        if self._stopped.is_set():
+            self._ended_by = "stopped between points"
+        return not self._stopped.is_set()
+
+    def _is_primed(self) -> bool:
+        """A new treatment is primed; one that goes on only if the device says that it must."""
+        return self._past is not None or not isinstance(self._plan, MeteredPlan) or self._prime(self._plan)
+
+    def _prime(self, plan: MeteredPlan) -> bool:
         self._tell("prime: hold the handpiece away from the skin and press the trigger")
-        self._count_plant()
-        air = MeteredZone(name="-", depth_mm=0, volume_ml=plan.prime_ml, points=1)
-        self._under_way = partial(self._add_dose, "prime", air, 0)
+        self._under_way = partial(self._ended, "prime", 0, "-", 0)
         result = self._injector.prime(plan.prime_ml, plan.profile)
         self._under_way(result)
-        if not _as_asked(result):
-            return False
-        point = 0
-        for zone in plan.zones:
-            for i in range(zone.points):
-                point += 1
-                self._tell(f"{zone.name}, point {i + 1} of {zone.points}: set to the skin and press")
-                self._under_way = partial(self._add_dose, "dose", zone, point)
-                result = self._give(plan, zone, point)
-                self._under_way(result)
-                if not _as_asked(result):
-                    return False
-        return True
+        self._primed = True
+        return self._is_as_asked(result)
 
-    def _give(self, plan: MeteredPlan, zone: MeteredZone, point: int) -> Result:
-        injector, where = self._injector, (zone.depth_mm, zone.name, point, plan.profile)
+    def _give(self, point: _Point) -> bool:
+        self._tell(point.told)
+        zone = point.zone
+        if isinstance(zone, FractionalZone):
+            self._under_way = partial(self._run_ended, zone)
+            result = self._fractional(zone, point.number)
+        else:
+            depth_um = round(zone.depth_mm * 1000)
+            self._under_way = partial(self._ended, "dose", point.number, zone.name, depth_um)
+            try:
+                result = self._metered(zone, point.number)
+            except DeviceError as error:
+                # the device has started anew since it was primed; what it refused was not given
+                if self._primed or error.status != wire.S_NOT_PRIMED:
+                    raise
+                return isinstance(self._plan, MeteredPlan) and self._prime(self._plan) and self._give(point)
+        self._under_way(result)
+        return self._is_as_asked(result)
+
+    def _metered(self, zone: MeteredZone, number: int) -> Result:
+        injector, plan = self._injector, self._plan
+        assert isinstance(plan, MeteredPlan)
+        where = zone.depth_mm, zone.name, number, plan.profile
         if plan.mode == "repeat":
             return injector.repeat(zone.volume_ml, plan.stroke_ml, plan.rate_per_min, *where)
         if plan.mode == "perfusion":
@@ -101,119 +220,46 @@ class Treatment:
             return injector.test_dose(zone.volume_ml, zone.depth_mm, zone.name, plan.profile)
         return injector.dose(zone.volume_ml, *where, retract=plan.retract)
 
-    def _add_dose(self, kind: str, zone: MeteredZone, point: int, result: Result) -> None:
-        self._done += 1
-        tip_nl, skin_nl = self._count_plant()
-        samples, self._samples = tuple(self._samples), []
-        delivered, lower, upper = amounts(result)
-        dose = DoseRecord(
-            dose_id=result.dose_id,
-            kind=kind,
-            zone=zone.name,
-            point=point,
-            depth_um=round(zone.depth_mm * 1000),
-            asked_nl=result.asked_nl,
-            result=type(result).__name__,
-            reason=result.reason,
-            delivered_nl=delivered,
-            lower_nl=lower,
-            upper_nl=upper,
-            plant_nl=tip_nl,
-            plant_skin_nl=skin_nl,
-            samples=samples,
-        )
-        self.record.doses.append(dose)
+    def _fractional(self, zone: FractionalZone, number: int) -> Result:
+        plan = self._plan
+        assert not isinstance(plan, MeteredPlan)
+        self._keeper.begin_run()
+        how = zone.strokes, zone.depth_mm, zone.name, zone.area_cm2, plan.rate_per_min, plan.needles
+        return self._injector.fractional(*how, point=number)
 
-    def _count_plant(self) -> tuple[int | None, int | None]:
-        """What the plant says has left the needle since the last call, in all and into skin; None on a real device.
+    def _ended(self, kind: str, number: int, zone: str, depth_um: int, result: Result) -> None:
+        self._done += number > 0
+        self._keeper.add_dose(kind, zone, number, depth_um, result)
 
-        It is asked right after each dose, which is right before the next command: nothing falls between two doses.
-        """
-        account: dict[str, int] | None = self._injector.link.control("account")
-        if account is None:
-            return None, None
-        last, self._plant = self._plant, (account["tip_nl"], account["skin_nl"])
-        return self._plant[0] - last[0], self._plant[1] - last[1]
-
-    # --- Fractional -----------------------------------------------------------------------------------
-
-    def _run_zone(self, plan: FractionalPlan, zone: FractionalZone) -> bool:
-        self._tell(f"{zone.name}, {zone.strokes} strokes: set to the skin and hold the trigger")
-        self._strokes = {}
-        self._under_way = partial(self._add_run, plan, zone)
-        result = self._injector.fractional(
-            zone.strokes, zone.depth_mm, zone.name, zone.area_cm2, plan.rate_per_min, plan.needles
-        )
-        self._under_way(result)
-        return _as_asked(result)
-
-    def _add_run(self, plan: FractionalPlan, zone: FractionalZone, result: Result) -> None:
-        made = result.strokes if isinstance(result, Delivered) else 0
-        if made:
-            self._fetch_missing(made)
-        run = FractionalRecord(
-            dose_id=result.dose_id,
-            zone=zone.name,
-            depth_um=round(zone.depth_mm * 1000),
-            set_per_min=plan.rate_per_min,
-            needles=plan.needles,
-            area_mm2=zone.area_cm2 * 100,
-            asked_strokes=zone.strokes,
-            strokes=made,
-            result=type(result).__name__,
-            reason=result.reason,
-            records=tuple(self._strokes[i] for i in sorted(self._strokes)),
-        )
-        self.record.runs.append(run)
+    def _run_ended(self, zone: FractionalZone, result: Result) -> None:
+        assert not isinstance(self._plan, MeteredPlan)
+        self._keeper.add_run(self._plan, zone, result)
         self._done += zone.strokes
-        self._samples = []
 
-    def _fetch_missing(self, made: int) -> None:
-        """Read again what was lost on the way, as far as the device still has it."""
-        missing = [i for i in range(made) if i not in self._strokes]
-        while missing:
-            reply = self._injector.strokes(missing[0])
-            self._take_strokes(reply.first, reply.records)
-            missing = [i for i in missing[1:] if i not in self._strokes and i >= reply.first]
+    def _is_as_asked(self, result: Result) -> bool:
+        self._ended_by = result.reason
+        return isinstance(result, Delivered) and result.complete
 
     # --- Events ---------------------------------------------------------------------------------------
 
     def _take(self, event: Any) -> None:
-        if isinstance(event, messages.Telemetry):
-            if self._start_us is None:
-                self._start_us = event.time
-            t = event.time - self._start_us
-            self._samples.append(Sample(t, event.pressure_pa, event.plunger_nl, event.needle_um))
-        elif isinstance(event, messages.PhaseEvent) and event.state == wire.STATE_ARMED:
-            self._strokes = {}  # what came since the last run's end was its own
-        elif isinstance(event, messages.StrokeRecordsEvent):
-            self._take_strokes(event.first, event.records)
-            self._on_progress(Progress(self._done + len(self._strokes), self._total, "punctures"))
-
-    def _take_strokes(self, first: int, records: bytes) -> None:
-        for k in range(len(records) // STROKE_BYTES):
-            raw = records[k * STROKE_BYTES : (k + 1) * STROKE_BYTES]
-            flags = raw[6]
-            self._strokes[first + k] = Stroke(
-                index=first + k,
-                interval_us=int.from_bytes(raw[0:4], "little"),
-                depth_um=int.from_bytes(raw[4:6], "little"),
-                steady=bool(flags & STEADY),
-                bad=bool(flags & BAD),
-            )
+        strokes = self._keeper.take(event)
+        if strokes is not None:
+            self._on_progress(Progress(self._done + strokes, self._total, "punctures"))
 
     def _tell(self, what: str) -> None:
         self._on_progress(Progress(self._done, self._total, what))
 
 
-def amounts(result: Result) -> tuple[int, int, int]:
-    """Delivered, lower and upper nl of any result; an Unknown one counts as its middle."""
-    if isinstance(result, Delivered):
-        return result.delivered_nl, result.lower_nl, result.upper_nl
-    if isinstance(result, NotDelivered):
-        return 0, 0, 0
-    return (result.lower_nl + result.upper_nl) // 2, result.lower_nl, result.upper_nl
-
-
-def _as_asked(result: Result) -> bool:
-    return isinstance(result, Delivered) and result.complete
+def _points(plan: Plan) -> list[_Point]:
+    if not isinstance(plan, MeteredPlan):
+        return [
+            _Point(n, zone, f"{zone.name}, {zone.strokes} strokes: set to the skin and hold the trigger")
+            for n, zone in enumerate(plan.zones, 1)
+        ]
+    found: list[_Point] = []
+    for zone in plan.zones:
+        for i in range(zone.points):
+            told = f"{zone.name}, point {i + 1} of {zone.points}: set to the skin and press"
+            found.append(_Point(len(found) + 1, zone, told))
+    return found

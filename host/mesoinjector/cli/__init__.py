@@ -8,37 +8,40 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from mesoinjector import capture, errors, links, listing, plans, shown, simulated
+from mesoinjector import capture, errors, links, listing, shown, simulated
 from mesoinjector import demo as demonstration
-from mesoinjector.cli import giving, motion, scenarios, service, sim
+from mesoinjector.cli import devices, giving, motion, plan, run, scenarios, service, sim
+from mesoinjector.cli.run import ENDED_EARLY, INTERRUPTED, UNKNOWN
 from mesoinjector.cli.screen import screen
 from mesoinjector.injector import Injector
 from mesoinjector.journal import Journal
-from mesoinjector.record import TreatmentRecord
 from mesoinjector.report import write_report
-from mesoinjector.treatment import Progress as Step
-from mesoinjector.treatment import Treatment
 from mesoprotocol import messages
 
-BAD_INPUT, DEVICE, ENDED_EARLY, UNKNOWN, INTERRUPTED = 2, 3, 4, 5, 130
+BAD_INPUT, DEVICE = 2, 3
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Drive a mesoinjector, or a simulated one.")
 app.add_typer(scenarios.app, name="sim")
 service.register(app)
 giving.register(app)
 motion.register(app)
+run.register(app)
+app.add_typer(plan.app, name="plan")
+devices.register(app)
 
 Device = Annotated[
     str,
-    typer.Option(help="/dev/ttyACM0, socket://host:port, sim://, sim://micropython or replay:FILE"),
+    typer.Option(
+        default_factory=lambda: "usb:",
+        show_default="the only one found by USB",
+        help="usb:serial=NUMBER or usb:uid=ID as `devices` shows them, /dev/ttyACM0, socket://host:port, sim://, "
+        "sim://micropython or replay:FILE",
+    ),
 ]
 JournalPath = Annotated[
     Path | None,
@@ -79,48 +82,6 @@ def _fail(error: Exception, code: int) -> None:
 
 
 @app.command()
-def run(
-    plan: Annotated[Path, typer.Argument(help="Plan in TOML; see examples/plans.")],
-    device: Device,
-    journal: JournalPath = None,
-    key: KeyFile = None,
-    record: Record = None,
-    report: Annotated[Path, typer.Option(help="HTML report to write.")] = Path("treatment.html"),
-    as_json: AsJson = False,
-) -> None:
-    """Execute a plan point by point, journal every dose, and write a report.
-
-    Each dose waits for the operator: contact with the skin, then the trigger. Ctrl-C sends STOP first.
-    """
-    checked = plans.load(plan)
-    _check_report(report)
-    with Injector.open(device, journal, key, record) as injector:
-        for result in injector.resolved:
-            screen.print(f"dose {result.dose_id} of before: {type(result).__name__}, {result.reason}")
-        with _bar() as (on_progress, bar):
-            treatment = Treatment(injector, checked, on_progress)
-            try:
-                as_asked = treatment.run()
-            except KeyboardInterrupt:
-                bar.stop()
-                treatment.add_interrupted()
-                write_report(treatment.record, report)
-                screen.print(f"Stopped. {shown.delivered(treatment.record)}. Report: {report}")
-                raise typer.Exit(INTERRUPTED) from None
-            except errors.MesoError:
-                write_report(treatment.record, report)
-                raise
-    write_report(treatment.record, report)
-    if as_json:
-        print(json.dumps(shown.facts(treatment.record)))
-    else:
-        shown.treatment(treatment.record)
-        screen.print(f"Report: {report}")
-    if not as_asked:
-        raise typer.Exit(UNKNOWN if _ended_unknown(treatment.record) else ENDED_EARLY)
-
-
-@app.command()
 def demo(
     runtime: Annotated[
         str | None,
@@ -132,9 +93,9 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Give 30 doses and 1,800 punctures on the simulated device, and compare two accounts of them."""
-    _check_report(out)
+    run.check_report(out)
     chosen = sim.choose_runtime(runtime)
-    with _bar() as (on_progress, _):
+    with run.bar() as (on_progress, _):
         link: links.Link = (
             simulated.paced_link(chosen, seed) if paced else links.open_link(f"sim://{chosen}?seed={seed}")
         )
@@ -246,35 +207,5 @@ def decode(
 # --- What is shown ---------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _bar() -> Iterator[tuple[Any, Progress]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=screen, transient=True) as bar:
-        task = bar.add_task("opening", total=None)
-
-        def on_progress(step: Step) -> None:
-            bar.update(task, description=step.what, completed=step.done, total=step.total)
-
-        yield on_progress, bar
-
-
-def _ended_unknown(record: TreatmentRecord) -> bool:
-    return "Unknown" in {dose.result for dose in record.doses} | {run.result for run in record.runs}
-
-
 def _bits(value: int, names: dict[int, str]) -> list[str]:
     return [name.lower() for bit, name in names.items() if value & bit]
-
-
-def _check_report(path: Path) -> None:
-    """Before anything is sent: the report can be written where it is wanted, and replaces nothing but a report."""
-    try:
-        if path.exists() and not path.is_file():
-            raise OSError("it is there and is no file")
-        with path.open("ab"):
-            pass
-    except OSError as error:
-        raise errors.PlanError(
-            f"{path}: a report cannot be written there ({error.strerror or error}). Next: name a file in a "
-            "folder that exists."
-        ) from None

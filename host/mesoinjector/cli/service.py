@@ -13,7 +13,10 @@ from mesoinjector.injector import Injector
 from mesoinjector.service import Service
 from mesoprotocol import messages
 
-Device = Annotated[str, typer.Option(help="As for `info`.")]
+Device = Annotated[
+    str,
+    typer.Option(default_factory=lambda: "usb:", show_default="the only one found by USB", help="As for `info`."),
+]
 JournalPath = Annotated[Path | None, typer.Option("--journal", help="Journal file.")]
 KeyFile = Annotated[Path | None, typer.Option("--key", help="File with the service key, of a device that has keys.")]
 OperatorKey = Annotated[
