@@ -18,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from mesoinjector import capture, errors, links, listing, plans, shown
 from mesoinjector import demo as demonstration
+from mesoinjector.cli import journal as journal_commands
 from mesoinjector.cli import motion, scenarios, service, sim
 from mesoinjector.cli.screen import screen
 from mesoinjector.injector import Injector
@@ -34,6 +35,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Drive a meso
 app.add_typer(scenarios.app, name="sim")
 service.register(app)
 motion.register(app)
+journal_commands.register(app)
 
 Device = Annotated[
     str,
@@ -64,7 +66,7 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except (errors.PlanError, errors.KeyFileError, errors.RecordingError) as error:
+    except (errors.PlanError, errors.KeyFileError, errors.RecordingError, errors.ExportError) as error:
         _fail(error, BAD_INPUT)
     except errors.DoseUncertain as error:
         _fail(error, UNKNOWN)
