@@ -46,7 +46,7 @@ def test_list_and_show(path: Path) -> None:
     doses = json.loads(command(path, "list", "--json", "--last", "1").stdout)["doses"]
     assert [dose["dose_id"] for dose in doses] == ["20112233aabbccdd"] and doses[0]["delivered_nl"] is None
     shown = command(path, "show", "1")
-    assert shown.returncode == 0 and "patient ref              P-1" in shown.stdout and "row 4 " in shown.stdout
+    assert shown.returncode == 0 and "patient ref              P-1" in shown.stdout and "row 6 " in shown.stdout
     facts = json.loads(command(path, "show", "20112233aabbccdd", "--json").stdout)
     assert facts["result"] == "Unknown" and [row["kind"] for row in facts["rows"]] == ["intended", "committed"]
     for several in ("", "ff"):
