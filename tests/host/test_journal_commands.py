@@ -87,6 +87,15 @@ def test_export(path: Path, tmp_path: Path) -> None:
     assert command(path, "export", "--format", "xml", "--out", str(tmp_path / "x")).returncode == 2
 
 
+def test_a_device_is_stopped_whatever_the_journal_says(path: Path) -> None:
+    path.write_bytes(b"no database at all" * 100)
+    words = [sys.executable, "-m", "mesoinjector", "stop", "--device", "sim://?seed=1", "--journal", str(path)]
+    told = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert (told.returncode, told.stdout[:7]) == (0, "stopped")
+    assert "file is not a database. Next: keep this file" in told.stderr
+    assert path.read_bytes() == b"no database at all" * 100
+
+
 def test_no_journal(tmp_path: Path) -> None:
     told = command(tmp_path / "none.sqlite", "list")
     assert told.returncode == 3 and "there is none. Next: name one with --journal" in told.stderr

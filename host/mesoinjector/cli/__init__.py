@@ -179,7 +179,12 @@ def info(device: Device, journal: JournalPath = None, record: Record = None, as_
 @app.command()
 def stop(device: Device, journal: JournalPath = None, record: Record = None) -> None:
     """Stop whatever moves. Therapy stays refused until `clear`."""
-    with Injector.open(device, journal, record=record) as injector:
+    try:
+        injector = Injector.open(device, journal, record=record)
+    except errors.JournalError as error:
+        screen.print(f"{error} It is stopped without a journal.", soft_wrap=True)
+        injector = Injector.open(device, ":memory:")
+    with injector:
         injector.stop()
     print("stopped; clear it with `mesoinjector clear` after looking at the handpiece")
 
