@@ -153,7 +153,8 @@ class ResultNotKept(JournalError):
 
     def __init__(self, result: Any, why: JournalError) -> None:
         self.result = result
-        super().__init__(f"dose {result.dose_id} has ended ({result}), but {why}")
+        most = f", at most {result.upper_nl / 1e6:g} ml" if hasattr(result, "upper_nl") else ""
+        super().__init__(f"dose {result.dose_id} has ended ({type(result).__name__}, {result.reason}{most}), but {why}")
 
 
 class ExportError(MesoError):

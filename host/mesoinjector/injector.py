@@ -74,6 +74,8 @@ class Injector(Giving):
             return cls(link, book, secret)
         except BaseException:
             link.close()
+            if book is not journal:
+                book.close()
             raise
 
     def __enter__(self) -> Self:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -160,18 +159,28 @@ class JournalFile:
     # --- Opening ----------------------------------------------------------------------------------------
 
     def _connect(self, read_only: bool) -> sqlite3.Connection:
-        name, folder = str(self.path), self.path.parent
-        if name != ":memory:":
-            if read_only and not self.path.is_file():
-                raise JournalError(f"journal {self.path}: there is none. Next: name one with --journal.")
-            if not read_only:
-                folder.mkdir(parents=True, exist_ok=True)
-        if read_only:
-            # without its log the file is whole, and on a read-only disk SQLite could not make one
-            log = self.path.with_name(self.path.name + "-wal")
-            whole = not os.access(folder, os.W_OK) and not (log.exists() and log.stat().st_size)
-            name = f"{self.path.absolute().as_uri()}?mode=ro{'&immutable=1' if whole else ''}"
-        return sqlite3.connect(name, uri=read_only, isolation_level=None, check_same_thread=False, timeout=PATIENCE_S)
+        if not read_only:
+            if str(self.path) != ":memory:":
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            return self._connected(str(self.path))
+        if not self.path.is_file():
+            raise JournalError(f"journal {self.path}: there is none. Next: name one with --journal.")
+        address = f"{self.path.absolute().as_uri()}?mode=ro"
+        reader = self._connected(address)
+        try:
+            reader.execute("PRAGMA user_version").fetchone()
+        except sqlite3.Error:
+            reader.close()
+            log = self.path.with_name(f"{self.path.name}-wal")
+            if log.exists() and log.stat().st_size:
+                raise
+            # on a read-only disk SQLite cannot make the log's index; without a log the file is whole
+            return self._connected(f"{address}&immutable=1")
+        return reader
+
+    def _connected(self, name: str) -> sqlite3.Connection:
+        of_uri = name.startswith("file:")
+        return sqlite3.connect(name, PATIENCE_S, isolation_level=None, check_same_thread=False, uri=of_uri)
 
     def _begin(self, read_only: bool) -> None:
         if read_only:

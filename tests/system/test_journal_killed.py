@@ -162,7 +162,9 @@ def test_a_result_that_cannot_be_noted_is_told_and_found_again(here: Bench) -> N
             return write()
 
     journal.around = fail
-    with pytest.raises(ResultNotKept, match=r"has ended .Delivered.*but journal .*Next: ") as told:
+    with pytest.raises(
+        ResultNotKept, match=r"has ended .Delivered, complete, at most 0.02.*but journal .*Next: "
+    ) as told:
         host.dose(**DOSE)
     given = here.plant()["skin_nl"] - before["skin_nl"]
     assert isinstance(told.value.result, Delivered) and told.value.result.complete
