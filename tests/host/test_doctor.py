@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -134,6 +135,14 @@ def test_modem_manager_is_in_the_way_until_the_rule_keeps_it_away(tmp_path: Path
     rule.parent.mkdir(parents=True)
     shutil.copy(doctor.rule_file(), rule)
     assert examined(computer, "ModemManager").verdict == "ok"
+
+
+def test_what_only_linux_has_is_not_asked_elsewhere(tmp_path: Path, device: Paced) -> None:
+    process(tmp_path, 812, "ModemManager", device.path)
+    computer = dataclasses.replace(machine(tmp_path, device.path), is_linux=False)
+    checks = {each.name: each for each in doctor.examine(computer, tmp_path / "j.sqlite", NOW)}
+    assert checks[device.path].verdict == "ok" and computer.holders(device.path) is None
+    assert not {"udev rule", "ModemManager"} & set(checks)
 
 
 def test_a_device_in_order_says_who_it_is(tmp_path: Path, device: Paced) -> None:
