@@ -215,9 +215,11 @@ def usb() -> Any:
     return usb_backend.Bus([usb_backend.Board(0x0005, "A1"), usb_backend.Board(0x000F, "B1")])
 
 
-def test_a_board_in_its_bootloader_is_seen(tmp_path: Path, usb: Any) -> None:
+def test_a_board_in_its_bootloader_is_seen(tmp_path: Path, usb: Any, device: Paced) -> None:
     found = examined(machine(tmp_path, usb=usb), "bootloader")
     assert (found.verdict, found.said) == ("wrong", "in the bootloader: RP2350 B1")
+    found = examined(machine(tmp_path, device.path, usb=usb), "bootloader")
+    assert found.verdict == "note"  # it may be somebody else's
     usb.boards.pop()
     assert examined(machine(tmp_path, usb=usb), "bootloader").verdict == "ok"
 
