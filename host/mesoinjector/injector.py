@@ -12,17 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
-from mesoinjector import cartridges, errors, opening, requests, results
+from mesoinjector import cartridges, catching_up, errors, opening, requests, results
 from mesoinjector.clock import Estimate
 from mesoinjector.connection import STOP_BYTES, Losses
 from mesoinjector.giving import Giving
-from mesoinjector.journal import Intended, Journal
+from mesoinjector.journal import Journal
 from mesoinjector.keys import Key
 from mesoinjector.links import Link, open_link
 from mesoinjector.pump import Pump
 from mesoinjector.recorder import RecordingLink
 from mesoinjector.transaction import Action, Ask, Ended, Request, SendStop, Transaction, Wait, has_stopped
-from mesoprotocol import limits, messages, wire
+from mesoprotocol import messages, wire
 
 
 class Injector(Giving):
@@ -41,9 +41,8 @@ class Injector(Giving):
         self._treatment = self.hello.treatment
         self.interrupted: results.Result | None = None
         """What became of a dose whose call was ended by Ctrl-C."""
-        self.resolved = self._resolve_all()
+        self.resolved = self._catch_up()
         """Doses of before that were open, and what has become of them."""
-        self._account_for_ledger()
         self._attend()
 
     @classmethod
@@ -109,8 +108,7 @@ class Injector(Giving):
             )
         self.hello = hello
         self._next_n = hello.next_n
-        self.resolved = self._resolve_all()
-        self._account_for_ledger()
+        self.resolved = self._catch_up()
         self._attend()
         return self.resolved
 
@@ -242,7 +240,7 @@ class Injector(Giving):
         dose = self.journal.intended(dose_id)
         if dose is None:
             raise errors.PlanError(f"dose {dose_id} is not in the journal {self.journal.path}.")
-        return self._resolve(dose)
+        return catching_up.resolve(self._pump, self.journal, self.uid, dose)
 
     def provision(self, key: Key) -> None:
         """Set the key of a role; the service key first. From the next opening on it is asked for.
@@ -366,37 +364,12 @@ class Injector(Giving):
         if self.hello.boot_id != boot_id or self.hello.next_n != self._next_n:
             raise errors.refusal(wire.S_NO_SESSION, "Hello")
 
+    def _catch_up(self) -> list[results.Result]:
+        """What has become of doses that were open; what was given without this journal is noted."""
+        open_doses = self.journal.open_doses(self.uid)
+        found = [catching_up.resolve(self._pump, self.journal, self.uid, dose) for dose in open_doses]
+        catching_up.account_for(self._pump, self.journal, self.uid, self._next_n)
+        return found
+
     def _new_id(self) -> bytes:
         return self.link.token(8)
-
-    # --- Opening ----------------------------------------------------------------------------------------
-
-    def _resolve_all(self) -> list[results.Result]:
-        return [self._resolve(dose) for dose in self.journal.open_doses(self.uid)]
-
-    def _resolve(self, dose: Intended) -> results.Result:
-        transaction = Transaction(self.journal, self.uid, dose)
-        action = transaction.resume()
-        if isinstance(action, Ask):
-            answer = self._pump.request(action.message)
-            now_us = self.link.now_us()
-            action = transaction.answered(answer, now_us, self._pump.connection.device_tick(now_us))
-        if not isinstance(action, Ended):
-            raise RuntimeError("a dose of before is asked for once")
-        if action.error:
-            raise action.error
-        return action.result
-
-    def _account_for_ledger(self) -> None:
-        """Note what the device has given without this journal."""
-        first = max(self.journal.last_n(self.uid) + 1, self._next_n - limits.LEDGER_DOSES + 1)
-        for n in range(first, self._next_n):
-            entry = self.ledger(n)
-            if not self.journal.knows(self.uid, entry.dose_id.hex()):
-                data = {**entry._asdict(), "dose_id": entry.dose_id.hex(), "boot_id": entry.boot_id.hex()}
-                self.journal.note_foreign(self.uid, data)
-        if self._next_n <= self.journal.last_n(self.uid):
-            raise errors.UnaccountedDose(
-                f"{self.link.url}: the device's ledger stands at {self._next_n}, but this journal knows number "
-                f"{self.journal.last_n(self.uid)}. Its memory was replaced or lost. Next: do not use it; service."
-            )

@@ -86,7 +86,7 @@ class Keeper:
         missing = [i for i in range(made) if i not in self._strokes]
         while missing:
             reply = self._injector.strokes(missing[0])
-            self._take_strokes(reply.first, reply.records)
+            self._strokes.update((each.index, each) for each in read_strokes(reply.first, reply.records))
             missing = [i for i in missing[1:] if i not in self._strokes and i >= reply.first]
 
     # --- Events ---------------------------------------------------------------------------------------
@@ -101,21 +101,26 @@ class Keeper:
         elif isinstance(event, messages.PhaseEvent) and event.state == wire.STATE_ARMED:
             self._strokes = {}  # what came since the last run's end was its own
         elif isinstance(event, messages.StrokeRecordsEvent):
-            self._take_strokes(event.first, event.records)
+            self._strokes.update((each.index, each) for each in read_strokes(event.first, event.records))
             return len(self._strokes)
         return None
 
-    def _take_strokes(self, first: int, records: bytes) -> None:
-        for k in range(len(records) // STROKE_BYTES):
-            raw = records[k * STROKE_BYTES : (k + 1) * STROKE_BYTES]
-            flags = raw[6]
-            self._strokes[first + k] = Stroke(
-                index=first + k,
-                interval_us=int.from_bytes(raw[0:4], "little"),
-                depth_um=int.from_bytes(raw[4:6], "little"),
-                steady=bool(flags & STEADY),
-                bad=bool(flags & BAD),
-            )
+
+def read_strokes(first: int, records: bytes) -> list[Stroke]:
+    """Stroke records as the device sends them; the first has index `first`."""
+    found = []
+    for k in range(len(records) // STROKE_BYTES):
+        raw = records[k * STROKE_BYTES : (k + 1) * STROKE_BYTES]
+        flags = raw[6]
+        stroke = Stroke(
+            index=first + k,
+            interval_us=int.from_bytes(raw[0:4], "little"),
+            depth_um=int.from_bytes(raw[4:6], "little"),
+            steady=bool(flags & STEADY),
+            bad=bool(flags & BAD),
+        )
+        found.append(stroke)
+    return found
 
 
 def is_simulated(injector: Injector) -> bool:

@@ -12,20 +12,21 @@ from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-from mesoinjector.treatment import read_strokes
+from mesoinjector.keeping import read_strokes
 from mesoprotocol import messages
 
 WIDTH = 48
 """Samples in a plot, the newest at the right."""
-_BARS = " ▁▂▃▄▅▆▇█"
-_UNITS = {"pressure": "kPa", "plunger": "ul", "needle": "mm", "cadence": "/min"}
+_BARS = "▁▂▃▄▅▆▇█"
+_SERIES = {"pressure": ("kPa", 5.0), "plunger": ("ul", 1.0), "needle": ("mm", 0.5), "cadence": ("/min", 20.0)}
+"""Unit, and the least that a plot spans: what is smaller is noise, and drawn flat."""
 
 
 class Monitor:
     """The last samples, the state, and the last things told."""
 
     def __init__(self) -> None:
-        self._series: dict[str, deque[float]] = {name: deque(maxlen=WIDTH) for name in _UNITS}
+        self._series: dict[str, deque[float]] = {name: deque(maxlen=WIDTH) for name in _SERIES}
         self._told: deque[str] = deque(maxlen=4)
         self._state = "-"
         self._latches: list[str] = []
@@ -72,23 +73,25 @@ class Monitor:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         table = Table.grid(padding=(0, 1))
-        for name, unit in _UNITS.items():
+        for name, (unit, span) in _SERIES.items():
             values = self._series[name]
             now = f"{values[-1]:9.2f}" if values else f"{'-':>9}"
             ends = f"{min(values):.2f} to {max(values):.2f}" if values else ""
-            table.add_row(name, now, unit, Text(plot(list(values)).rjust(WIDTH), style="cyan"), ends)
+            table.add_row(name, now, unit, Text(plot(list(values), span).rjust(WIDTH), style="cyan"), ends)
         stands = f"{self._state}; inputs: {', '.join(self._inputs) or 'none'}"
         latched = Text(f"latched: {', '.join(self._latches)}", style="bold red") if self._latches else Text("")
         yield Group(table, Text(stands), latched, *(Text(line) for line in self._told))
 
 
-def plot(values: list[float]) -> str:
-    """A line of bars, from the lowest value to the highest; all at the bottom if they are one."""
+def plot(values: list[float], span: float) -> str:
+    """A line of bars over the values' range, `span` at least, around its middle."""
     if not values:
         return ""
     low, high = min(values), max(values)
-    scale = (len(_BARS) - 2) / (high - low) if high > low else 0.0
-    return "".join(_BARS[1 + round((value - low) * scale)] for value in values)
+    span = max(span, high - low)
+    low = (low + high - span) / 2
+    steps = len(_BARS) - 1
+    return "".join(_BARS[min(steps, int((value - low) / span * (steps + 1)))] for value in values)
 
 
 def _names(value: int, bits: dict[int, str]) -> list[str]:

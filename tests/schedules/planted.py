@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from mesoinjector import Injector, NotDelivered, Result, Unknown
+from mesoinjector import Injector, NotDelivered, Result, Unknown, catching_up
 from tests.bench_of_one import OPERATOR
 
 
 class Impatient(Injector):
     """Takes "nobody knows" for "it has failed": opens the device again and gives the dose anew, under a new id."""
 
-    def _resolve_all(self) -> list[Result]:
+    def _catch_up(self) -> list[Result]:
+        catching_up.account_for(self._pump, self.journal, self.uid, self._next_n)
         return []
 
     def _refuse_while_unknown(self) -> None:

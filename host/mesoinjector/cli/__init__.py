@@ -15,7 +15,7 @@ import typer
 
 from mesoinjector import capture, errors, links, listing, shown, simulated
 from mesoinjector import demo as demonstration
-from mesoinjector.cli import devices, giving, motion, plan, run, scenarios, service, sim
+from mesoinjector.cli import devices, giving, motion, observing, plan, run, scenarios, service, sim
 from mesoinjector.cli import journal as journal_commands
 from mesoinjector.cli.run import ENDED_EARLY, INTERRUPTED, UNKNOWN
 from mesoinjector.cli.screen import screen
@@ -30,6 +30,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Drive a meso
 app.add_typer(scenarios.app, name="sim")
 service.register(app)
 giving.register(app)
+observing.register(app)
 motion.register(app)
 run.register(app)
 app.add_typer(plan.app, name="plan")
