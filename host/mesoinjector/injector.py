@@ -340,14 +340,23 @@ class Injector(Giving):
         first = max(self.journal.last_n(self.uid) + 1, self._next_n - limits.LEDGER_DOSES + 1)
         for n in range(first, self._next_n):
             entry = self.ledger(n)
-            if not self.journal.knows(self.uid, entry.dose_id.hex()):
-                data = {**entry._asdict(), "dose_id": entry.dose_id.hex(), "boot_id": entry.boot_id.hex()}
+            dose_id = entry.dose_id.hex()
+            if not self.journal.knows(self.uid, dose_id):
+                data = {**entry._asdict(), "dose_id": dose_id, "boot_id": entry.boot_id.hex()}
                 self.journal.note_foreign(self.uid, data)
+            elif isinstance(self.journal.result(dose_id), results.NotDelivered):
+                self._correct(results.from_outcome(entry, entry.asked_nl))
         if self._next_n <= self.journal.last_n(self.uid):
             raise errors.UnaccountedDose(
                 f"{self.link.url}: the device's ledger stands at {self._next_n}, but this journal knows number "
                 f"{self.journal.last_n(self.uid)}. Its memory was replaced or lost. Next: do not use it; service."
             )
+
+    def _correct(self, result: results.Result | None) -> None:
+        """The ledger of a dose that this journal, an older copy of itself, does not know to have been committed."""
+        if result is not None and not isinstance(result, results.NotDelivered):
+            self.journal.close_dose(self.uid, result)
+            self.resolved = [*(dose for dose in self.resolved if dose.dose_id != result.dose_id), result]
 
     def _take_event(self, event: Any) -> None:
         if isinstance(event, messages.OutcomeEvent):
