@@ -368,8 +368,9 @@ class Injector(Giving):
         """What has become of doses that were open; what was given without this journal is noted."""
         open_doses = self.journal.open_doses(self.uid)
         found = [catching_up.resolve(self._pump, self.journal, self.uid, dose) for dose in open_doses]
-        catching_up.account_for(self._pump, self.journal, self.uid, self._next_n)
-        return found
+        corrected = catching_up.account_for(self._pump, self.journal, self.uid, self._next_n)
+        known = {result.dose_id for result in corrected}
+        return [*(result for result in found if result.dose_id not in known), *corrected]
 
     def _new_id(self) -> bytes:
         return self.link.token(8)

@@ -211,17 +211,18 @@ class JournalFile:
     def _verify(self, newest: int) -> bytes:
         """The file's structure, and the chain of the newest rows, 0 for all."""
         with self._asked():
+            self._db.execute("BEGIN")
             (said,) = self._db.execute("PRAGMA integrity_check(1)").fetchone()
             if said != "ok":
                 raise JournalAltered(f"journal {self.path} is damaged: {said}. Next: {_EXAMINE}.")
             (last,) = self._db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()
-            first = last - newest if newest else 0
-            found = self._db.execute(f"SELECT {_COLUMNS} FROM entry WHERE id >= ? ORDER BY id", (first,)).fetchall()
-        rows = list(map(Row._make, found))
-        broken = journal_chain.first_broken(rows, last, max(first, 1))
+            first = max(last - newest, 1) if newest else 1
+            rows = self._db.execute(f"SELECT {_COLUMNS} FROM entry WHERE id >= ? ORDER BY id", (first,))
+            broken = journal_chain.first_broken(map(Row._make, rows), last, first)
+            head = self._db.execute("SELECT chain FROM entry ORDER BY id DESC LIMIT 1").fetchone()
         if broken:
             raise JournalAltered(f"journal {self.path}: {broken.said}. Nothing is written to it. Next: {_EXAMINE}.")
-        return rows[-1].chain if rows else journal_chain.START
+        return bytes(head[0]) if head else journal_chain.START
 
     @contextlib.contextmanager
     def _asked(self) -> Iterator[None]:

@@ -107,6 +107,14 @@ def test_a_later_answer_takes_the_place_of_unknown(journal: Journal) -> None:
     journal.close_dose(DEVICE, ended(4, complete=False, exact=False))
     account = lines.read(journal)
     assert (account.doses[3].result, account.doses[3].exact, account.doses[3].upper_nl) == ("Delivered", False, 7_400)
+    journal.close_dose(DEVICE, Unknown(f"{3:016x}", 3, "interrupted", 20_000, 0, 9_000))  # as the ledger corrects it
+    corrected = lines.read(journal).doses[2]
+    assert (corrected.result, corrected.delivered_nl, corrected.exact, corrected.upper_nl) == (
+        "Unknown",
+        None,
+        None,
+        9_000,
+    )
     journal.settle(f"{5:016x}", OPERATOR, "device lost")
     settled = lines.read(journal).doses[4]
     assert (settled.result, settled.settled_by, settled.delivered_nl) == ("Unknown", OPERATOR, None)

@@ -178,12 +178,12 @@ class _R5:
 
     def _usage_status(self, line: TreatmentLine) -> str:
         """There is no `unknown`: what was not said to have ended is `active` unless another treatment followed."""
-        if any(dose.committed_utc for dose in line.doses):
-            if line.as_asked is not None:
-                return "completed" if line.as_asked else "stopped"
-            newest = [each for each in self._account.treatments if each.device == line.device][-1]
-            return "active" if newest is line else "stopped"
-        return "active" if line.as_asked is None else "not-done"
+        newest = [each for each in self._account.treatments if each.device == line.device][-1]
+        if line.as_asked is None and line is newest:
+            return "active"
+        if not any(dose.committed_utc for dose in line.doses):
+            return "not-done"
+        return "completed" if line.as_asked else "stopped"
 
 
 class _R4B(_R5):

@@ -83,8 +83,9 @@ class DoseLine:
     settled_because: str | None = None
 
     def end(self, utc: str, result: Result) -> None:
-        """Its newest result; an Unknown one has bounds and no amount, and only such a one is followed by another."""
+        """Its newest result; an Unknown one has bounds and no amount."""
         self.ended_utc, self.result, self.reason = utc, type(result).__name__, result.reason
+        self.complete = self.exact = self.delivered_nl = self.strokes = None
         self.lower_nl = self.upper_nl = self.upper_strokes = 0
         if isinstance(result, Delivered):
             self.complete, self.exact, self.delivered_nl = result.complete, result.exact, result.delivered_nl
