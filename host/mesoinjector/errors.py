@@ -153,7 +153,8 @@ class ResultNotKept(JournalError):
 
     def __init__(self, result: Any, why: JournalError) -> None:
         self.result = result
-        super().__init__(f"dose {result.dose_id} has ended ({result}), but {why}")
+        most = f", at most {result.upper_nl / 1e6:g} ml" if hasattr(result, "upper_nl") else ""
+        super().__init__(f"dose {result.dose_id} has ended ({type(result).__name__}, {result.reason}{most}), but {why}")
 
 
 class ExportError(MesoError):
@@ -195,6 +196,21 @@ def not_running(url: str, tail: str) -> FirmwareNotRunning | None:
         f"{url}: MicroPython answers, but the firmware does not run. It said: {tail.strip()[-200:]!r}. Next: "
         "restart the device; if it comes back, flash the firmware again. Doses that were under way are asked for by "
         "their ids."
+    )
+
+
+def another_device(url: str, there: str, uid: str) -> DeviceNotFound:
+    """The exception for a line on which another device answers than before."""
+    return DeviceNotFound(
+        f"{url}: there is another device now, {there}, not {uid}. Next: plug that one in, or open this one by itself."
+    )
+
+
+def in_another_treatment(there: int, number: int) -> PlanError:
+    """The exception for going on in a treatment that the device has left."""
+    return PlanError(
+        f"the device is in treatment {there}, not in {number}: another program has begun one since. Nothing was sent. "
+        "Next: look at the patient, and begin a new treatment."
     )
 
 

@@ -74,6 +74,8 @@ class Injector(Giving):
             return cls(link, book, secret)
         except BaseException:
             link.close()
+            if book is not journal:
+                book.close()
             raise
 
     def __enter__(self) -> Self:
@@ -101,10 +103,7 @@ class Injector(Giving):
         hello = opening.open_session(self._pump, self._key)
         if hello.uid != self.hello.uid:
             self.link.close()
-            raise errors.DeviceNotFound(
-                f"{self.link.url}: there is another device now, {hello.uid.hex()}, not {self.uid}. Next: plug that one "
-                "in, or open this one by itself."
-            )
+            raise errors.another_device(self.link.url, hello.uid.hex(), self.uid)
         self.hello = hello
         self._next_n = hello.next_n
         self.resolved = self._resolve_all()
@@ -141,30 +140,25 @@ class Injector(Giving):
 
         `about` is kept with it in the journal: see `Journal.start_treatment`.
         """
-        number = self.journal.start_treatment(self.uid, plan, about)
-        self._start_treatment(number)
-        return number
+        return self._start_treatment(self.journal.start_treatment(self.uid, plan, about))
 
     def resume_treatment(self, number: int, fresh: bool) -> None:
         """Go on in a treatment of an earlier program, in which the device still is: its totals go on.
 
-        `fresh`: nothing was given in it, so that the device is told of it if it never was. Raises `PlanError` if it
-        is in another one.
+        `fresh`: nothing was given in it; the device is told of it if it never was. Raises `PlanError` if in another.
         """
         there = self.status().treatment
-        if there != number and not fresh:
-            raise errors.PlanError(
-                f"the device is in treatment {there}, not in {number}: another program has begun one since. Nothing "
-                "was sent. Next: look at the patient, and begin a new treatment."
-            )
         if there != number:
+            if not fresh:
+                raise errors.in_another_treatment(there, number)
             self._start_treatment(number)
         self._treatment = number
 
-    def _start_treatment(self, number: int) -> None:
+    def _start_treatment(self, number: int) -> int:
         self._pump.request(messages.SetDate(cartridges.day_of(self.link.today())))
         self._pump.request(messages.StartTreatment(number))
         self._treatment = number
+        return number
 
     def new_syringe(self) -> float:
         """Say that another syringe is mounted, a full one; prime it next. Returns what is in it, ml.
@@ -261,7 +255,7 @@ class Injector(Giving):
     # --- The transaction --------------------------------------------------------------------------------
 
     def _numbered(self) -> tuple[bytes, int]:
-        return self._new_id(), self._next_n
+        return self.link.token(8), self._next_n
 
     def _now_us(self) -> int:
         return self.link.now_us()
@@ -364,9 +358,6 @@ class Injector(Giving):
         if self.hello.boot_id != boot_id or self.hello.next_n != self._next_n:
             raise errors.refusal(wire.S_NO_SESSION, "Hello")
 
-    def _new_id(self) -> bytes:
-        return self.link.token(8)
-
     # --- Opening ----------------------------------------------------------------------------------------
 
     def _resolve_all(self) -> list[results.Result]:
@@ -390,11 +381,20 @@ class Injector(Giving):
         first = max(self.journal.last_n(self.uid) + 1, self._next_n - limits.LEDGER_DOSES + 1)
         for n in range(first, self._next_n):
             entry = self.ledger(n)
-            if not self.journal.knows(self.uid, entry.dose_id.hex()):
-                data = {**entry._asdict(), "dose_id": entry.dose_id.hex(), "boot_id": entry.boot_id.hex()}
+            dose_id = entry.dose_id.hex()
+            if not self.journal.knows(self.uid, dose_id):
+                data = {**entry._asdict(), "dose_id": dose_id, "boot_id": entry.boot_id.hex()}
                 self.journal.note_foreign(self.uid, data)
+            elif isinstance(self.journal.result(dose_id), results.NotDelivered):
+                self._correct(results.from_outcome(entry, entry.asked_nl))
         if self._next_n <= self.journal.last_n(self.uid):
             raise errors.UnaccountedDose(
                 f"{self.link.url}: the device's ledger stands at {self._next_n}, but this journal knows number "
                 f"{self.journal.last_n(self.uid)}. Its memory was replaced or lost. Next: do not use it; service."
             )
+
+    def _correct(self, result: results.Result | None) -> None:
+        """The ledger of a dose that this journal, an older copy of itself, does not know to have been committed."""
+        if result is not None and not isinstance(result, results.NotDelivered):
+            self.journal.close_dose(self.uid, result)
+            self.resolved = [*(dose for dose in self.resolved if dose.dose_id != result.dose_id), result]

@@ -49,6 +49,13 @@ class Intended:
         return Unknown(self.dose_id, self.n, reason, self.asked_nl, 0, self.asked_nl, self.strokes)
 
 
+def recorded(outcome: dict[str, Any]) -> Result:
+    """The result that an `outcome` row's data says."""
+    classes = {"Delivered": Delivered, "NotDelivered": NotDelivered, "Unknown": Unknown}
+    result: Result = classes[outcome["result"]](**{name: value for name, value in outcome.items() if name != "result"})
+    return result
+
+
 class Journal(JournalFile):
     """One journal. Methods that write return only when the row is on disk, or raise `JournalError`."""
 
@@ -164,10 +171,7 @@ class Journal(JournalFile):
         )
         if row is None:
             return None
-        data = json.loads(row[0])
-        cls = {"Delivered": Delivered, "NotDelivered": NotDelivered, "Unknown": Unknown}[data.pop("result")]
-        result: Result = cls(**data)
-        return result
+        return recorded(json.loads(row[0]))
 
     def open_doses(self, device: str) -> list[Intended]:
         """Doses of a device that have no result yet, or an Unknown one that nobody has settled; oldest first."""

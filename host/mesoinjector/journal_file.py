@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -160,18 +159,28 @@ class JournalFile:
     # --- Opening ----------------------------------------------------------------------------------------
 
     def _connect(self, read_only: bool) -> sqlite3.Connection:
-        name, folder = str(self.path), self.path.parent
-        if name != ":memory:":
-            if read_only and not self.path.is_file():
-                raise JournalError(f"journal {self.path}: there is none. Next: name one with --journal.")
-            if not read_only:
-                folder.mkdir(parents=True, exist_ok=True)
-        if read_only:
-            # without its log the file is whole, and on a read-only disk SQLite could not make one
-            log = self.path.with_name(self.path.name + "-wal")
-            whole = not os.access(folder, os.W_OK) and not (log.exists() and log.stat().st_size)
-            name = f"{self.path.absolute().as_uri()}?mode=ro{'&immutable=1' if whole else ''}"
-        return sqlite3.connect(name, uri=read_only, isolation_level=None, check_same_thread=False, timeout=PATIENCE_S)
+        if not read_only:
+            if str(self.path) != ":memory:":
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+            return self._connected(str(self.path))
+        if not self.path.is_file():
+            raise JournalError(f"journal {self.path}: there is none. Next: name one with --journal.")
+        address = f"{self.path.absolute().as_uri()}?mode=ro"
+        reader = self._connected(address)
+        try:
+            reader.execute("PRAGMA user_version").fetchone()
+        except sqlite3.Error:
+            reader.close()
+            log = self.path.with_name(f"{self.path.name}-wal")
+            if log.exists() and log.stat().st_size:
+                raise
+            # on a read-only disk SQLite cannot make the log's index; without a log the file is whole
+            return self._connected(f"{address}&immutable=1")
+        return reader
+
+    def _connected(self, name: str) -> sqlite3.Connection:
+        of_uri = name.startswith("file:")
+        return sqlite3.connect(name, PATIENCE_S, isolation_level=None, check_same_thread=False, uri=of_uri)
 
     def _begin(self, read_only: bool) -> None:
         if read_only:
@@ -202,17 +211,18 @@ class JournalFile:
     def _verify(self, newest: int) -> bytes:
         """The file's structure, and the chain of the newest rows, 0 for all."""
         with self._asked():
+            self._db.execute("BEGIN")
             (said,) = self._db.execute("PRAGMA integrity_check(1)").fetchone()
             if said != "ok":
                 raise JournalAltered(f"journal {self.path} is damaged: {said}. Next: {_EXAMINE}.")
             (last,) = self._db.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence").fetchone()
-            first = last - newest if newest else 0
-            found = self._db.execute(f"SELECT {_COLUMNS} FROM entry WHERE id >= ? ORDER BY id", (first,)).fetchall()
-        rows = list(map(Row._make, found))
-        broken = journal_chain.first_broken(rows, last, max(first, 1))
+            first = max(last - newest, 1) if newest else 1
+            rows = self._db.execute(f"SELECT {_COLUMNS} FROM entry WHERE id >= ? ORDER BY id", (first,))
+            broken = journal_chain.first_broken(map(Row._make, rows), last, first)
+            head = self._db.execute("SELECT chain FROM entry ORDER BY id DESC LIMIT 1").fetchone()
         if broken:
             raise JournalAltered(f"journal {self.path}: {broken.said}. Nothing is written to it. Next: {_EXAMINE}.")
-        return rows[-1].chain if rows else journal_chain.START
+        return bytes(head[0]) if head else journal_chain.START
 
     @contextlib.contextmanager
     def _asked(self) -> Iterator[None]:

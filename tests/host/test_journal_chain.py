@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from datetime import UTC, datetime, timedelta
@@ -110,6 +111,19 @@ def test_what_is_old_is_found_by_verify_alone(tmp_path: Path, monkeypatch: pytes
         db.close()
         with pytest.raises(JournalAltered, match="row 6 is missing"):
             Journal(path)
+
+
+def test_anybody_can_check_the_chain(tmp_path: Path) -> None:
+    """By what docs/DESIGN.md says of it, and with nothing of ours."""
+    path = tmp_path / "journal.sqlite"
+    write(path)
+    chain = bytes(32)
+    db = sqlite3.connect(path)
+    rows = db.execute("SELECT id, utc, clock_back_ms, kind, device, dose_id, data, chain FROM entry ORDER BY id")
+    for *content, stored in rows.fetchall():
+        chain = hashlib.sha256(chain + json.dumps(content, separators=(",", ":"), ensure_ascii=True).encode()).digest()
+        assert stored == chain
+    db.close()
 
 
 def test_the_head_is_the_last_link(tmp_path: Path) -> None:

@@ -99,3 +99,22 @@ def test_two_devices_in_one_journal(program: Callable[[str], subprocess.Popen[st
     assert [entry[0] for entry in entries] == list(range(1, 81))
     for device in (DEVICE, ANOTHER):
         assert [entry[5]["n"] for entry in entries if entry[3] == device] == list(range(40))
+
+
+def test_a_second_host_of_the_same_device_gives_nothing(
+    program: Callable[[str], subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    """From the command line; a device of the same uid stands for a second line to it."""
+    uid = "4d53494d01000000"
+    first, path = program(uid), tmp_path / "journal.sqlite"
+    journal = Journal(path)
+    journal.intend(uid, Intended("aa", 1, "dose", 1, "cheek", 3, 20_000, 1_000))
+    journal.close()
+    words = [sys.executable, "-m", "mesoinjector", "info", "--journal", str(path), "--device"]
+    second = subprocess.run([*words, "sim://?seed=1"], capture_output=True, text=True, check=False, timeout=60)
+    assert second.returncode == 3 and f"process {first.pid} has device {uid} open. Next: end that" in second.stderr
+    another = subprocess.run([*words, "sim://?seed=2"], capture_output=True, text=True, check=False, timeout=60)
+    assert another.returncode == 0, another.stderr
+    reader = Journal(path, read_only=True)
+    assert reader.open_doses(uid) and not reader.result("aa"), "the first one is giving it"
+    reader.close()

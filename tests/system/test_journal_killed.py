@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from mesoinjector import Delivered, DoseUncertain, Injector, NotDelivered
-from mesoinjector.errors import JournalError, ResultNotKept
+from mesoinjector.errors import DeviceError, JournalError, ResultNotKept
 from mesoinjector.journal import Journal
 from mesosim.lab.link import Killed, MortalLink
 from mesosim.runtime import Paced
@@ -120,6 +120,67 @@ def test_killed_at_each_row(kind: str, when: str, here: Bench, tmp_path: Path) -
     again.journal.close()
 
 
+@pytest.mark.requirement("SR-20", "SR-25")
+@pytest.mark.parametrize("kind", ["intended", "committed", "outcome"])
+def test_going_on_with_an_older_copy(kind: str, here: Bench, tmp_path: Path) -> None:
+    """Copied right after a row, restored after more was given: the device tells what the copy does not know."""
+    journal = Watched(here.journal)
+    host = host_of(here, journal)
+    host.begin_treatment()
+    host.prime(0.1)
+    before = here.plant()["skin_nl"]
+    copied: list[str] = []
+
+    def copy(this: str, write: Callable[[], int]) -> int:
+        row = write()
+        if this == kind and not copied:
+            copied.append(shutil.copy(here.journal, tmp_path / "copy.sqlite"))
+        return row
+
+    journal.around = copy
+    given = [host.dose(**DOSE) for _ in range(2)]
+    journal.close()
+    again = Bench(here.device, tmp_path / "copy.sqlite").connect()
+    assert again.resolved == ([] if kind == "outcome" else given[:1])
+    known = {row[4]: row[2] for row in again.journal.entries() if row[4]}
+    assert [known[dose.dose_id] for dose in given] == ["outcome", "foreign"]
+    assert again.journal.result(given[0].dose_id) == given[0]
+    assert 39_000 < here.plant()["skin_nl"] - before < 41_000
+    assert again.journal.open_doses(again.uid) == []
+    again.journal.close()
+
+
+@pytest.mark.requirement("SR-20", "SR-32")
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_killed_as_a_cartridge_is_noted(when: str, here: Bench) -> None:
+    journal = Watched(here.journal)
+    host = host_of(here, journal)
+    host.begin_treatment()
+
+    def die(this: str, write: Callable[[], int]) -> int:
+        assert this == "cartridge"
+        if when == "after":
+            write()
+        here.link(host).dead = True
+        raise Killed
+
+    journal.around = die
+    run = {"strokes": 100, "depth_mm": 0.5, "zone": "cheek", "area_cm2": 40}
+    with pytest.raises(Killed):
+        host.fractional(**run)
+    journal.close()
+    here.rest()
+    again = here.connect()
+    assert again.resolved == [] and here.plant()["punctures"] == 0
+    again.clear()
+    assert isinstance(again.fractional(**run), Delivered), "the treatment is the same"
+    assert [row[2] for row in again.journal.entries()].count("cartridge") == 1
+    again.begin_treatment()
+    with pytest.raises(DeviceError, match="CARTRIDGE_USED"):
+        again.fractional(**run)
+    again.journal.close()
+
+
 @pytest.mark.requirement("SR-20")
 @pytest.mark.parametrize("kind", ["treatment", "intended", "committed"])
 def test_what_cannot_be_noted_is_not_done(kind: str, here: Bench) -> None:
@@ -162,7 +223,9 @@ def test_a_result_that_cannot_be_noted_is_told_and_found_again(here: Bench) -> N
             return write()
 
     journal.around = fail
-    with pytest.raises(ResultNotKept, match=r"has ended .Delivered.*but journal .*Next: ") as told:
+    with pytest.raises(
+        ResultNotKept, match=r"has ended .Delivered, complete, at most 0.02.*but journal .*Next: "
+    ) as told:
         host.dose(**DOSE)
     given = here.plant()["skin_nl"] - before["skin_nl"]
     assert isinstance(told.value.result, Delivered) and told.value.result.complete

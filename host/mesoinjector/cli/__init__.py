@@ -16,6 +16,7 @@ import typer
 from mesoinjector import capture, errors, links, listing, shown, simulated
 from mesoinjector import demo as demonstration
 from mesoinjector.cli import devices, giving, motion, plan, run, scenarios, service, sim
+from mesoinjector.cli import journal as journal_commands
 from mesoinjector.cli.run import ENDED_EARLY, INTERRUPTED, UNKNOWN
 from mesoinjector.cli.screen import screen
 from mesoinjector.injector import Injector
@@ -33,6 +34,7 @@ motion.register(app)
 run.register(app)
 app.add_typer(plan.app, name="plan")
 devices.register(app)
+journal_commands.register(app)
 
 Device = Annotated[
     str,
@@ -68,7 +70,7 @@ def main() -> None:
         app()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    except (errors.PlanError, errors.KeyFileError, errors.RecordingError) as error:
+    except (errors.PlanError, errors.KeyFileError, errors.RecordingError, errors.ExportError) as error:
         _fail(error, BAD_INPUT)
     except errors.DoseUncertain as error:
         _fail(error, UNKNOWN)
@@ -141,7 +143,12 @@ def info(device: Device, journal: JournalPath = None, record: Record = None, as_
 @app.command()
 def stop(device: Device, journal: JournalPath = None, record: Record = None) -> None:
     """Stop whatever moves. Therapy stays refused until `clear`."""
-    with Injector.open(device, journal, record=record) as injector:
+    try:
+        injector = Injector.open(device, journal, record=record)
+    except errors.JournalError as error:
+        screen.print(f"{error} It is stopped without a journal.", soft_wrap=True)
+        injector = Injector.open(device, ":memory:")
+    with injector:
         injector.stop()
     print("stopped; clear it with `mesoinjector clear` after looking at the handpiece")
 
