@@ -43,6 +43,8 @@ from mesoinjector.injector import Injector
 from mesoinjector.keys import Key
 from mesoinjector.results import Delivered, NotDelivered, Result, Unknown
 from mesoinjector.service import Service
+from mesoinjector.sessions import Session
+from mesoinjector.treatment import Treatment
 
 __all__ = [
     "AsyncInjector",
@@ -74,7 +76,9 @@ __all__ = [
     "ReplyTimeout",
     "Result",
     "Service",
+    "Session",
     "SessionLost",
+    "Treatment",
     "UnaccountedDose",
     "Unknown",
     "VersionMismatch",

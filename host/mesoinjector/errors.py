@@ -199,6 +199,21 @@ def not_running(url: str, tail: str) -> FirmwareNotRunning | None:
     )
 
 
+def another_device(url: str, there: str, uid: str) -> DeviceNotFound:
+    """The exception for a line on which another device answers than before."""
+    return DeviceNotFound(
+        f"{url}: there is another device now, {there}, not {uid}. Next: plug that one in, or open this one by itself."
+    )
+
+
+def in_another_treatment(there: int, number: int) -> PlanError:
+    """The exception for going on in a treatment that the device has left."""
+    return PlanError(
+        f"the device is in treatment {there}, not in {number}: another program has begun one since. Nothing was sent. "
+        "Next: look at the patient, and begin a new treatment."
+    )
+
+
 def latched(latches: int, request: str) -> MesoError:
     """The exception for what latches forbid: some have a reason of their own."""
     for latch, status in _OF_THEIR_OWN:

@@ -102,10 +102,7 @@ class Injector(Giving):
         hello = opening.open_session(self._pump, self._key)
         if hello.uid != self.hello.uid:
             self.link.close()
-            raise errors.DeviceNotFound(
-                f"{self.link.url}: there is another device now, {hello.uid.hex()}, not {self.uid}. Next: plug that one "
-                "in, or open this one by itself."
-            )
+            raise errors.another_device(self.link.url, hello.uid.hex(), self.uid)
         self.hello = hello
         self._next_n = hello.next_n
         self.resolved = self._catch_up()
@@ -141,30 +138,25 @@ class Injector(Giving):
 
         `about` is kept with it in the journal: see `Journal.start_treatment`.
         """
-        number = self.journal.start_treatment(self.uid, plan, about)
-        self._start_treatment(number)
-        return number
+        return self._start_treatment(self.journal.start_treatment(self.uid, plan, about))
 
     def resume_treatment(self, number: int, fresh: bool) -> None:
         """Go on in a treatment of an earlier program, in which the device still is: its totals go on.
 
-        `fresh`: nothing was given in it, so that the device is told of it if it never was. Raises `PlanError` if it
-        is in another one.
+        `fresh`: nothing was given in it; the device is told of it if it never was. Raises `PlanError` if in another.
         """
         there = self.status().treatment
-        if there != number and not fresh:
-            raise errors.PlanError(
-                f"the device is in treatment {there}, not in {number}: another program has begun one since. Nothing "
-                "was sent. Next: look at the patient, and begin a new treatment."
-            )
         if there != number:
+            if not fresh:
+                raise errors.in_another_treatment(there, number)
             self._start_treatment(number)
         self._treatment = number
 
-    def _start_treatment(self, number: int) -> None:
+    def _start_treatment(self, number: int) -> int:
         self._pump.request(messages.SetDate(cartridges.day_of(self.link.today())))
         self._pump.request(messages.StartTreatment(number))
         self._treatment = number
+        return number
 
     def new_syringe(self) -> float:
         """Say that another syringe is mounted, a full one; prime it next. Returns what is in it, ml.
@@ -261,7 +253,7 @@ class Injector(Giving):
     # --- The transaction --------------------------------------------------------------------------------
 
     def _numbered(self) -> tuple[bytes, int]:
-        return self._new_id(), self._next_n
+        return self.link.token(8), self._next_n
 
     def _now_us(self) -> int:
         return self.link.now_us()
@@ -371,6 +363,3 @@ class Injector(Giving):
         corrected = catching_up.account_for(self._pump, self.journal, self.uid, self._next_n)
         known = {result.dose_id for result in corrected}
         return [*(result for result in found if result.dose_id not in known), *corrected]
-
-    def _new_id(self) -> bytes:
-        return self.link.token(8)

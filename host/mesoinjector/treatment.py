@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from functools import partial
 from typing import Any, Self
 
 from mesoinjector import continuing, sessions
-from mesoinjector.errors import DeviceError, PlanError
+from mesoinjector.errors import DeviceError, JournalError, MesoError, PlanError
 from mesoinjector.history import Past
 from mesoinjector.injector import Injector
 from mesoinjector.keeping import Keeper, is_simulated
@@ -149,13 +150,23 @@ class Treatment:
         unlisten = self._injector.listen(self._take)
         try:
             number = self._begin()
-            if isinstance(self._plan, MeteredPlan):
-                self._keeper.count_plant()
-            as_asked = self._is_primed() and all(self._goes_on() and self._give(point) for point in self._points)
+            try:
+                as_asked = self._execute()
+            except (MesoError, KeyboardInterrupt) as error:
+                with contextlib.suppress(JournalError):
+                    self._note_end(number, False, type(error).__name__)
+                raise
+            self._note_end(number, as_asked, self._ended_by)
+            return as_asked
         finally:
             unlisten()
-        self._injector.journal.end_treatment(self._injector.uid, number, as_asked, self._ended_by)
-        return as_asked
+
+    def _execute(self) -> bool:
+        self._keeper.count_plant()
+        return self._is_primed() and all(self._goes_on() and self._give(point) for point in self._points)
+
+    def _note_end(self, number: int, as_asked: bool, reason: str) -> None:
+        self._injector.journal.end_treatment(self._injector.uid, number, as_asked, reason)
 
     def _begin(self) -> int:
         if self._past is not None:

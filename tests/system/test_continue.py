@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mesoinjector import Delivered, Injector, PlanError, continuing
+from mesoinjector import Delivered, Injector, LinkLost, PlanError, continuing
 from mesoinjector.continuing import LONGEST
 from mesoinjector.journal import Journal
 from mesoinjector.plans import parse
@@ -29,19 +29,19 @@ prime_ml = 0.1
 [[zone]]
 name = "cheek"
 depth_mm = 1.5
-volume_ml = 0.02
+volume_ml = 0.05
 points = 1
 
 [[zone]]
 name = "cheekbone"
 depth_mm = 1.5
-volume_ml = 0.025
+volume_ml = 0.06
 points = 1
 
 [[zone]]
 name = "chin"
 depth_mm = 1.4
-volume_ml = 0.03
+volume_ml = 0.07
 points = 1
 """
 FRACTIONAL = """
@@ -64,11 +64,13 @@ depth_mm = 0.8
 strokes = 20
 area_cm2 = 40
 """
-POINTS = {20_000: 1, 25_000: 2, 30_000: 3}
-"""By the volume that only one of them asks for: the device's ledger has no points."""
+POINTS = {50_000: 1, 60_000: 2, 70_000: 3}
+"""By the volume that only one of them asks for: the device's ledger has no points.
+
+Each is of more than the 2 s that a device finishes without its host."""
 
 
-EVERY = 9
+EVERY = 13
 """Of the moments of a host on the line; a sweep of each of them takes minutes."""
 
 
@@ -210,7 +212,7 @@ def test_a_run_is_not_made_twice(step: int, make_bench: Callable[..., Bench]) ->
 
 
 def left(bench: Bench, text: str = METERED) -> Injector:
-    """A host that has died in mid-dose at point 2: its first 10 of 25 ul are given."""
+    """A host that has died in mid-dose at point 2: its first 10 of 60 ul are given."""
     injector = bench.connect()
 
     def die() -> None:
@@ -235,7 +237,7 @@ def test_what_a_restart_cut_short_is_shown_and_never_given_again(here: Bench) ->
     again = here.connect()
     (result,) = again.resolved
     before = here.plant()
-    with pytest.raises(PlanError, match=r"point 2, cheekbone: .* of 25.0 ul, interrupted\nNext:.*--skip 2"):
+    with pytest.raises(PlanError, match=r"point 2, cheekbone: .* of 60.0 ul, interrupted\nNext:.*--skip 2"):
         Treatment.left(again)
     with pytest.raises(PlanError, match="point 1: only a point of which it is uncertain"):
         Treatment.left(again, skip=[1, 2])
@@ -263,7 +265,7 @@ def test_what_a_hand_ended_early_is_shown(here: Bench) -> None:
     let_go = at_point(1, lambda: here.device.control("release_after_us", 600_000))
     assert not Treatment(injector, parse(METERED, "here"), let_go).run()
     again = here.connect()
-    with pytest.raises(PlanError, match=r"point 1, cheek: .* of 20.0 ul, trigger\nNext:.*--skip 1"):
+    with pytest.raises(PlanError, match=r"point 1, cheek: .* of 50.0 ul, trigger\nNext:.*--skip 1"):
         Treatment.left(again)
 
 
@@ -364,7 +366,9 @@ def test_a_pause_begins_no_point_until_it_ends(here: Bench) -> None:
 
 
 @pytest.mark.parametrize("paused", [False, True])
-def test_stop_ends_between_two_points_and_what_is_left_goes_on(paused: bool, here: Bench) -> None:
+def test_stop_ends_between_two_points_and_what_is_left_goes_on(
+    paused: bool, here: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     injector = here.connect()
 
     def end() -> None:
@@ -378,7 +382,36 @@ def test_stop_ends_between_two_points_and_what_is_left_goes_on(paused: bool, her
     assert here.plant()["punctures"] == 1
     again = here.connect()
     rest = Treatment.left(again)
+    sent: list[object] = []
+    request = again._pump.request
+
+    def note(message: Any) -> Any:
+        sent.append(message)
+        return request(message)
+
+    monkeypatch.setattr(again._pump, "request", note)
     assert rest.points_left == 2 and rest.run()
+    # the treatment is the same: its totals must not begin anew
+    assert not [message for message in sent if isinstance(message, messages.StartTreatment)]
     # primed once: the device was not started anew
     assert [point_of(entry) for entry in ledger(again)] == [0, 1, 2, 3]
     assert isinstance(again.resolve(rest.record.doses[-1].dose_id), Delivered)
+
+
+def ends(injector: Injector) -> list[tuple[bool, str]]:
+    return [(row[5]["as_asked"], row[5]["reason"]) for row in injector.journal.entries() if row[2] == "ended"]
+
+
+def test_the_journal_says_how_it_ended(here: Bench) -> None:
+    injector = here.connect()
+    treatment = Treatment(injector, parse(METERED, "here"), at_point(1, lambda: treatment.stop()))
+    treatment.run()
+    rest = Treatment.left(injector, at_point(2, lambda: here.device.control("release_after_us", 600_000)))
+    rest.run()
+    cut = Treatment.left(injector, at_point(3, lambda: here.link(injector).cut()), skip=[2])
+    with pytest.raises(LinkLost):
+        cut.run()
+    assert ends(injector) == [(False, "stopped between points"), (False, "trigger"), (False, "LinkLost")]
+    again = here.connect()
+    assert Treatment.left(again).run()
+    assert ends(again)[-1] == (True, "complete")
