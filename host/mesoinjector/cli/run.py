@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from mesoinjector import errors, sessions, shown
+from mesoinjector import errors, history, sessions, shown
 from mesoinjector.cli.keyboard import keys
 from mesoinjector.cli.screen import screen
 from mesoinjector.cli.service import AsJson, Device, JournalPath, OperatorKey
@@ -71,6 +71,8 @@ def run(
                 treatment = Treatment(injector, plan, on_progress, session, bench)
             else:
                 treatment = Treatment.left(injector, on_progress, skip or [])
+            if treatment.past:
+                screen.print(_described(treatment, treatment.past), soft_wrap=True)
             for warning in treatment.warnings:
                 screen.print(f"Warning: {warning}", soft_wrap=True)
             as_asked = _execute(treatment, shown_bar, report)
@@ -90,6 +92,13 @@ def _execute(treatment: Treatment, shown_bar: Progress, report: Path) -> bool:
         raise typer.Exit(INTERRUPTED) from None
     finally:
         write_report(treatment.record, report)
+
+
+def _described(treatment: Treatment, past: history.Past) -> str:
+    """Whose treatment is gone on with, so that nobody sits there instead of another."""
+    whose = f"patient {past.about[history.PATIENT]}" if history.PATIENT in past.about else "nobody's"
+    left = f"{treatment.points_left} of its points are left"
+    return f"Going on with {treatment.record.plan_name}, {whose}, begun {past.utc:%Y-%m-%d %H:%M} UTC: {left}"
 
 
 def _toggle(treatment: Treatment) -> None:
