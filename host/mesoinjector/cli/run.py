@@ -12,6 +12,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mesoinjector import errors, history, sessions, shown
+from mesoinjector.cli.giving import Yes, confirm
 from mesoinjector.cli.keyboard import keys
 from mesoinjector.cli.screen import screen
 from mesoinjector.cli.service import AsJson, Device, JournalPath, OperatorKey
@@ -42,6 +43,7 @@ def run(
         list[int] | None, typer.Option(help="With --continue: leave out this point, where it is uncertain.")
     ] = None,
     bench: Annotated[bool, typer.Option(help="Nobody is treated: a plan alone, on a real device.")] = False,
+    yes: Yes = False,
     journal: JournalPath = None,
     key: OperatorKey = None,
     record: Annotated[
@@ -75,6 +77,9 @@ def run(
                 screen.print(_described(treatment, treatment.past), soft_wrap=True)
             for warning in treatment.warnings:
                 screen.print(f"Warning: {warning}", soft_wrap=True)
+            shown_bar.stop()
+            confirm(injector, f"give {treatment.record.plan_name}, {treatment.points_left} points or zones", yes)
+            shown_bar.start()
             as_asked = _execute(treatment, shown_bar, report)
     _tell(treatment, as_asked, report, as_json)
 
