@@ -55,7 +55,7 @@ def examine(machine: Machine, journal: Path, now: datetime) -> Iterator[Check]:
     yield _clock(now, journal)
     yield _journal(journal)
     yield _simulator()
-    yield _bootloader(machine)
+    yield _bootloader(machine, there)
     yield _devices(there)
     if machine.is_linux and there:
         yield _rule(machine)
@@ -125,7 +125,7 @@ def _simulator() -> Check:
     return Check("simulator", "ok", "installed, with MicroPython")
 
 
-def _bootloader(machine: Machine) -> Check:
+def _bootloader(machine: Machine, there: list[Candidate]) -> Check:
     try:
         waiting = usb_bus.bootloaders(machine.usb)
     except errors.DeviceNotFound as error:
@@ -134,7 +134,7 @@ def _bootloader(machine: Machine) -> Check:
         return Check("bootloader", "ok", "no board is in its bootloader")
     names = ", ".join(f"{each.chip} {each.serial}".strip() for each in waiting)
     cure = "if it is a mesoinjector, plug it in again with BOOTSEL not pressed; if it comes back, flash its firmware."
-    return Check("bootloader", "wrong", f"in the bootloader: {names}", cure)
+    return Check("bootloader", "note" if there else "wrong", f"in the bootloader: {names}", cure)
 
 
 def _devices(there: list[Candidate]) -> Check:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -136,6 +137,14 @@ def test_modem_manager_is_in_the_way_until_the_rule_keeps_it_away(tmp_path: Path
     assert examined(computer, "ModemManager").verdict == "ok"
 
 
+def test_what_only_linux_has_is_not_asked_elsewhere(tmp_path: Path, device: Paced) -> None:
+    process(tmp_path, 812, "ModemManager", device.path)
+    computer = dataclasses.replace(machine(tmp_path, device.path), is_linux=False)
+    checks = {each.name: each for each in doctor.examine(computer, tmp_path / "j.sqlite", NOW)}
+    assert checks[device.path].verdict == "ok" and computer.holders(device.path) is None
+    assert not {"udev rule", "ModemManager"} & set(checks)
+
+
 def test_a_device_in_order_says_who_it_is(tmp_path: Path, device: Paced) -> None:
     found = examined(machine(tmp_path, device.path), device.path)
     assert found == Check(device.path, "ok", "mesoinjector 4d53494d01000000, firmware 0.1.0, idle")
@@ -206,9 +215,11 @@ def usb() -> Any:
     return usb_backend.Bus([usb_backend.Board(0x0005, "A1"), usb_backend.Board(0x000F, "B1")])
 
 
-def test_a_board_in_its_bootloader_is_seen(tmp_path: Path, usb: Any) -> None:
+def test_a_board_in_its_bootloader_is_seen(tmp_path: Path, usb: Any, device: Paced) -> None:
     found = examined(machine(tmp_path, usb=usb), "bootloader")
     assert (found.verdict, found.said) == ("wrong", "in the bootloader: RP2350 B1")
+    found = examined(machine(tmp_path, device.path, usb=usb), "bootloader")
+    assert found.verdict == "note"  # it may be somebody else's
     usb.boards.pop()
     assert examined(machine(tmp_path, usb=usb), "bootloader").verdict == "ok"
 

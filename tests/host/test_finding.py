@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -11,8 +13,18 @@ from pathlib import Path
 
 import pytest
 from serial.tools.list_ports_common import ListPortInfo
+from typer.testing import CliRunner
 
-from mesoinjector import DeviceNotFound, FirmwareNotRunning, Injector, InsufficientSelector, PortBusy, finding
+from mesoinjector import (
+    AsyncInjector,
+    DeviceNotFound,
+    FirmwareNotRunning,
+    Injector,
+    InsufficientSelector,
+    PortBusy,
+    finding,
+)
+from mesoinjector.cli import app
 from mesoinjector.finding import UsbLink, Wanted
 from mesoinjector.journal import Journal
 from mesoinjector.machine import Machine
@@ -74,6 +86,21 @@ def test_the_only_one_is_opened_and_found_again_under_another_name(
         with pytest.raises(DeviceNotFound, match=f"serial A1 and uid {uid} has answered.*: uid "):
             injector.reconnect(within_s=0)
         injector.journal.close()
+
+
+def test_commands_and_asyncio_take_the_only_device(
+    device: Callable[[int], Paced], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only = machine(tmp_path, listed(device(1).path, "A1"))
+    monkeypatch.setattr(finding, "Machine", lambda: only)
+    done = CliRunner().invoke(app, ["info", "--json", "--journal", str(tmp_path / "j.sqlite")])
+    assert done.exit_code == 0 and json.loads(done.stdout)["uid"] == "4d53494d01000000"
+
+    async def look() -> str:
+        async with await AsyncInjector.open("usb:serial=A1", tmp_path / "j.sqlite") as injector:
+            return injector.uid
+
+    assert asyncio.run(look()) == "4d53494d01000000"
 
 
 def test_of_two_one_must_be_named_by_serial_or_uid(device: Callable[[int], Paced], tmp_path: Path) -> None:
