@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from mesoinjector import export
+from mesoinjector import export, sessions
 from mesoinjector.errors import ExportError, JournalAltered
 from mesoinjector.export import Format, lines
 from mesoinjector.journal import Intended, Journal
 from mesoinjector.results import Delivered, NotDelivered, Result, Unknown
 from tests.bench_of_one import Bench
+from tests.house.rooms import ROOT
 
 DEVICE, PATIENT, OPERATOR = "0011223344556677", "P-10442", "mcurie-2"
 COMPONENT = {"name": "hyaluronic acid 1 %", "volume_ml": 0.8, "lot": "HA-2231", "expiry": "2026-09-30"}
@@ -209,6 +210,18 @@ def test_who_with_what_when_and_where(release: Format, journal: Journal, tmp_pat
     assert run["status"] == "completed" and "100 punctures asked for" in run["code"]["text"]
     assert DEVICE in text and f"{7:016x}" not in text
     assert [each["status"] for each in resources if each["resourceType"] == usage] == ["stopped", "active"]
+
+
+def test_the_cocktail_is_as_the_session_says(tmp_path: Path) -> None:
+    book = Journal(tmp_path / "journal.sqlite")
+    session = sessions.parse((ROOT / "examples/plans/session-face.toml").read_text(), "session-face.toml")
+    number = book.start_treatment(DEVICE, "plan", sessions.about(session))
+    give(book, dose(1, number), ended(1))
+    _, resources = bundle_of(book, Format.FHIR_R5, tmp_path)
+    book.close()
+    said = resources[-1]["medication"]["concept"]["text"]
+    assert said.startswith("hyaluronic acid 1 % 0.6 ml, lot HA-2231, expiry 2") and "; vitamin C 5 % 0.2 ml, " in said
+    assert resources[-1]["subject"]["identifier"]["value"] == session.patient
 
 
 def _references(value: Any) -> Iterator[str]:

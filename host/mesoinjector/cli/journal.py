@@ -117,6 +117,9 @@ def _opened(journal: Path | None) -> Iterator[Journal]:
 
 
 def _print(doses: list[DoseLine]) -> None:
+    if not doses:
+        print("no doses")
+        return
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in ("dose", "committed, UTC", "kind", "zone", "asked, ul", "delivered, ul", "how it ended"):
         table.add_column(column, justify="right" if column.endswith("ul") else "left", no_wrap=True)

@@ -253,10 +253,15 @@ def _dosage(dose: DoseLine) -> Json:
 def _content(treatment: TreatmentLine | None) -> Json:
     """What was in the syringe, as somebody has said it."""
     parts = treatment.about.get("component") if treatment else None
-    if not parts:
+    if not isinstance(parts, list) or not parts:
         return {"text": "content of the syringe, not said"}
-    named = (f"{part['name']} {part['volume_ml']:g} ml, lot {part['lot']}, expiry {part['expiry']}" for part in parts)
-    return {"text": "; ".join(named)}
+    return {"text": "; ".join(_said(part) for part in parts)}
+
+
+def _said(part: Any) -> str:
+    if isinstance(part, dict) and {"name", "volume_ml", "lot", "expiry"} <= part.keys():
+        return f"{part['name']} {part['volume_ml']:g} ml, lot {part['lot']}, expiry {part['expiry']}"
+    return json.dumps(part)
 
 
 def _settled(dose: DoseLine) -> list[Json]:
