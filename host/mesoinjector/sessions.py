@@ -27,13 +27,12 @@ from typing import Any
 import pydantic
 
 from mesoinjector import history, plans
-from mesoinjector.errors import PlanError
 from mesoinjector.journal import Journal
 from mesoinjector.plan_files import COMPONENTS_MAX, Component, Confirmed, Person, Session, Sterile
 from mesoinjector.plans import FractionalPlan, MeteredPlan, Plan
 from mesoprotocol import limits
 
-__all__ = ["Component", "Confirmed", "Person", "Session", "Sterile", "about", "check", "day", "parse", "read"]
+__all__ = ["Component", "Confirmed", "Person", "Session", "Sterile", "about", "check", "parse", "read"]
 
 COURSE_DAYS = (7, 10)
 """Usual interval between two sessions of a course, days; sooner is warned of."""
@@ -57,14 +56,6 @@ def parse(text: str, origin: str) -> Session:
     except pydantic.ValidationError as error:
         faults = [plans.sentence(item) for item in error.errors(include_url=False)]
         raise plans.refused(origin, "session", faults) from None
-
-
-def day(said: str) -> date:
-    """A day as 2026-01-31. Raises `PlanError`."""
-    try:
-        return date.fromisoformat(said)
-    except ValueError:
-        raise PlanError(f"day = {said!r}: must be a day as 2026-01-31.") from None
 
 
 def about(session: Session) -> dict[str, Any]:

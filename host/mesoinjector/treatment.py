@@ -74,7 +74,8 @@ class Treatment:
             today = injector.link.today() if injector.link.virtual else date.today()
             self.warnings = sessions.check(session, plan, injector.journal, today)
         self._session = session
-        self._past: Past | None = None
+        self.past: Past | None = None
+        """What is gone on with: the treatment as the journal has it."""
         self._injector = injector
         self._plan = plan
         self._on_progress = on_progress
@@ -104,7 +105,7 @@ class Treatment:
         standing = continuing.find(injector)
         without = continuing.leave_out(standing, skip, injector)
         made = cls(injector, standing.plan, on_progress, bench=True)
-        made._past = standing.past
+        made.past = standing.past
         done = [point for point in made._points if point.number in without]
         made._points = tuple(point for point in made._points if point.number not in without)
         zones = {p.number: p.zone for p in _points(standing.plan) if isinstance(p.zone, FractionalZone)}
@@ -169,10 +170,10 @@ class Treatment:
         self._injector.journal.end_treatment(self._injector.uid, number, as_asked, reason)
 
     def _begin(self) -> int:
-        if self._past is not None:
-            fresh = not any(dose.moved for dose in self._past.doses)
-            self._injector.resume_treatment(self._past.number, fresh)
-            return self._past.number
+        if self.past is not None:
+            fresh = not any(dose.moved for dose in self.past.doses)
+            self._injector.resume_treatment(self.past.number, fresh)
+            return self.past.number
         about = sessions.about(self._session) if self._session else {}
         return self._injector.begin_treatment(self._plan.text, about)
 
@@ -190,7 +191,7 @@ class Treatment:
 
     def _is_primed(self) -> bool:
         """A new treatment is primed; one that goes on only if the device says that it must."""
-        return self._past is not None or not isinstance(self._plan, MeteredPlan) or self._prime(self._plan)
+        return self.past is not None or not isinstance(self._plan, MeteredPlan) or self._prime(self._plan)
 
     def _prime(self, plan: MeteredPlan) -> bool:
         self._tell("prime: hold the handpiece away from the skin and press the trigger")

@@ -54,7 +54,7 @@ def until(device: Paced, seen: Callable[[dict[str, Any]], bool]) -> dict[str, An
 def test_host_killed_and_line_closed_in_mid_dose(device: Paced, tmp_path: Path) -> None:
     plan, journal = tmp_path / "plan.toml", tmp_path / "journal.sqlite"
     plan.write_text(PLAN)
-    command = [sys.executable, "-m", "mesoinjector", "run", str(plan), "--bench", "--device", device.path]
+    command = [sys.executable, "-m", "mesoinjector", "run", str(plan), "--bench", "--yes", "--device", device.path]
     command += ["--journal", str(journal), "--report", str(tmp_path / "report.html")]
     host = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     primed = until(device, lambda plant: plant["tip_nl"] > 10_000)

@@ -143,13 +143,23 @@ def test_a_plan_alone_gives_nothing_on_a_real_device(device: Paced, tmp_path: Pa
         command(*arguments), capture_output=True, text=True, check=False, cwd=tmp_path, timeout=PATIENCE_S
     )
     assert done.returncode == cli.BAD_INPUT and "this is a real device" in done.stderr
+    unasked = subprocess.run(
+        command(*arguments, "--bench"),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        timeout=PATIENCE_S,
+    )
+    assert unasked.returncode == cli.BAD_INPUT and "About to give Three, 3 points" in unasked.stderr
     assert device.control("account")["plunger_steps"] == 0
 
 
 def test_a_host_killed_between_points_is_continued(device: Paced, tmp_path: Path) -> None:
     """By SIGKILL, once the first point's outcome is in the journal."""
     (tmp_path / "plan.toml").write_text(PLAN)
-    common = ("--device", device.path, "--journal", "j.sqlite", "--report", "r.html", "--json")
+    common = ("--device", device.path, "--journal", "j.sqlite", "--report", "r.html", "--json", "--yes")
     host = subprocess.Popen(command("plan.toml", "--bench", *common), cwd=tmp_path, stdout=subprocess.DEVNULL)
     for _ in range(int(PATIENCE_S * 20)):
         if device.control("account")["punctures"] >= 2:
@@ -170,6 +180,7 @@ def test_a_host_killed_between_points_is_continued(device: Paced, tmp_path: Path
             break
         skip = ["--skip", "2"]
     assert done.returncode == 0, done.stderr
+    assert "Going on with Three, nobody's, begun" in done.stderr
     assert [dose["point"] for dose in json.loads(done.stdout)["doses"]] == [0, 1, 2, 3]
     account = device.control("account")
     assert account["punctures"] == 3 and account["skin_nl"] < 61_000

@@ -49,7 +49,7 @@ def prime(
 ) -> None:
     """Begin a treatment, and push fluid away from the skin until it flows: hold the handpiece up, press the trigger."""
     with Injector.open(device, journal, key) as injector:
-        _confirm(injector, f"prime with at most {volume_ml:g} ml, in a new treatment", yes)
+        confirm(injector, f"prime with at most {volume_ml:g} ml, in a new treatment", yes)
         injector.begin_treatment()
         asked = "hold the handpiece away from the skin and press the trigger"
         _tell(_given(injector, asked, lambda: injector.prime(volume_ml, profile)), as_json)
@@ -68,7 +68,7 @@ def dose(
 ) -> None:
     """Give one dose in the treatment that `prime` began: set the handpiece to the skin, then press the trigger."""
     with Injector.open(device, journal, key) as injector:
-        _confirm(injector, f"give {volume_ml:g} ml at {depth_mm:g} mm, zone {zone}", yes)
+        confirm(injector, f"give {volume_ml:g} ml at {depth_mm:g} mm, zone {zone}", yes)
         asked = "set the handpiece to the skin and press the trigger"
         _tell(_given(injector, asked, lambda: injector.dose(volume_ml, depth_mm, zone, profile=profile)), as_json)
 
@@ -89,7 +89,7 @@ def fractional(
     """Begin a treatment and puncture an area: set the handpiece to the skin and hold the trigger."""
     with Injector.open(device, journal, key) as injector:
         what = f"{strokes} punctures at {depth_mm:g} mm, {rate_per_min} a minute, zone {zone}, {area_cm2} cm2"
-        _confirm(injector, f"{what}, in a new treatment", yes)
+        confirm(injector, f"{what}, in a new treatment", yes)
         injector.begin_treatment()
         asked, how = "set the handpiece to the skin and hold the trigger", (area_cm2, rate_per_min, needles)
         _tell(_given(injector, asked, lambda: injector.fractional(strokes, depth_mm, zone, *how)), as_json)
@@ -136,7 +136,7 @@ def _entry(injector: Injector, n: int) -> dict[str, Any]:
     }
 
 
-def _confirm(injector: Injector, what: str, yes: bool) -> None:
+def confirm(injector: Injector, what: str, yes: bool) -> None:
     """Ask before something is given by a real device. Without a terminal to answer, only --yes will do."""
     if yes or injector.link.virtual or injector.link.control("account") is not None:
         return

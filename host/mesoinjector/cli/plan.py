@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -35,14 +35,16 @@ def check(
     journal: Annotated[
         Path | None, typer.Option(help="Judge a session by this journal as well: test dose, last treatment.")
     ] = None,
-    day: Annotated[str | None, typer.Option(help="Judge a session as of this day, 2026-01-31; else today.")] = None,
+    day: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Judge a session as of this day; else today.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Say every fault of a plan, or of a session and its plan, with the allowed range. Exit code 2 if there is one."""
     session, plan = sessions.read(file)
     warnings: list[str] = []
     if session is not None:
-        today = sessions.day(day) if day else date.today()
+        today = day.date() if day else date.today()
         book = Journal(journal) if journal else None
         warnings = sessions.check(session, plan, book, today)
         if book:

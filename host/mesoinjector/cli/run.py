@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from mesoinjector import errors, sessions, shown
+from mesoinjector import errors, history, sessions, shown
+from mesoinjector.cli.giving import Yes, confirm
 from mesoinjector.cli.keyboard import keys
 from mesoinjector.cli.screen import screen
 from mesoinjector.cli.service import AsJson, Device, JournalPath, OperatorKey
@@ -42,6 +43,7 @@ def run(
         list[int] | None, typer.Option(help="With --continue: leave out this point, where it is uncertain.")
     ] = None,
     bench: Annotated[bool, typer.Option(help="Nobody is treated: a plan alone, on a real device.")] = False,
+    yes: Yes = False,
     journal: JournalPath = None,
     key: OperatorKey = None,
     record: Annotated[
@@ -71,8 +73,13 @@ def run(
                 treatment = Treatment(injector, plan, on_progress, session, bench)
             else:
                 treatment = Treatment.left(injector, on_progress, skip or [])
+            if treatment.past:
+                screen.print(_described(treatment, treatment.past), soft_wrap=True)
             for warning in treatment.warnings:
                 screen.print(f"Warning: {warning}", soft_wrap=True)
+            shown_bar.stop()
+            confirm(injector, f"give {treatment.record.plan_name}, {treatment.points_left} points or zones", yes)
+            shown_bar.start()
             as_asked = _execute(treatment, shown_bar, report)
     _tell(treatment, as_asked, report, as_json)
 
@@ -90,6 +97,13 @@ def _execute(treatment: Treatment, shown_bar: Progress, report: Path) -> bool:
         raise typer.Exit(INTERRUPTED) from None
     finally:
         write_report(treatment.record, report)
+
+
+def _described(treatment: Treatment, past: history.Past) -> str:
+    """Whose treatment is gone on with, so that nobody sits there instead of another."""
+    whose = f"patient {past.about[history.PATIENT]}" if history.PATIENT in past.about else "nobody's"
+    left = f"{treatment.points_left} of its points are left"
+    return f"Going on with {treatment.record.plan_name}, {whose}, begun {past.utc:%Y-%m-%d %H:%M} UTC: {left}"
 
 
 def _toggle(treatment: Treatment) -> None:
