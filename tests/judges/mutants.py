@@ -39,8 +39,8 @@ OWN = "tests/firmware"
 STAGES = (
     ("tests/safety/test_borders.py", "tests/judges/test_limits.py"),
     ("tests/safety",),
-    ("tests/firmware",),
-    ("@tests/core.txt", "--deselect=tests/firmware"),
+    ("tests/firmware", "--deselect=tests/firmware/test_link.py"),
+    ("@tests/core.txt",),
 )
 """What is tried after them, one behind the other: the quick ones first."""
 SLOW = "not micropython and not bits"
