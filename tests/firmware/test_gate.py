@@ -131,3 +131,13 @@ def test_what_was_so_at_arming_counts(inputs: int, ms: int, answer: int):
     assert box.step(tick.add(START, 100_000), SKIN) == WAIT
     assert box.step(tick.add(START, ms * 1000), SKIN | BOTH) == answer
     assert box.wait_us == clock.FOREVER
+
+
+def test_a_pair_is_overdue_to_the_microsecond_and_asks_no_more_once_it_is_let_go():
+    box = gate.Gate()
+    assert last_answer([(0, SKIN), (200, SKIN | A)], box=box) == WAIT
+    overdue = tick.add(START, 250_000)
+    assert box.step(tick.add(overdue, -1), SKIN | A) == WAIT
+    assert box.wait_us == 1
+    assert box.step(overdue, SKIN) == WAIT
+    assert box.wait_us == clock.FOREVER

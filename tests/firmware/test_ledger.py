@@ -7,7 +7,7 @@ import pytest
 
 from mesofirmware import ledger
 from mesofirmware.records import StoreFailed
-from mesoprotocol import limits, wire
+from mesoprotocol import codec, limits, wire
 from tests.firmware.fram import Fram, PowerCut
 
 BOOT, LATER_BOOT = b"boot", b"next"
@@ -32,6 +32,12 @@ def outcome(book: ledger.Ledger, n: int, state: int, delivered: int, margin: int
     o[ledger.O_LOWER], o[ledger.O_UPPER] = delivered - margin, delivered + margin
     o[ledger.O_STROKES] = strokes
     book.write_outcome(n)
+
+
+def test_a_field_takes_what_its_bytes_hold():
+    for kind, size, low, high in (*ledger._HEADER, *ledger._PROGRESS, *ledger.INTENT, *ledger._MARK, *ledger.OUTCOME):
+        assert kind in (codec.UINT, codec.BYTES)
+        assert (low, high) == ((0, min(256**size - 1, 0x3FFFFFFF)) if kind == codec.UINT else (0, 0))
 
 
 class Truth:

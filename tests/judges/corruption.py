@@ -181,7 +181,7 @@ def tally(cases: list[Case], tried: list[Case]) -> list[str]:
     return [f"{store:12}{of[store]:6,} of {all_of[store]:6,} changes" for store in REFUSED]
 
 
-_AS_CUT = {("START 2", True, "zero"), ("OUTCOME 5", True, "zero")}
+_AS_CUT = {("START 3", True, "zero"), ("OUTCOME 5", True, "zero")}
 """What a power cut leaves too: all but the last byte of the interrupted dose's START, and of the last dose's OUTCOME,
 which is INTERRUPTED then, and another than the log has.
 """

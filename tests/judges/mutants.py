@@ -39,13 +39,13 @@ OWN = "tests/firmware"
 STAGES = (
     ("tests/safety/test_borders.py", "tests/judges/test_limits.py"),
     ("tests/safety",),
-    ("tests/firmware",),
-    ("@tests/core.txt", "--deselect=tests/firmware"),
+    ("tests/firmware", "--deselect=tests/firmware/test_link.py"),
+    ("@tests/core.txt",),
 )
 """What is tried after them, one behind the other: the quick ones first."""
 SLOW = "not micropython and not bits"
 OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line", "--timeout=20")
-CPU_S = 240
+CPU_S = 180
 """Longest that the tests of one mutant may take: one that hangs is found by that."""
 OURS = ("mesofirmware", "mesoprotocol", "mesosim", "mesoinjector", "tests", "conftest")
 """Modules that a test's process loads anew."""
@@ -177,28 +177,36 @@ def plant(mutant: Mutant, folder: Path) -> None:
 def find(mutant: Mutant | None, likely: Sequence[str] = (), stages: Sequence[Sequence[str]] = STAGES) -> str:
     """What finds a mutant: the first test that fails, or `load` or `time`; "" if nothing does.
 
-    `likely`: tests to try before all others, such as those that have found the mutants beside it. The tests run in a
-    fork of this process, which has pytest loaded, and forgets what it has loaded of ours.
+    `likely`: tests to try before all others, such as those that have found the mutants beside it.
     """
     with tempfile.TemporaryDirectory() as name:
         if mutant:
             plant(mutant, Path(name))
         own = [str(path) for path in (ROOT / OWN).glob(f"test_{mutant.file.stem}*.py")] if mutant else []
-        fork = multiprocessing.get_context("fork")
-        ours, theirs = fork.Pipe(duplex=False)
-        child = fork.Process(target=_judge, args=(name, [*filter(None, (likely, own)), *stages], theirs))
-        child.start()
-        theirs.close()
-        try:
-            found = str(ours.recv())
-        except EOFError:
-            found = "time"
+        for tests in filter(None, (likely, own, *stages)):
+            found = _fork(name, tests)
+            if found:
+                return found
+    return ""
+
+
+def _fork(folder: str, tests: Sequence[str]) -> str:
+    """Run tests in a fork of this process, which has pytest loaded and forgets what it has loaded of ours."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=_judge, args=(folder, tests, theirs))
+    child.start()
+    theirs.close()
+    try:
+        return str(ours.recv())
+    except EOFError:
+        return "time"
+    finally:
         child.join()
         ours.close()
-    return found
 
 
-def _judge(folder: str, stages: Sequence[Sequence[str]], told: Connection) -> None:
+def _judge(folder: str, tests: Sequence[str], told: Connection) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_S, CPU_S))
     os.chdir(ROOT)
     os.environ["PYTHONPATH"] = os.pathsep.join((folder, os.environ.get("PYTHONPATH", "")))
@@ -209,12 +217,9 @@ def _judge(folder: str, stages: Sequence[Sequence[str]], told: Connection) -> No
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    for tests in stages:
-        first = _First()
-        if pytest.main([*OPTIONS, *tests, "-k", SLOW], plugins=[first]) != pytest.ExitCode.OK:
-            told.send(first.failed or "load")
-            return
-    told.send("")
+    first = _First()
+    passed = pytest.main([*OPTIONS, *tests, "-k", SLOW], plugins=[first]) == pytest.ExitCode.OK
+    told.send("" if passed else first.failed or "load")
 
 
 class _First:
