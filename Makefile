@@ -7,6 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 WASM := $(VENV)/.wasm
+SITE := $(VENV)/.site
 
 # Assembles the PIO programs' sources. It brings a package named `micropython`, hence an environment of its own.
 PIOASM := $(VENV)/pioasm
@@ -19,7 +20,7 @@ STUB_PACKAGE_rp2040 := micropython-rp2-rpi-pico-stubs==1.29.0.post1
 STUB_PACKAGE_rp2350 := micropython-rp2-rpi-pico2-stubs==1.29.0.post1
 STUB_STDLIB := micropython-stdlib-stubs==1.29.0.post2
 
-.PHONY: help demo test core check bench soak coverage fuzz clean
+.PHONY: help demo docs test core check bench soak coverage fuzz clean
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
 
@@ -46,6 +47,14 @@ $(PIOASM)/.installed: Makefile | $(INSTALLED)
 
 demo: $(INSTALLED)  ## give simulated doses and write their report
 	$(BIN)/mesoinjector demo
+
+$(SITE): pyproject.toml | $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	touch $@
+
+docs: $(SITE)  ## build the documentation's site, to be read without a network
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "build/site/index.html"
 
 test: $(INSTALLED) $(WASM) $(PIOASM)/.installed  ## run the tests, on all cores
 	@echo "seed $(SEED): make test SEED=$(SEED) repeats this run"
