@@ -1,4 +1,4 @@
-"""One dose on the simulated device, or on the one that is named: `python examples/one_dose.py usb:`."""
+"""One dose: `one_dose.py [DEVICE]`, by default a simulated one."""
 
 import sys
 
@@ -14,7 +14,7 @@ def told(result: Result) -> str:
         case NotDelivered():
             return f"nothing given: {result.reason}"
         case Unknown():
-            return f"not known, up to {result.upper_nl} nl: open the device again with the same journal"
+            return f"not known, up to {result.upper_nl} nl: open the device again"
 
 
 def main(device: str) -> None:

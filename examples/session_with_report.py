@@ -1,4 +1,4 @@
-"""A session: `session_with_report.py SESSION.toml [DEVICE]`; writes treatment.html and journal.sqlite here."""
+"""A session and its report: `session_with_report.py SESSION.toml [DEVICE]`."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Watch a dose on asyncio, on the simulated device or the one that is named: `python examples/watch_events.py usb:`."""
+"""Watch a dose on asyncio: `watch_events.py [DEVICE]`, by default a simulated one."""
 
 import asyncio
 import sys

@@ -14,12 +14,12 @@ MesoError
 |   +-- FirmwareNotRunning    a MicroPython prompt or a traceback answers instead
 +-- AuthError                 the device does not accept who you are, or cannot prove who it is
 +-- KeyFileError              a key file cannot be used
-+-- DeviceError               the device said no, with its status
++-- DeviceError               the device said no; `status` and `name` are the schema's
 |   +-- Refused               not now: state, latch, session
+|   |   +-- DeviceBusy        a dose is under way
 |   +-- LimitExceeded         never: a limit
 |   +-- Fault                 hardware or storage
-|   +-- DeviceBusy            a dose is under way
-+-- DoseUncertain             a dose before this one is unknown; nothing more is given before it is resolved
++-- DoseUncertain             a dose before this one is unknown; no other is given until it is resolved
 |   +-- UnaccountedDose       the ledger has grown by something that this journal does not know
 +-- LogAltered                the device's log is not what it was
 +-- RecordingError            a recording cannot be made or read, or is not what this host does
