@@ -53,7 +53,7 @@ $(SITE): pyproject.toml | $(INSTALLED)
 	touch $@
 
 docs: $(SITE)  ## build the documentation's site, to be read without a network
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 	@echo "build/site/index.html"
 
 test: $(INSTALLED) $(WASM) $(PIOASM)/.installed  ## run the tests, on all cores
