@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from mesoinjector.clock import DeviceClock
 from mesoinjector.errors import SessionLost
 from mesoinjector.keys import Key
-from mesoprotocol import codec, frame, messages, packing, stream, typed, wire
+from mesoprotocol import frame, messages, packing, stream, typed, wire
 
 TAIL_KEPT = 400
 """Bytes that are kept to tell a MicroPython prompt from silence."""
@@ -127,7 +127,7 @@ class Connection:
 
     def _covered(self, message: messages.Provision) -> bytes:
         """The key in a request under the pad that is this request's alone."""
-        size = codec.size(wire.PROVISION_FIELDS)
+        size = packing.Layout(wire.PROVISION_FIELDS).size
         kind = frame.REQUEST | frame.TAGGED
         header = packing.HEAD.pack(wire.MAJOR, kind, wire.PROVISION, self._seq, self.session, size)
         pad = hmac.digest(self._key, b"meso1 pad" + header, "sha256")

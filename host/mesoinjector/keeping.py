@@ -108,7 +108,7 @@ class Keeper:
 
 def read_strokes(first: int, records: bytes) -> list[Stroke]:
     """Stroke records as the device sends them; the first has index `first`."""
-    found = []
+    found: list[Stroke] = []
     for k in range(len(records) // STROKE_BYTES):
         raw = records[k * STROKE_BYTES : (k + 1) * STROKE_BYTES]
         flags = raw[6]

@@ -12,7 +12,7 @@ import logging
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -140,7 +140,7 @@ class Pump:
         return lambda: self._listeners.remove(listener)
 
     @contextmanager
-    def beating(self, dose_id: bytes) -> Iterator[None]:
+    def beating(self, dose_id: bytes) -> Generator[None]:
         """Within this block every wait, of whichever thread, sends the heartbeats of a dose."""
         self._beating_for, self._beat_at = dose_id, self.link.now_us()
         try:
@@ -154,7 +154,7 @@ class Pump:
         return bool(self._beating_for)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> Generator[None]:
         """Within this block no other thread makes a request."""
         with self._request:
             yield

@@ -129,7 +129,8 @@ def _shown(item: Item) -> str:
             return "the host opened the line anew"
         case Closed():
             return "the host closed the line"
-    return "the line broke"
+        case Broken() | Clock():  # a clock's value is passed over by whoever differs
+            return "the line broke"
 
 
 def _told(data: bytes) -> str:

@@ -119,7 +119,7 @@ def info(device: Device, journal: JournalPath = None, record: Record = None, as_
     """Say what the device is and where it stands. Moves nothing."""
     with Injector.open(device, journal, record=record) as injector:
         status = injector.status()
-        facts: dict[str, Any] = {
+        facts: dict[str, str | int | list[Any]] = {
             "uid": injector.uid,
             "firmware": injector.hello.firmware,
             "runtime": injector.runtime,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -108,7 +108,7 @@ def export_doses(
 
 
 @contextmanager
-def _opened(journal: Path | None) -> Iterator[Journal]:
+def _opened(journal: Path | None) -> Generator[Journal]:
     book = Journal(journal, read_only=True)
     try:
         yield book
