@@ -199,14 +199,20 @@ OPENINGS = 100
 """A soak opens more."""
 
 
-def test_closing_always_ends_and_leaves_nothing(device: Paced, tmp_path: Path) -> None:
+def openings(path: str, folder: Path, count: int) -> set[tuple[int, int]]:
+    """Open and close a device so many times: the threads and descriptors that were left, each time."""
     descriptors = Path("/proc/self/fd")
-    book = Journal(tmp_path / "journal.sqlite")
+    book = Journal(folder / "journal.sqlite")
     found = set()
-    for _ in range(OPENINGS):
-        injector = Injector.open(device.path, book)
+    for _ in range(count):
+        injector = Injector.open(path, book)
         injector.close()
         injector.close()
         found.add((len(threads()), len(list(descriptors.iterdir())) if descriptors.is_dir() else 0))
-    assert len(found) == 1 and found.pop()[0] == 0
     book.close()
+    return found
+
+
+def test_closing_always_ends_and_leaves_nothing(device: Paced, tmp_path: Path) -> None:
+    found = openings(device.path, tmp_path, OPENINGS)
+    assert len(found) == 1 and found.pop()[0] == 0
