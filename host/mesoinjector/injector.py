@@ -34,14 +34,14 @@ class Injector(Giving):
         self._pump = Pump(link)
         self._under_way: Transaction | None = None
         self._key = key
-        self.hello = opening.open_session(self._pump, key)
-        self.uid = self.hello.uid.hex()
+        self.hello: messages.HelloReply = opening.open_session(self._pump, key)
+        self.uid: str = self.hello.uid.hex()
         journal.hold(self.uid)
         self._next_n = self.hello.next_n
         self._treatment = self.hello.treatment
         self.interrupted: results.Result | None = None
         """What became of a dose whose call was ended by Ctrl-C."""
-        self.resolved = self._catch_up()
+        self.resolved: list[results.Result] = self._catch_up()
         """Doses of before that were open, and what has become of them."""
         self._attend()
 

@@ -74,7 +74,7 @@ class JournalFile:
         read_only: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.path = Path(path) if path else default_path()
+        self.path: Path = Path(path) if path else default_path()
         self._now = now
         self._turn = threading.RLock()
         self._holds: dict[str, DeviceLock] = {}

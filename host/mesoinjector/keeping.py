@@ -26,7 +26,7 @@ class Keeper:
         self._strokes: dict[int, Stroke] = {}
         self._start_us: int | None = None
         self._plant = (0, 0)
-        self.record = TreatmentRecord(
+        self.record: TreatmentRecord = TreatmentRecord(
             plan_name=plan.name,
             device_uid=injector.uid,
             firmware=injector.hello.firmware,

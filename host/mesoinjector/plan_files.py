@@ -22,7 +22,7 @@ COMPONENTS_MAX = 3
 class Table(pydantic.BaseModel):
     """A table without keys that nobody knows."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[pydantic.ConfigDict] = pydantic.ConfigDict(extra="forbid", frozen=True)
 
 
 def _number(said: str, low: float, high: float) -> Any:

@@ -88,7 +88,7 @@ class Pump:
 
     def __init__(self, link: Link) -> None:
         self.link = link
-        self.connection = connection.Connection()
+        self.connection: connection.Connection = connection.Connection()
         self._step = FairLock()
         self._request = FairLock()
         self._beating_for = b""

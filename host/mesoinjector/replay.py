@@ -25,7 +25,7 @@ class ReplayLink:
     def __init__(self, path: Path) -> None:
         """Read the recording. Raises `RecordingError`."""
         recorded = recording.read(path)
-        self.url = f"replay:{path}"
+        self.url: str = f"replay:{path}"
         self._path = path
         self._t = recorded.start_us
         self._todo: deque[Item] = deque(recorded.items)

@@ -26,7 +26,9 @@ from mesoprotocol import messages
 
 BAD_INPUT, DEVICE = 2, 3
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Drive a mesoinjector, or a simulated one.")
+app: typer.Typer = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Drive a mesoinjector, or a simulated one."
+)
 app.add_typer(scenarios.app, name="sim")
 service.register(app)
 giving.register(app)

@@ -23,7 +23,9 @@ from mesoinjector.export import lines
 from mesoinjector.export.lines import DoseLine
 from mesoinjector.journal import Journal
 
-app = typer.Typer(no_args_is_help=True, help="Read a journal, check it, and write its records for other programs.")
+app: typer.Typer = typer.Typer(
+    no_args_is_help=True, help="Read a journal, check it, and write its records for other programs."
+)
 JournalPath = Annotated[Path | None, typer.Option("--journal", help="Journal file; by default this user's own.")]
 
 
