@@ -71,6 +71,7 @@ lint: $(INSTALLED)
 
 types: $(INSTALLED)
 	$(BIN)/mypy
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 
 # The firmware is read against what the boards really have, not against this computer's Python.
 board-types: $(BOARDS:%=board-types-%)

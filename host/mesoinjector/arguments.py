@@ -17,7 +17,7 @@ def micrometres(depth_mm: float, low_um: int, high_um: int, zone: str = "") -> i
     return round(depth_mm * 1000)
 
 
-def in_range(name: str, value: float, low: float, high: float, unit: str = "", zone: str = "") -> None:
+def in_range(name: str, value: object, low: float, high: float, unit: str = "", zone: str = "") -> None:
     """Raises `PlanError` naming key, value and range, also for what is no number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise PlanError(f"{name} = {value!r}: must be a number, {low:g} to {high:g} {unit}. Nothing was sent.")
@@ -27,7 +27,7 @@ def in_range(name: str, value: float, low: float, high: float, unit: str = "", z
         raise PlanError(f"{name} = {value!r}: must be {span}{place}. Nothing was sent.")
 
 
-def whole(name: str, value: int, low: int, high: int) -> None:
+def whole(name: str, value: object, low: int, high: int) -> None:
     """Raises `PlanError` unless `value` is a whole number in low .. high."""
     in_range(name, value, low, high)
     if not isinstance(value, int):

@@ -21,7 +21,7 @@ DISSECTOR = resources.files("mesoprotocol").joinpath("wireshark", "mesoinjector.
 
 def write(listing: Listing, path: Path) -> int:
     """Write the capture; the number of its packets. Raises `RecordingError`."""
-    packets = []
+    packets: list[bytes] = []
     for row in listing.rows:
         if isinstance(row.entry, str):
             continue

@@ -32,7 +32,7 @@ class DeviceClock:
         self._high = 0
         self._at: int | None = None
         self._first: tuple[int, int, int] | None = None
-        self.restarts = 0
+        self.restarts: int = 0
         """Probes that contradicted all before: the device's clock began anew."""
 
     def probe(self, sent_us: int, device_us: int, received_us: int) -> None:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from mesoinjector.clock import DeviceClock
 from mesoinjector.errors import SessionLost
 from mesoinjector.keys import Key
-from mesoprotocol import codec, frame, messages, packing, stream, typed, wire
+from mesoprotocol import frame, messages, packing, stream, typed, wire
 
 TAIL_KEPT = 400
 """Bytes that are kept to tell a MicroPython prompt from silence."""
@@ -60,20 +60,20 @@ class Connection:
         self._event: int | None = None
         self._tick: int | None = None
         self._tick_at = 0
-        self.clock = DeviceClock()
+        self.clock: DeviceClock = DeviceClock()
         self._answers: dict[int, Any] = {}
         self._tail = b""
-        self.session = 0
+        self.session: int = 0
         self.hello: messages.HelloReply | None = None
         self.stop_answer: messages.StopReply | None = None
         self.events: deque[Any] = deque(maxlen=EVENTS_KEPT)
         self.outcomes: dict[bytes, messages.OutcomeEvent] = {}
         """How doses have ended, by their ids, whether or not a listener was told yet."""
-        self.events_dropped = 0
+        self.events_dropped: int = 0
         self.missing: deque[int] = deque()
-        self.events_lost = 0
-        self.frames = 0
-        self.dropped = 0
+        self.events_lost: int = 0
+        self.frames: int = 0
+        self.dropped: int = 0
 
     # --- Out ------------------------------------------------------------------------------------------
 
@@ -127,7 +127,7 @@ class Connection:
 
     def _covered(self, message: messages.Provision) -> bytes:
         """The key in a request under the pad that is this request's alone."""
-        size = codec.size(wire.PROVISION_FIELDS)
+        size = packing.Layout(wire.PROVISION_FIELDS).size
         kind = frame.REQUEST | frame.TAGGED
         header = packing.HEAD.pack(wire.MAJOR, kind, wire.PROVISION, self._seq, self.session, size)
         pad = hmac.digest(self._key, b"meso1 pad" + header, "sha256")

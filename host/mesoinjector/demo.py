@@ -40,7 +40,7 @@ def run(link: Link, on_progress: Callable[[Progress], None]) -> Demo:
         tempfile.TemporaryDirectory() as folder,
         Injector(link, Journal(Path(folder) / "journal.sqlite")) as injector,
     ):
-        treatments = []
+        treatments: list[TreatmentRecord] = []
         as_asked = True
         for name in PLANS:
             text = resources.files("mesoinjector").joinpath("examples", "plans", name).read_text(encoding="utf-8")

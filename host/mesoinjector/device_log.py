@@ -65,7 +65,7 @@ def keep(log: DeviceLog, uid: str, path: Path) -> int:
             kept[row["n"]] = row
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise errors.PlanError(f"{path} does not read as a log ({error}). Next: name a new file.") from None
-    rows = [{"uid": uid, **facts(entry)} for entry in log.entries if any(entry.chain)]
+    rows: list[dict[str, Any]] = [{"uid": uid, **facts(entry)} for entry in log.entries if any(entry.chain)]
     newest = rows[-1]["n"] if rows else 0
     if max(kept, default=0) > newest:
         raise errors.LogAltered(f"{path} knows entry {max(kept)}, the device only {newest}: its memory was replaced.")
@@ -113,7 +113,8 @@ def said(entry: messages.LogReply) -> str:
             return f"dose {b}: {_name(messages.STATUS_NAMES, a)}"
         case wire.LOG_TREATMENT:
             return f"treatment {a}"
-    return f"{a}, {b}"
+        case _:
+            return f"{a}, {b}"
 
 
 def _name(names: dict[int, str], value: int) -> str:

@@ -99,7 +99,7 @@ class DeviceError(MesoError):
 
     def __init__(self, status: int, request: str) -> None:
         self.status = status
-        self.name = messages.STATUS_NAMES.get(status, str(status))
+        self.name: str = messages.STATUS_NAMES.get(status, str(status))
         _, cause, then = messages.STATUS_CAUSES.get(status, ("", "unknown status", "update the host"))
         super().__init__(f"{request} was refused, {self.name} ({status}): {cause}. Next: {then}.")
 

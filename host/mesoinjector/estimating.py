@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from mesoinjector import planning
+from mesoinjector import catalogue
 from mesoinjector.plan_files import FractionalZone, MeteredZone
 from mesoinjector.plans import FractionalPlan, MeteredPlan, Plan
-from mesoprotocol import limits
 
 NEEDLE_S = 0.1
 """In and out, half a turn of the cam each; reference handpiece."""
@@ -78,11 +77,10 @@ def _fractional(plan: FractionalPlan) -> Estimate:
 
 
 def _metered(plan: MeteredPlan) -> Estimate:
-    profile = planning.profile_row(plan.profile)
-    # the row without its name: one less before the column
-    flow_nl_per_s = plan.flow_ul_per_s * 1e3 or profile[limits.PROFILE_FLOW_NL_PER_S - 1]
+    profile = catalogue.profile(plan.profile)
+    flow_nl_per_s = plan.flow_ul_per_s * 1e3 or profile.flow_nl_per_s
     prime_nl, volume_nl = round(plan.prime_ml * 1e6), plan.total_nl - round(plan.prime_ml * 1e6)
-    tau_s = profile[limits.PROFILE_RESISTANCE_PA_S_PER_UL - 1] * profile[limits.PROFILE_COMPLIANCE_NL_PER_KPA - 1] / 1e6
+    tau_s = profile.resistance_pa_s_per_ul * profile.compliance_nl_per_kpa / 1e6
     settle_s = SETTLE_TAUS * tau_s + _rest_s(tau_s)
     punctures, waits_s = plan.points, plan.points * settle_s
     if plan.stroke_ml:
@@ -90,7 +88,7 @@ def _metered(plan: MeteredPlan) -> Estimate:
     drawn_s = plan.retract * sum(zone.points * zone.depth_mm / 2 for zone in plan.zones) / DEPTH_MM_PER_S
     return Estimate(
         points=plan.points + 1,
-        prime_s=prime_nl / profile[limits.PROFILE_FLOW_NL_PER_S - 1] + settle_s,
+        prime_s=prime_nl / profile.flow_nl_per_s + settle_s,
         flow_s=volume_nl / flow_nl_per_s,
         settle_s=waits_s,
         strokes_s=0.0,

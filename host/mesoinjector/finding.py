@@ -137,7 +137,7 @@ class UsbLink(SerialLink):
         busy = held(candidate, self._machine)
         if busy is not None:
             raise busy
-        self.url = candidate.port
+        self.url: str = candidate.port
         super()._open()
         try:
             answer = probing.ask(self, _patience_us(self._wanted))

@@ -7,8 +7,9 @@ ledger and from nothing else. While one dose is Unknown, every new one is refuse
 from __future__ import annotations
 
 import contextlib
+import threading
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,15 +34,16 @@ class Injector(Giving):
         self.journal = journal
         self._pump = Pump(link)
         self._under_way: Transaction | None = None
+        self._giving = threading.Lock()
         self._key = key
-        self.hello = opening.open_session(self._pump, key)
-        self.uid = self.hello.uid.hex()
+        self.hello: messages.HelloReply = opening.open_session(self._pump, key)
+        self.uid: str = self.hello.uid.hex()
         journal.hold(self.uid)
         self._next_n = self.hello.next_n
         self._treatment = self.hello.treatment
         self.interrupted: results.Result | None = None
         """What became of a dose whose call was ended by Ctrl-C."""
-        self.resolved = self._catch_up()
+        self.resolved: list[results.Result] = self._catch_up()
         """Doses of before that were open, and what has become of them."""
         self._attend()
 
@@ -95,19 +97,35 @@ class Injector(Giving):
 
         A new session in the same treatment: what was under way has ended on the device and is asked for by its id; the
         results come back, and stand in `resolved`. Nothing goes on by itself, nothing moves. Raises what `open` does,
-        and `DeviceNotFound` if another device answers.
+        and `DeviceNotFound` if another device answers, `PlanError` if it is in another treatment now, `DeviceBusy` while
+        another thread waits for a dose.
         """
-        self._pump.leave()
-        self.link.reopen(self.link.now_us() + round(within_s * 1e6))
-        hello = opening.open_session(self._pump, self._key)
-        if hello.uid != self.hello.uid:
-            self.link.close()
-            raise errors.another_device(self.link.url, hello.uid.hex(), self.uid)
-        self.hello = hello
-        self._next_n = hello.next_n
-        self.resolved = self._catch_up()
-        self._attend()
-        return self.resolved
+        with self._alone("Reconnect"):
+            self._pump.leave()
+            self._pump.refuse_if_closed()
+            self.link.reopen(self.link.now_us() + round(within_s * 1e6))
+            hello = opening.open_session(self._pump, self._key)
+            if hello.uid != self.hello.uid:
+                self.close()
+                raise errors.another_device(self.link.url, hello.uid.hex(), self.uid)
+            if hello.treatment != self._treatment:
+                self.close()
+                raise errors.in_another_treatment(hello.treatment, self._treatment)
+            self.hello = hello
+            self._next_n = hello.next_n
+            self.resolved = self._catch_up()
+            self._attend()
+            return self.resolved
+
+    @contextlib.contextmanager
+    def _alone(self, what: str) -> Generator[None]:
+        """No dose is given within this block but its own; another thread's is refused, and never waits."""
+        if not self._giving.acquire(blocking=False):
+            raise errors.refusal(wire.S_WRONG_STATE, what)
+        try:
+            yield
+        finally:
+            self._giving.release()
 
     def _attend(self) -> None:
         """On a port events are told between calls too; a recording is of one thread, so that it can be replayed."""
@@ -232,6 +250,9 @@ class Injector(Giving):
         dose = self.journal.intended(dose_id)
         if dose is None:
             raise errors.PlanError(f"dose {dose_id} is not in the journal {self.journal.path}.")
+        under_way = self._under_way
+        if under_way is not None and under_way.dose.dose_id == dose_id:
+            raise errors.refusal(wire.S_WRONG_STATE, "resolve")
         return catching_up.resolve(self._pump, self.journal, self.uid, dose)
 
     def provision(self, key: Key) -> None:
@@ -259,21 +280,30 @@ class Injector(Giving):
         return self.link.now_us()
 
     def _give(self, request: Request, kind: str, zone: str, point: int = 0) -> results.Result:
-        self._refuse_while_unknown()
-        status = self.status()
-        if status.latches:
-            raise errors.latched(status.latches, kind)
-        if isinstance(request, messages.PrepareRun):
-            cartridges.admit(self._ask, self.journal, self.uid)
-        dose = requests.intended(request, kind, self._treatment, zone, point)
-        transaction = self._under_way = Transaction(self.journal, self.uid, dose)
+        with self._alone(kind):
+            self._refuse_while_unknown()
+            status = self.status()
+            if status.latches:
+                raise errors.latched(status.latches, kind)
+            if isinstance(request, messages.PrepareRun):
+                cartridges.admit(self._ask, self.journal, self.uid)
+            dose = requests.intended(request, kind, self._treatment, zone, point)
+            transaction = self._under_way = Transaction(self.journal, self.uid, dose)
+            try:
+                return self._see_through(transaction, request)
+            finally:
+                self._under_way = None
+
+    def _see_through(self, transaction: Transaction, request: Request) -> results.Result:
         action = self._perform(transaction, transaction.begin(request, self.hello.boot_id))
         if not isinstance(action, Ended):
             action = self._follow(transaction, action)
+        self.interrupted = action.result  # of whom Ctrl-C meets from here on
         if action.error:
             raise action.error
         if action.used is not None:
             self._check_growth(action.result, action.used)
+        self.interrupted = None
         return action.result
 
     def _follow(self, transaction: Transaction, action: Action) -> Ended:
@@ -284,6 +314,7 @@ class Injector(Giving):
                     action = self._perform(transaction, action)
                 return action
         except BaseException:
+            self._pump.recover()
             # Ctrl-C and whatever else: stop first, then find out what was delivered; if that fails the dose stays
             # open in the journal, and is asked for when the device is opened again
             with contextlib.suppress(errors.MesoError):

@@ -11,7 +11,7 @@ import contextlib
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ class JournalFile:
         read_only: bool = False,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self.path = Path(path) if path else default_path()
+        self.path: Path = Path(path) if path else default_path()
         self._now = now
         self._turn = threading.RLock()
         self._holds: dict[str, DeviceLock] = {}
@@ -225,7 +225,7 @@ class JournalFile:
         return bytes(head[0]) if head else journal_chain.START
 
     @contextlib.contextmanager
-    def _asked(self) -> Iterator[None]:
+    def _asked(self) -> Generator[None]:
         """One thread at a time; what SQLite says becomes a `JournalError`, and half a row is taken back."""
         with self._turn:
             try:

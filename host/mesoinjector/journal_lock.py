@@ -11,11 +11,6 @@ from pathlib import Path
 
 from mesoinjector import errors
 
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
-
 _FAR = 1 << 20
 """Windows locks bytes against reading too: one far behind the process id."""
 
@@ -61,9 +56,13 @@ class DeviceLock:
 def _lock(fd: int) -> bool:
     try:
         if sys.platform == "win32":
+            import msvcrt
+
             os.lseek(fd, _FAR, os.SEEK_SET)
             msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
         else:
+            import fcntl
+
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         return False

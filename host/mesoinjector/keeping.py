@@ -26,7 +26,7 @@ class Keeper:
         self._strokes: dict[int, Stroke] = {}
         self._start_us: int | None = None
         self._plant = (0, 0)
-        self.record = TreatmentRecord(
+        self.record: TreatmentRecord = TreatmentRecord(
             plan_name=plan.name,
             device_uid=injector.uid,
             firmware=injector.hello.firmware,
@@ -108,7 +108,7 @@ class Keeper:
 
 def read_strokes(first: int, records: bytes) -> list[Stroke]:
     """Stroke records as the device sends them; the first has index `first`."""
-    found = []
+    found: list[Stroke] = []
     for k in range(len(records) // STROKE_BYTES):
         raw = records[k * STROKE_BYTES : (k + 1) * STROKE_BYTES]
         flags = raw[6]

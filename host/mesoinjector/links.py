@@ -51,18 +51,22 @@ class Link(Protocol):
 
     def now_us(self) -> int:
         """The link's clock, microseconds, never going back."""
+        ...
 
     def token(self, n: int) -> bytes:
         """n random bytes, for nonces and dose ids; from the seed in virtual time."""
+        ...
 
     def today(self) -> date:
         """The date in UTC; always the same one in virtual time, and throughout a recording."""
+        ...
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
 
     def read(self, deadline_us: int) -> bytes:
         """Bytes received, or b"" once the clock has reached the deadline."""
+        ...
 
     def control(self, name: str, value: Any = 0) -> Any:
         """Ask or change the simulated world; None on a real device."""

@@ -63,7 +63,7 @@ class Machine:
         if not self.is_linux:
             return None
         names = {port, os.path.realpath(port)}
-        found = []
+        found: list[Holder] = []
         for process in self._processes():
             try:
                 is_open = any(_target(fd) in names for fd in (process / "fd").iterdir())

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
 
+from mesoinjector import catalogue
 from mesoprotocol import limits
 
 POINTS_MAX = 500
@@ -17,14 +18,11 @@ POINTS_MAX = 500
 COMPONENTS_MAX = 3
 """Of a cocktail; reference handpiece, session limits."""
 
-_ZONES = [str(row[1]) for row in limits.ZONES]
-_PROFILES = [str(row[1]) for row in limits.PROFILES]
-
 
 class Table(pydantic.BaseModel):
     """A table without keys that nobody knows."""
 
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config: ClassVar[pydantic.ConfigDict] = pydantic.ConfigDict(extra="forbid", frozen=True)
 
 
 def _number(said: str, low: float, high: float) -> Any:
@@ -38,7 +36,7 @@ def _count(said: str, low: int, high: int) -> Any:
 
 
 def _text(said: str, known: list[str] | None = None) -> Any:
-    extra: dict[str, Any] | None = {"enum": list(known)} if known else None
+    extra: dict[str, Any] | None = {"enum": known} if known else None
     return pydantic.Field(strict=True, min_length=1, max_length=80, description=said, json_schema_extra=extra)
 
 
@@ -56,8 +54,8 @@ _ML = 1e6
 _UM = 1e3
 
 PlanName = Annotated[str, _text("What the plan is called, in reports.")]
-ZoneName = Annotated[str, _text("Zone of the body; it limits depth and dose.", _ZONES)]
-Profile = Annotated[str, _text("Syringe, needle and fluid.", _PROFILES)]
+ZoneName = Annotated[str, _text("Zone of the body; it limits depth and dose.", list(catalogue.ZONES))]
+Profile = Annotated[str, _text("Syringe, needle and fluid.", list(catalogue.PROFILES))]
 Points = Annotated[int, _count("The sum over the zones: a file that lost its end is found out by it.", 1, 0xFFFF)]
 Prime = Annotated[
     float,

@@ -10,32 +10,14 @@ import math
 import struct
 import zlib
 
+from mesoinjector import catalogue
 from mesoinjector.errors import PlanError
-from mesoprotocol import codec, limits, messages, typed, wire
+from mesoprotocol import limits, messages, typed
 
 STEP_UM = 0.3125
 """Plunger travel a step: 1 mm pitch, 200 x 16 microsteps; reference handpiece."""
 TICKS_PER_MINUTE = 1_500_000_000
 """40 ns ticks a minute."""
-
-
-def zone_row(name: str) -> tuple[int, str, int, int, int]:
-    """A zone's id, name, deepest metered, deepest fractional (um), largest dose (nl). Raises `PlanError`."""
-    row: tuple[int, str, int, int, int]
-    for row in limits.ZONES:
-        if row[1] == name:
-            return row
-    known = ", ".join(row[1] for row in limits.ZONES)
-    raise PlanError(f"zone {name!r} is not known. Known zones: {known}.")
-
-
-def profile_row(name: str) -> tuple[int, ...]:
-    """A profile's row of `limits.PROFILES` without its name's type. Raises `PlanError`."""
-    for row in limits.PROFILES:
-        if row[1] == name:
-            return tuple(value for value in row if isinstance(value, int))
-    known = ", ".join(str(row[1]) for row in limits.PROFILES)
-    raise PlanError(f"profile {name!r} is not known. Known profiles: {known}.")
 
 
 def steps_for(volume_nl: int, bore_um: int) -> float:
@@ -48,8 +30,8 @@ def check_dose(
     request: messages.Prepare | messages.PrepareSeries, plan: messages.PrepareReply | messages.PrepareSeriesReply
 ) -> None:
     """Compare the device's plan of a dose or a series with this side's. Raises `PlanError`; nothing was committed."""
-    bore_um = next(row[limits.PROFILE_BORE_UM] for row in limits.PROFILES if row[0] == request.profile)
-    steps = steps_for(request.volume_nl, int(bore_um))
+    bore_um = next(profile.bore_um for profile in catalogue.PROFILES.values() if profile.id == request.profile)
+    steps = steps_for(request.volume_nl, bore_um)
     # the device's picolitres a step are rounded to one in 5,608
     if abs(plan.steps - steps) > 1 + steps / 5000:
         raise _differs("plunger steps", plan.steps, round(steps))
@@ -91,10 +73,8 @@ def _check_crc(
     reply: bytes,
     plan_crc: bytes,
 ) -> None:
-    payload = bytearray(64)
-    fields = wire.REQUESTS[messages.REQUESTS[type(request)][0]][0]
-    n = codec.write(fields, typed.raw_values(fields, request), payload, 0)
-    crc = zlib.crc32(bytes(payload[:n]) + reply, zlib.crc32(b"PLAN"))
+    _, layout = typed.LAYOUTS[type(request)]
+    crc = zlib.crc32(layout.pack(request) + reply, zlib.crc32(b"PLAN"))
     if crc.to_bytes(4, "little") != plan_crc:
         raise _differs("the plan's check sum", int.from_bytes(plan_crc, "little"), crc)
 

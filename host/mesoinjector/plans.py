@@ -18,12 +18,14 @@ until its `volume_ml` is given. A fractional plan has `mode = "fractional"`, `ra
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pydantic
 
+from mesoinjector import catalogue
 from mesoinjector.errors import PlanError
 from mesoinjector.plan_files import (
     MODES,
@@ -145,10 +147,10 @@ def refused(origin: str, what: str, faults: list[str]) -> PlanError:
 
 def _metered_faults(file: MeteredFile | RepeatFile | PerfusionFile) -> list[str]:
     head = file.plan
-    faults = []
-    profile = next((row for row in limits.PROFILES if row[1] == head.profile), None)
+    faults: list[str] = []
+    profile = catalogue.PROFILES.get(head.profile)
     if profile is None:
-        faults.append(_unknown("plan.profile", head.profile, [str(row[1]) for row in limits.PROFILES]))
+        faults.append(_unknown("plan.profile", head.profile, catalogue.PROFILES))
     faults += _range("plan.prime_ml", head.prime_ml, 0.001, limits.PRIME_MAX_NL / 1e6, "ml")
     if head.mode == "repeat":
         strokes = limits.STROKE_MIN_NL / 1e6, limits.STROKE_MAX_NL / 1e6
@@ -164,28 +166,29 @@ def _metered_faults(file: MeteredFile | RepeatFile | PerfusionFile) -> list[str]
             faults.append("plan.retract = true: must be false in a test")
     for i, zone in enumerate(file.zone):
         key = f"zone[{i}]"
-        row = next((row for row in limits.ZONES if row[1] == zone.name), None)
+        area = catalogue.ZONES.get(zone.name)
         faults += _range(f"{key}.points", zone.points, 1, POINTS_MAX, "")
-        if row is None:
-            faults.append(_unknown(f"{key}.name", zone.name, [row[1] for row in limits.ZONES]))
+        if area is None:
+            faults.append(_unknown(f"{key}.name", zone.name, catalogue.ZONES))
             continue
-        deepest = min(row[2], limits.METERED_DEPTH_MAX_UM)
-        least, most = _volumes_nl(head.mode, round(head.stroke_ml * 1e6), row[4])
+        deepest = min(area.metered_um, limits.METERED_DEPTH_MAX_UM)
+        least, most = _volumes_nl(head.mode, round(head.stroke_ml * 1e6), area.dose_nl)
         where = f"in zone {zone.name}"
         faults += _range(
             f"{key}.depth_mm", zone.depth_mm, limits.METERED_DEPTH_MIN_UM / 1e3, deepest / 1e3, "mm", where
         )
         faults += _range(f"{key}.volume_ml", zone.volume_ml, least / 1e6, most / 1e6, "ml", where)
-        if head.mode == "repeat" and head.stroke_ml * 1e6 > row[4]:
-            faults += _range("plan.stroke_ml", head.stroke_ml, limits.STROKE_MIN_NL / 1e6, row[4] / 1e6, "ml", where)
+        if head.mode == "repeat" and head.stroke_ml * 1e6 > area.dose_nl:
+            faults += _range(
+                "plan.stroke_ml", head.stroke_ml, limits.STROKE_MIN_NL / 1e6, area.dose_nl / 1e6, "ml", where
+            )
     faults += _sum("plan.points", head.points, sum(zone.points for zone in file.zone))
     if faults:
         return faults
     total_nl = round(head.prime_ml * 1e6) + sum(zone.points * round(zone.volume_ml * 1e6) for zone in file.zone)
     assert profile is not None
-    capacity_nl = int(profile[limits.PROFILE_CAPACITY_NL])
-    total, capacity = total_nl / 1e6, capacity_nl / 1e6
-    if total_nl > capacity_nl:
+    total, capacity = total_nl / 1e6, profile.capacity_nl / 1e6
+    if total_nl > profile.capacity_nl:
         faults.append(
             f"zone[].volume_ml: {total:g} ml in all, priming included: must be at most {capacity:g} ml, the syringe of "
             f"profile {head.profile}"
@@ -212,11 +215,11 @@ def _fractional_faults(file: FractionalFile) -> list[str]:
     faults += _range("plan.needles", head.needles, limits.NEEDLES_MIN, limits.NEEDLES_MAX, "")
     for i, zone in enumerate(file.zone):
         key = f"zone[{i}]"
-        row = next((row for row in limits.ZONES if row[1] == zone.name), None)
-        if row is None:
-            faults.append(_unknown(f"{key}.name", zone.name, [row[1] for row in limits.ZONES]))
+        area = catalogue.ZONES.get(zone.name)
+        if area is None:
+            faults.append(_unknown(f"{key}.name", zone.name, catalogue.ZONES))
             continue
-        deepest = min(row[3], limits.FRACTIONAL_DEPTH_MAX_UM)
+        deepest = min(area.fractional_um, limits.FRACTIONAL_DEPTH_MAX_UM)
         where = f"in zone {zone.name}"
         faults += _range(
             f"{key}.depth_mm", zone.depth_mm, limits.FRACTIONAL_DEPTH_MIN_UM / 1e3, deepest / 1e3, "mm", where
@@ -248,7 +251,7 @@ def _range(key: str, value: float, low: float, high: float, unit: str, where: st
     return [f"{key} = {said}: must be {low:g} to {high:g} {unit} {where}".rstrip()]
 
 
-def _unknown(key: str, value: str, known: list[str]) -> str:
+def _unknown(key: str, value: str, known: Iterable[str]) -> str:
     return f"{key} = {value!r}: must be one of {', '.join(known)}"
 
 

@@ -12,7 +12,7 @@ import logging
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +39,10 @@ class LineLost:
 
 
 class FairLock:
-    """A lock that waiters get in the order they came: no thread's long wait starves another's STOP."""
+    """A lock that waiters get in the order they came: no thread's long wait starves another's STOP.
+
+    A thread that has it already gets it: Ctrl-C may have come between two lines of `__exit__`.
+    """
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
@@ -49,9 +52,7 @@ class FairLock:
     def __enter__(self) -> None:
         me = threading.get_ident()
         with self._mutex:
-            if self._owner == me:
-                raise RuntimeError("a link must not call back into its own pump")
-            if not self._owner:
+            if not self._owner or self._owner == me:
                 self._owner = me
                 return
             turn = threading.Event()
@@ -77,6 +78,8 @@ class FairLock:
 
     def __exit__(self, *_: object) -> None:
         with self._mutex:
+            if not self.mine():
+                return
             self._owner = 0
             if self._queue:
                 turn, self._owner = self._queue.popleft()
@@ -88,14 +91,16 @@ class Pump:
 
     def __init__(self, link: Link) -> None:
         self.link = link
-        self.connection = connection.Connection()
+        self.connection: connection.Connection = connection.Connection()
         self._step = FairLock()
         self._request = FairLock()
         self._beating_for = b""
+        self._beater = 0
+        """The thread that waits for a dose: it alone sends heartbeats."""
         self._beat_at = 0
         self._sync_at = 0
         self._listeners: list[Callable[[Any], None]] = []
-        self._telling = threading.RLock()
+        self._telling = threading.Lock()
         self._attendant: threading.Thread | None = None
         self._is_over = False
         self._is_closed = False
@@ -109,8 +114,15 @@ class Pump:
     def leave(self) -> None:
         """End that thread. Idempotent."""
         self._is_over = True
-        if self._attendant is not None and self._attendant is not threading.current_thread():
-            self._attendant.join()
+        self.recover()
+        attendant, self._attendant = self._attendant, None
+        if attendant is not None and attendant is not threading.current_thread():
+            attendant.join()
+
+    def recover(self) -> None:
+        """Let go of what this thread still holds: it was interrupted."""
+        self._step.__exit__()
+        self._request.__exit__()
 
     def close(self) -> None:
         """Close the link, while nobody reads from it; who still waits gets a `LinkLost`. Idempotent."""
@@ -119,8 +131,15 @@ class Pump:
         with self._step:
             self.link.close()
 
+    def refuse_if_closed(self) -> None:
+        """Raises `LinkLost` once it is closed."""
+        if self._is_closed:
+            raise errors.LinkLost(f"{self.link.url} was closed by this program. Next: open it again.")
+
     def turn(self) -> bool:
         """One turn of that thread; whether there is another."""
+        if self._attendant is not threading.current_thread():
+            return False
         if not self._is_over:
             try:
                 self.until(self.link.now_us() + ATTEND_US, lambda: self._is_over)
@@ -140,9 +159,9 @@ class Pump:
         return lambda: self._listeners.remove(listener)
 
     @contextmanager
-    def beating(self, dose_id: bytes) -> Iterator[None]:
-        """Within this block every wait, of whichever thread, sends the heartbeats of a dose."""
-        self._beating_for, self._beat_at = dose_id, self.link.now_us()
+    def beating(self, dose_id: bytes) -> Generator[None]:
+        """Within this block this thread sends the heartbeats of a dose, as long as it waits."""
+        self._beating_for, self._beater, self._beat_at = dose_id, threading.get_ident(), self.link.now_us()
         try:
             yield
         finally:
@@ -154,7 +173,7 @@ class Pump:
         return bool(self._beating_for)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> Generator[None]:
         """Within this block no other thread makes a request."""
         with self._request:
             yield
@@ -169,8 +188,7 @@ class Pump:
         while True:
             with step:
                 while True:
-                    if self._is_closed:
-                        raise errors.LinkLost(f"{link.url} was closed by this program. Next: open it again.")
+                    self.refuse_if_closed()
                     now_us = link.now_us()
                     done = ready()
                     if done or now_us >= deadline_us:
@@ -187,10 +205,12 @@ class Pump:
                 return done
 
     def _beat(self, now_us: int, deadline_us: int) -> int:
-        """Send a heartbeat if one is due; how long may be waited before the next."""
+        """Send a heartbeat if this thread's is due; how long may be waited before the next."""
         if not self._beating_for:
             return deadline_us
         if now_us >= self._beat_at:
+            if self._beater != threading.get_ident():
+                return deadline_us  # whoever is to send it does not wait: nobody does in his place
             self.link.write(self.connection.heartbeat(self._beating_for))
             self._beat_at = now_us + limits.HEARTBEAT_PERIOD_MS * 1000
         return self._beat_at if self._beat_at < deadline_us else deadline_us

@@ -30,8 +30,8 @@ class RecordingLink:
 
     def __init__(self, link: Link, path: Path) -> None:
         """Begin a new file at `path`. Raises `RecordingError` if there is one already, or none can be made."""
-        self.url = link.url
-        self.virtual = link.virtual
+        self.url: str = link.url
+        self.virtual: bool = link.virtual
         self._link = link
         self._lock = threading.Lock()
         self._decoders = {"tx": Decoder(), "rx": Decoder()}

@@ -25,7 +25,7 @@ class ReplayLink:
     def __init__(self, path: Path) -> None:
         """Read the recording. Raises `RecordingError`."""
         recorded = recording.read(path)
-        self.url = f"replay:{path}"
+        self.url: str = f"replay:{path}"
         self._path = path
         self._t = recorded.start_us
         self._todo: deque[Item] = deque(recorded.items)
@@ -129,7 +129,8 @@ def _shown(item: Item) -> str:
             return "the host opened the line anew"
         case Closed():
             return "the host closed the line"
-    return "the line broke"
+        case Broken() | Clock():  # a clock's value is passed over by whoever differs
+            return "the line broke"
 
 
 def _told(data: bytes) -> str:

@@ -5,7 +5,7 @@ Each function raises `PlanError` that names argument, value and range; nothing w
 
 from __future__ import annotations
 
-from mesoinjector import planning
+from mesoinjector import catalogue
 from mesoinjector.arguments import in_range, micrometres, nanolitres, whole
 from mesoinjector.errors import PlanError
 from mesoinjector.journal import Intended
@@ -15,21 +15,21 @@ from mesoprotocol import limits, messages, wire
 def prime(dose_id: bytes, n: int, volume_ml: float, profile: str) -> messages.Prepare:
     """At most 0.5 ml, away from the skin."""
     volume_nl = nanolitres(volume_ml, "volume_ml", 1, limits.PRIME_MAX_NL)
-    row = planning.profile_row(profile)
-    return messages.Prepare(dose_id, n, volume_nl, 0, wire.MODE_PRIME, row[0], 0, 0)
+    syringe = catalogue.profile(profile)
+    return messages.Prepare(dose_id, n, volume_nl, 0, wire.MODE_PRIME, syringe.id, 0, 0)
 
 
 def dose(
     dose_id: bytes, n: int, volume_ml: float, depth_mm: float, zone: str, point: int, profile: str, mode: int
 ) -> messages.Prepare:
     """A single dose of 0.02 to 0.2 ml, or (mode TEST) a test dose of 0.01 to 0.02 ml, and within the zone."""
-    area = planning.zone_row(zone)
+    area = catalogue.zone(zone)
     test = mode == wire.MODE_TEST
     least, most = (limits.TEST_MIN_NL, limits.TEST_MAX_NL) if test else (limits.DOSE_MIN_NL, limits.DOSE_MAX_NL)
-    volume_nl = nanolitres(volume_ml, "volume_ml", least, min(most, area[4]), zone)
+    volume_nl = nanolitres(volume_ml, "volume_ml", least, min(most, area.dose_nl), zone)
     whole("point", point, 0, 0xFFFF)
-    row = planning.profile_row(profile)
-    return messages.Prepare(dose_id, n, volume_nl, _metered_um(depth_mm, zone), mode, row[0], area[0], point)
+    syringe = catalogue.profile(profile)
+    return messages.Prepare(dose_id, n, volume_nl, _metered_um(depth_mm, zone), mode, syringe.id, area.id, point)
 
 
 def repeat(
@@ -44,15 +44,27 @@ def repeat(
     profile: str,
 ) -> messages.PrepareSeries:
     """Strokes of 0.005 to 0.05 ml and within the zone, 6 to 300 a minute at most, 0.5 ml in all at most."""
-    area = planning.zone_row(zone)
-    most = min(limits.STROKE_MAX_NL, area[4])
+    area = catalogue.zone(zone)
+    most = min(limits.STROKE_MAX_NL, area.dose_nl)
     stroke_nl = nanolitres(stroke_ml, "stroke_ml", limits.STROKE_MIN_NL, most, zone)
     volume_nl = nanolitres(volume_ml, "volume_ml", stroke_nl, limits.REPEAT_MAX_NL)
     whole("rate_per_min", rate_per_min, limits.REPEAT_RATE_MIN_PER_MIN, limits.REPEAT_RATE_MAX_PER_MIN)
     whole("point", point, 0, 0xFFFF)
-    row = planning.profile_row(profile)
+    syringe = catalogue.profile(profile)
     depth_um = _metered_um(depth_mm, zone)
-    request = (dose_id, n, volume_nl, depth_um, wire.MODE_REPEAT, row[0], area[0], point, stroke_nl, rate_per_min, 0)
+    request = (
+        dose_id,
+        n,
+        volume_nl,
+        depth_um,
+        wire.MODE_REPEAT,
+        syringe.id,
+        area.id,
+        point,
+        stroke_nl,
+        rate_per_min,
+        0,
+    )
     return messages.PrepareSeries(*request)
 
 
@@ -60,15 +72,15 @@ def perfusion(
     dose_id: bytes, n: int, volume_ml: float, flow_ul_per_s: float, depth_mm: float, zone: str, point: int, profile: str
 ) -> messages.PrepareSeries:
     """0.02 ml or more and within the zone, at 1 to 50 ul/s."""
-    area = planning.zone_row(zone)
-    most = min(limits.REPEAT_MAX_NL, area[4])
+    area = catalogue.zone(zone)
+    most = min(limits.REPEAT_MAX_NL, area.dose_nl)
     volume_nl = nanolitres(volume_ml, "volume_ml", limits.DOSE_MIN_NL, most, zone)
     slowest, fastest = limits.FLOW_MIN_NL_PER_S / 1e3, limits.FLOW_MAX_NL_PER_S / 1e3
     in_range("flow_ul_per_s", flow_ul_per_s, slowest, fastest, "ul/s")
     whole("point", point, 0, 0xFFFF)
-    row = planning.profile_row(profile)
+    syringe = catalogue.profile(profile)
     flow = round(flow_ul_per_s * 1e3)
-    request = (dose_id, n, volume_nl, _metered_um(depth_mm, zone), wire.MODE_PERFUSION, row[0], area[0], point)
+    request = (dose_id, n, volume_nl, _metered_um(depth_mm, zone), wire.MODE_PERFUSION, syringe.id, area.id, point)
     return messages.PrepareSeries(*request, 0, 0, flow)
 
 
@@ -84,8 +96,8 @@ def fractional(
     duration_s: int | None,
 ) -> messages.PrepareRun:
     """Punctures of at most 20 % of an area; `duration_s` by default twice the time of the strokes and 30 s."""
-    area = planning.zone_row(zone)
-    deepest = min(limits.FRACTIONAL_DEPTH_MAX_UM, area[3])
+    area = catalogue.zone(zone)
+    deepest = min(limits.FRACTIONAL_DEPTH_MAX_UM, area.fractional_um)
     depth_um = micrometres(depth_mm, limits.FRACTIONAL_DEPTH_MIN_UM, deepest, zone)
     whole("strokes", strokes, 1, limits.STROKES_MAX)
     whole("rate_per_min", rate_per_min, limits.RATE_MIN_PER_MIN, limits.RATE_MAX_PER_MIN)
@@ -98,7 +110,7 @@ def fractional(
             f"{limits.COVERAGE_MAX_PERCENT} % is allowed. Fewer strokes, or a larger area."
         )
     seconds = _seconds(strokes, rate_per_min, duration_s)
-    return messages.PrepareRun(dose_id, n, strokes, depth_um, rate_per_min, area[0], needles, area_cm2, seconds)
+    return messages.PrepareRun(dose_id, n, strokes, depth_um, rate_per_min, area.id, needles, area_cm2, seconds)
 
 
 def dry_run(
@@ -144,5 +156,5 @@ def _seconds(strokes: int, rate_per_min: int, duration_s: int | None) -> int:
 
 
 def _metered_um(depth_mm: float, zone: str) -> int:
-    deepest = min(limits.METERED_DEPTH_MAX_UM, planning.zone_row(zone)[2])
+    deepest = min(limits.METERED_DEPTH_MAX_UM, catalogue.zone(zone).metered_um)
     return micrometres(depth_mm, limits.METERED_DEPTH_MIN_UM, deepest, zone)

@@ -12,7 +12,8 @@ class Service:
     """The service side of one `Injector`. What writes wants the service key, on a device that has keys."""
 
     def __init__(self, injector: Injector) -> None:
-        self._ask = injector._ask
+        # not for a program, which could commit past the journal by it
+        self._ask = injector._ask  # pyright: ignore[reportPrivateUsage]
 
     def settings(self) -> messages.SettingsReply:
         """What is set for this device and lasts. Raises as `Injector.status` does."""

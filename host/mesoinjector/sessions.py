@@ -83,7 +83,7 @@ def check(session: Session, plan: Plan, journal: Journal | None, today: date, no
 
 
 def _of_the_day(session: Session, today: date) -> list[str]:
-    faults = []
+    faults: list[str] = []
     if session.date != today:
         faults.append(f"date = {session.date}: must be {today}, today: a session is confirmed for one day")
     if session.needle.expiry < today:
@@ -110,7 +110,7 @@ def _cocktail(session: Session, plan: Plan, today: date) -> list[str]:
         return ["component: must be none in a fractional session, which dispenses nothing"] if cocktail else []
     if not 1 <= len(cocktail) <= COMPONENTS_MAX:
         return [f"component: {len(cocktail)} of them: must be 1 to {COMPONENTS_MAX}"]
-    faults = []
+    faults: list[str] = []
     for i, part in enumerate(cocktail):
         if part.expiry < today:
             faults.append(

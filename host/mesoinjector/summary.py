@@ -9,7 +9,7 @@ from mesoinjector.record import DoseRecord, FractionalRecord
 
 def dose(record: DoseRecord) -> dict[str, Any]:
     """One dose; volumes in nl, the plant's account where there is one."""
-    figures = {
+    figures: dict[str, Any] = {
         "id": record.dose_id,
         "kind": record.kind,
         "zone": record.zone,

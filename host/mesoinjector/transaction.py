@@ -78,13 +78,13 @@ class Transaction:
         self.journal = journal
         self.device = device
         self.dose = dose
-        self.phase = NEW
+        self.phase: int = NEW
         self.request: Request | None = None
-        self.boot_id = b""
-        self.deadline_us = 0
-        self.query_at_us = 0
-        self.giving_up = False
-        self.hurried = False
+        self.boot_id: bytes = b""
+        self.deadline_us: int = 0
+        self.query_at_us: int = 0
+        self.giving_up: bool = False
+        self.hurried: bool = False
         """STOP was sent by somebody: the dose is to be asked for at once."""
 
     def begin(self, request: Request, boot_id: bytes) -> Action:

@@ -17,6 +17,7 @@ from mesoinjector.injector import Injector
 from mesoinjector.keeping import Keeper, is_simulated
 from mesoinjector.plan_files import FractionalZone, MeteredZone, Session
 from mesoinjector.plans import MeteredPlan, Plan
+from mesoinjector.record import TreatmentRecord
 from mesoinjector.results import Delivered, Result
 from mesoprotocol import wire
 
@@ -88,7 +89,7 @@ class Treatment:
         self._done = 0
         self._total = plan.points if isinstance(plan, MeteredPlan) else plan.strokes
         self._keeper = Keeper(injector, plan)
-        self.record = self._keeper.record
+        self.record: TreatmentRecord = self._keeper.record
 
     @classmethod
     def left(

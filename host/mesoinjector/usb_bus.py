@@ -7,7 +7,7 @@ it returns stays in this module.
 from __future__ import annotations
 
 import errno
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from mesoinjector import errors
 from mesoinjector.finding import MICROPYTHON, RASPBERRY_PI, Candidate
@@ -73,10 +73,8 @@ def _devices(backend: Any) -> list[Any]:
             "pyusb is not installed: boards in their bootloader are not seen. Next: pip install 'mesoinjector[usb]'."
         ) from None
     try:
-        found = usb.core.find(
-            find_all=True, idVendor=RASPBERRY_PI, backend=backend or libusb_package.get_libusb1_backend()
-        )
-        return list(found)
+        backend = backend or libusb_package.get_libusb1_backend()
+        return list(cast(Any, usb.core).find(find_all=True, idVendor=RASPBERRY_PI, backend=backend))
     except (usb.core.USBError, usb.core.NoBackendError) as error:
         raise errors.DeviceNotFound(
             f"USB cannot be asked ({error}). Next: unplug the device and plug it in again."

@@ -46,7 +46,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     """See the module."""
 
     def __init__(self) -> None:
-        self.now_us = 0
+        self.now_us: int = 0
         self._device: HeldDevice | None = None
         self._workers: list[Worker] = []
         self.running: Worker | None = None
@@ -130,7 +130,7 @@ class Worker:
         self.future: asyncio.Future[Any] = loop.create_future()
         self.ready: Callable[[], bool] = lambda: True
         """Whether it could go on."""
-        self.ended = False
+        self.ended: bool = False
         self.abandoned = False
         self._loop = loop
         self._call = call

@@ -24,4 +24,4 @@ def _as_it_is(device: Any) -> Any:
     return device
 
 
-waiting = Waiting()
+waiting: Waiting = Waiting()

@@ -7,6 +7,7 @@ device or its line; 4 the treatment ended early, with the amounts known; 5 a dos
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,14 +20,16 @@ from mesoinjector.cli import devices, giving, motion, observing, plan, run, scen
 from mesoinjector.cli import journal as journal_commands
 from mesoinjector.cli.run import ENDED_EARLY, INTERRUPTED, UNKNOWN
 from mesoinjector.cli.screen import screen
+from mesoinjector.connection import STOP_BYTES
 from mesoinjector.injector import Injector
 from mesoinjector.journal import Journal
+from mesoinjector.recorder import RecordingLink
 from mesoinjector.report import write_report
 from mesoprotocol import messages
 
 BAD_INPUT, DEVICE = 2, 3
 
-app = typer.Typer(no_args_is_help=True, help="Drive a mesoinjector, or a simulated one.")
+app: typer.Typer = typer.Typer(no_args_is_help=True, help="Drive a mesoinjector, or a simulated one.")
 app.add_typer(scenarios.app, name="sim")
 service.register(app)
 giving.register(app)
@@ -66,7 +69,14 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 
 
 def main() -> None:
-    """Entry point: errors of this package become one message and an exit code."""
+    """Entry point: errors of this package become one message and an exit code.
+
+    Ctrl-C, a terminal that closes and an end by the system are one: whoever gives something sends STOP first.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
         app()
     except KeyboardInterrupt:
@@ -119,7 +129,7 @@ def info(device: Device, journal: JournalPath = None, record: Record = None, as_
     """Say what the device is and where it stands. Moves nothing."""
     with Injector.open(device, journal, record=record) as injector:
         status = injector.status()
-        facts: dict[str, Any] = {
+        facts: dict[str, str | int | list[Any]] = {
             "uid": injector.uid,
             "firmware": injector.hello.firmware,
             "runtime": injector.runtime,
@@ -144,11 +154,15 @@ def info(device: Device, journal: JournalPath = None, record: Record = None, as_
 @app.command()
 def stop(device: Device, journal: JournalPath = None, record: Record = None) -> None:
     """Stop whatever moves. Therapy stays refused until `clear`."""
+    link = links.open_link(device)
+    link.write(STOP_BYTES)  # before anything else, and whatever journal and ledger have to say
+    if record is not None:
+        link = RecordingLink(link, record)
     try:
-        injector = Injector.open(device, journal, record=record)
-    except errors.JournalError as error:
+        injector = Injector(link, Journal(journal))
+    except (errors.JournalError, errors.DoseUncertain) as error:
         screen.print(f"{error} It is stopped without a journal.", soft_wrap=True)
-        injector = Injector.open(device, ":memory:")
+        injector = Injector(link, Journal(":memory:"))
     with injector:
         injector.stop()
     print("stopped; clear it with `mesoinjector clear` after looking at the handpiece")

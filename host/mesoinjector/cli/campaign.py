@@ -6,7 +6,7 @@ input, nothing was run; 3 no executor, or no MicroPython; 130 Ctrl-C, to be resu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -114,7 +114,7 @@ def _end(failing: list[Result], out: Path) -> None:
 
 
 @contextmanager
-def _said() -> Iterator[None]:
+def _said() -> Generator[None]:
     """What is wrong with files, folders and machines, as this command line says it."""
     try:
         from mesosim.lab.campaign.cases import CampaignError
@@ -134,7 +134,7 @@ def _said() -> Iterator[None]:
 
 
 @contextmanager
-def _bar() -> Iterator[Callable[[Standing], None]]:
+def _bar() -> Generator[Callable[[Standing], None]]:
     """A progress bar on stderr; nothing where that is no terminal."""
     columns = (
         TextColumn("{task.description}"),

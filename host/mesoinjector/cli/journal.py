@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +23,9 @@ from mesoinjector.export import lines
 from mesoinjector.export.lines import DoseLine
 from mesoinjector.journal import Journal
 
-app = typer.Typer(no_args_is_help=True, help="Read a journal, check it, and write its records for other programs.")
+app: typer.Typer = typer.Typer(
+    no_args_is_help=True, help="Read a journal, check it, and write its records for other programs."
+)
 JournalPath = Annotated[Path | None, typer.Option("--journal", help="Journal file; by default this user's own.")]
 
 
@@ -108,7 +110,7 @@ def export_doses(
 
 
 @contextmanager
-def _opened(journal: Path | None) -> Iterator[Journal]:
+def _opened(journal: Path | None) -> Generator[Journal]:
     book = Journal(journal, read_only=True)
     try:
         yield book

@@ -7,13 +7,13 @@ import os
 import select
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 
 LOOK_S = 0.1
 
 
 @contextlib.contextmanager
-def keys(actions: Mapping[str, Callable[[], None]], fd: int | None = None) -> Iterator[bool]:
+def keys(actions: Mapping[str, Callable[[], None]], fd: int | None = None) -> Generator[bool]:
     """Call what a key stands for, in a thread of its own; whether there is a terminal to press keys at."""
     fd = _stdin() if fd is None else fd
     if os.name != "posix" or fd is None or not os.isatty(fd):

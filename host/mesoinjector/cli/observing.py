@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
@@ -83,7 +83,7 @@ def latency(
     """Measure the round trip of a STATUS request, by the line's clock. Moves nothing."""
     with Injector.open(device, journal) as injector:
         injector.status()
-        took_us = []
+        took_us: list[int] = []
         for _ in range(count):
             start_us = injector.link.now_us()
             injector.status()
@@ -120,7 +120,7 @@ def _watch(injector: Injector, seconds: float | None, as_json: bool) -> None:
 
 
 @contextmanager
-def _shown(as_json: bool) -> Iterator[Callable[[Any], None]]:
+def _shown(as_json: bool) -> Generator[Callable[[Any], None]]:
     """What takes events, and shows them."""
     watched = Monitor()
 

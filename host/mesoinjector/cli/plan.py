@@ -16,7 +16,9 @@ from mesoinjector.cli.screen import screen
 from mesoinjector.journal import Journal
 from mesoinjector.plans import FractionalPlan
 
-app = typer.Typer(no_args_is_help=True, help="Check plans and sessions, and estimate them. Needs no device.")
+app: typer.Typer = typer.Typer(
+    no_args_is_help=True, help="Check plans and sessions, and estimate them. Needs no device."
+)
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="Session or plan in TOML; see examples/plans.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -128,7 +128,7 @@ def _tell(treatment: Treatment, as_asked: bool, report: Path, as_json: bool) -> 
 
 
 @contextmanager
-def bar() -> Iterator[tuple[Any, Progress]]:
+def bar() -> Generator[tuple[Any, Progress]]:
     """A progress bar, and what moves it."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=screen, transient=True) as shown_bar:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mesosim.lab.catalogue import Fault
     from mesosim.lab.outcome import Outcome
 
-app = sim.app
+app: typer.Typer = sim.app
 FINDINGS = 1
 """Exit code of a scenario that has come out otherwise than it should."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -60,7 +61,7 @@ def cartridge(device: Device, journal: JournalPath = None, as_json: AsJson = Fal
     with Injector.open(device, journal) as injector:
         found = Service(injector).cartridge()
         book = injector.journal.cartridge(found.chip.hex())
-    facts = {
+    facts: dict[str, str | float | list[str]] = {
         "chip": found.chip.hex(),
         "kind": messages.CARTRIDGE_NAMES.get(found.cartridge, "unknown").lower(),
         "needles": found.needles,
@@ -123,7 +124,7 @@ def _show(found: messages.SettingsReply, as_json: bool) -> None:
     _print(facts, as_json)
 
 
-def _print(facts: dict[str, Any], as_json: bool) -> None:
+def _print(facts: Mapping[str, str | float | list[str]], as_json: bool) -> None:
     if as_json:
         print(json.dumps(facts))
         return

@@ -12,7 +12,7 @@ from mesoinjector import errors
 from mesoinjector.cli import campaign
 from mesoinjector.cli.screen import screen
 
-app = typer.Typer(no_args_is_help=True, help="The simulated device.")
+app: typer.Typer = typer.Typer(no_args_is_help=True, help="The simulated device.")
 campaign.register(app)
 
 SEED_MAX = (1 << 30) - 1

@@ -18,7 +18,7 @@ import importlib
 import json
 import uuid
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from mesoinjector.errors import ExportError
 from mesoinjector.export.lines import Account, DoseLine, TreatmentLine
@@ -255,7 +255,7 @@ def _content(treatment: TreatmentLine | None) -> Json:
     parts = treatment.about.get("component") if treatment else None
     if not isinstance(parts, list) or not parts:
         return {"text": "content of the syringe, not said"}
-    return {"text": "; ".join(_said(part) for part in parts)}
+    return {"text": "; ".join(map(_said, cast("list[object]", parts)))}
 
 
 def _said(part: Any) -> str:

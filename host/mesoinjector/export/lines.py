@@ -185,7 +185,7 @@ def _intended(row: Row, data: dict[str, Any], treatments: list[TreatmentLine]) -
 
 
 def _foreign(row: Row, data: dict[str, Any]) -> DoseLine:
-    raw = {**data, "dose_id": bytes.fromhex(data["dose_id"]), "boot_id": bytes.fromhex(data["boot_id"])}
+    raw: dict[str, Any] = {**data, "dose_id": bytes.fromhex(data["dose_id"]), "boot_id": bytes.fromhex(data["boot_id"])}
     outcome = messages.OutcomeReply(**raw)
     dose = DoseLine(
         dose_id=data["dose_id"],

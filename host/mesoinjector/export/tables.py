@@ -10,6 +10,7 @@ import dataclasses
 import io
 import json
 from datetime import datetime
+from importlib import import_module
 from typing import Any
 
 from mesoinjector.errors import ExportError
@@ -47,8 +48,9 @@ def as_json(account: Account) -> bytes:
 def as_parquet(account: Account) -> bytes:
     """One typed column a field, times as timestamps in UTC; `mesoinjector.head` in the file's metadata."""
     try:
-        import pyarrow
-        from pyarrow import parquet
+        # untyped
+        pyarrow: Any = import_module("pyarrow")
+        parquet: Any = import_module("pyarrow.parquet")
     except ImportError:
         raise ExportError(
             "Parquet needs a package that is not here. Next: pip install 'mesoinjector[parquet]'"
@@ -58,7 +60,7 @@ def as_parquet(account: Account) -> bytes:
         "int": pyarrow.int64(),
         "bool": pyarrow.bool_(),
     }
-    fields = []
+    fields: list[Any] = []
     for column in dataclasses.fields(DoseLine):
         time = column.name.endswith("_utc")
         kind = pyarrow.timestamp("ms", tz="UTC") if time else kinds[str(column.type).removesuffix(" | None")]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
+import numpy.typing as npt
 
 from mesoinjector.record import DoseRecord, FractionalRecord, Stroke, TreatmentRecord
 
@@ -147,7 +148,7 @@ class RunAccount:
     holes_per_cm2: float | None
 
 
-def interval_errors_us(run: FractionalRecord) -> np.ndarray:
+def interval_errors_us(run: FractionalRecord) -> npt.NDArray[np.float64]:
     """Error of each steady interval from the set one, in µs."""
     steady = [stroke.interval_us for stroke in run.records if stroke.steady and stroke.interval_us > 0]
     return np.array(steady, dtype=float) - run.set_interval_us

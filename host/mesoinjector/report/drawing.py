@@ -4,12 +4,15 @@ Text stays text (searchable, and in the page's font); it is measured in the font
 which is wider than the usual system fonts, so labels laid out without overlap stay so everywhere.
 """
 
+# matplotlib's stubs leave the types of keyword arguments out
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -57,7 +60,7 @@ RASTER_DPI = 200
 
 
 @contextmanager
-def drawing_style() -> Iterator[None]:
+def drawing_style() -> Generator[None]:
     """Draw inside this: the report's own settings, whatever the user's matplotlibrc says.
 
     Glyphs that the measuring font lacks are left to the reader's browser, so that warning is silenced.

@@ -1,8 +1,12 @@
 """The figure of one fractional run: depth of every stroke, and cadence."""
 
+# matplotlib's stubs leave the types of keyword arguments out
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
@@ -62,7 +66,7 @@ def _draw_depth(axes: Axes, run: FractionalRecord) -> None:
     axes.margins(x=0.02)
 
 
-def _draw_cadence(axes: Axes, errors: np.ndarray) -> None:
+def _draw_cadence(axes: Axes, errors: npt.NDArray[np.float64]) -> None:
     """Histogram over whole microseconds, counts on a log scale so that a single stray stroke shows.
 
     A missed stroke would stretch the axis until all others fall into one bar: the axis ends at three times
@@ -73,7 +77,7 @@ def _draw_cadence(axes: Axes, errors: np.ndarray) -> None:
     reach = max(NARROWEST_AXIS_US, min(float(distance.max()), outer))
     shown = errors[distance <= reach]
     width = max(1, int(np.ceil(2 * reach / CADENCE_BINS)))
-    edges = np.arange(shown.min() - 0.5, shown.max() + width, width)
+    edges = np.arange(float(shown.min()) - 0.5, float(shown.max()) + width, width)
     counts, _, _ = axes.hist(shown, edges.tolist(), color=BLUE)
     axes.axvline(0, color=MUTED, linewidth=1)
     axes.set_yscale("log")

@@ -1,5 +1,8 @@
 """Figures of the metered doses: volume per point, and traces of the doses worth looking at."""
 
+# matplotlib's stubs leave the types of keyword arguments out
+# pyright: reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -79,17 +80,18 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        ul=_ul,
-        ml=_ml,
-        mm=_mm,
-        number=_number,
-        signed=_signed,
-        percent=_percent,
-        standing=standing,
-        endings=endings,
-        delivered_error=delivered_error,
-    )
+    filters: dict[str, Any] = {
+        "ul": _ul,
+        "ml": _ml,
+        "mm": _mm,
+        "number": _number,
+        "signed": _signed,
+        "percent": _percent,
+        "standing": standing,
+        "endings": endings,
+        "delivered_error": delivered_error,
+    }
+    environment.filters.update(filters)
     return environment
 
 
