@@ -97,8 +97,8 @@ class Injector(Giving):
 
         A new session in the same treatment: what was under way has ended on the device and is asked for by its id; the
         results come back, and stand in `resolved`. Nothing goes on by itself, nothing moves. Raises what `open` does,
-        and `DeviceNotFound` if another device answers, `PlanError` if it is in another treatment now, `DeviceBusy` while
-        another thread waits for a dose.
+        and `DeviceNotFound` if another device answers, `PlanError` if it is in another treatment now, `DeviceBusy`
+        while another thread waits for a dose.
         """
         with self._alone("Reconnect"):
             self._pump.leave()

@@ -90,7 +90,11 @@ class Journal(JournalFile):
         self._append("intended", device, dose.dose_id, asdict(dose))
 
     def commit(self, device: str, dose_id: str) -> None:
-        """Before the first byte of COMMIT."""
+        """Before the first byte of COMMIT. Raises `JournalError` for a dose that has ended."""
+        if self.result(dose_id) is not None:
+            raise JournalError(
+                f"journal {self.path}: dose {dose_id} has ended. Nothing was committed. Next: a new one."
+            )
         self._append("committed", device, dose_id, {})
 
     def close_dose(self, device: str, result: Result) -> None:

@@ -23,11 +23,13 @@ STOP_TRIES = 2
 
 CLOSED, OPENING, READY = range(3)
 SCRATCH = {
-    *("_decoder", "_answers", "_junk", "events", "missing"),
+    *("_decoder", "_answers", "_tail", "events", "outcomes", "missing"),
     *("events_dropped", "events_lost", "frames", "dropped"),
     "clock",
 }
-"""Of a Connection: empty between two events, counters that only people read, and what only recordings look at."""
+"""Of a Connection: empty between two events, or kept here (`early`), counters that only people read, and what only
+recordings look at.
+"""
 
 
 class Outcome(NamedTuple):

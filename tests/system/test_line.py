@@ -11,9 +11,21 @@ from typing import Any
 
 import pytest
 
-from mesoinjector import Delivered, DeviceNotFound, Injector, LinkLost, Unknown
+from mesoinjector import (
+    Delivered,
+    DeviceBusy,
+    DeviceNotFound,
+    Injector,
+    JournalError,
+    LinkLost,
+    NotDelivered,
+    PlanError,
+    Unknown,
+)
 from mesoinjector.journal import Journal
 from mesoinjector.pump import LineLost
+from mesoprotocol import messages, wire
+from mesosim.lab.link import MortalLink
 from mesosim.runtime import InProcess, Paced
 from tests.bench_of_one import Bench, after_flow
 from tests.cable import Cable
@@ -65,6 +77,65 @@ def test_it_goes_on_in_the_same_treatment_when_somebody_says_so(here: Bench) -> 
     injector.clear()
     result = injector.dose(**DOSE)
     assert isinstance(result, Delivered) and result.complete
+
+
+def test_nothing_is_opened_anew_while_a_dose_is_waited_for(here: Bench) -> None:
+    """What is under way in this program is no dose of before: it is not called off by whoever looks."""
+    injector = here.ready()
+    refused: list[DeviceBusy] = []
+
+    def meddle() -> None:
+        for call in (injector.reconnect, lambda: injector.resolve(under_way()), lambda: injector.dose(**DOSE)):
+            with pytest.raises(DeviceBusy) as error:
+                call()
+            refused.append(error.value)
+
+    def under_way() -> str:
+        return injector.journal.open_doses(injector.uid)[0].dose_id
+
+    injector.listen(after_flow(20_000, meddle))
+    before = here.plant()["tip_nl"]
+    result = injector.dose(**DOSE)
+    assert len(refused) == 3 and isinstance(result, Delivered) and result.complete
+    assert result.lower_nl <= here.plant()["tip_nl"] - before <= result.upper_nl
+    assert injector.journal.result(result.dose_id) == result
+
+
+def test_a_dose_that_has_ended_is_not_committed(here: Bench) -> None:
+    injector = here.ready()
+    result = injector.dose(**DOSE)
+    with pytest.raises(JournalError, match="has ended"):
+        injector.journal.commit(injector.uid, result.dose_id)
+
+
+def test_in_another_treatment_it_is_not_gone_on_with(here: Bench, tmp_path: Path) -> None:
+    injector, _, _ = broken_off(here, 1_000_000)
+    other = Injector(MortalLink("sim", here.device, 77), Journal(tmp_path / "other.sqlite"))
+    for _ in range(5):
+        other.begin_treatment()
+    with pytest.raises(PlanError, match="treatment"):
+        injector.reconnect()
+    with pytest.raises(LinkLost):
+        injector.status()
+
+
+@pytest.mark.requirement("SR-30")
+def test_a_caller_that_does_not_wait_is_not_vouched_for(here: Bench) -> None:
+    """Heartbeats are the waiting caller's: while a listener holds it, another thread that waits sends none."""
+    injector = here.ready()
+    here.device.control("present", 0)
+    before = here.plant()
+
+    def hold(event: object) -> None:
+        if isinstance(event, messages.PhaseEvent) and event.state == wire.STATE_ARMED:
+            other = threading.Thread(target=injector.wait, args=(2.0,))
+            other.start()
+            other.join(PATIENCE_S)
+
+    injector.listen(hold)
+    result = injector.dose(**DOSE)
+    assert isinstance(result, NotDelivered) and result.reason == "link_lost"
+    assert here.plant()["plunger_steps"] == before["plunger_steps"]
 
 
 def test_a_line_that_stays_broken_is_said_in_time(here: Bench) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mesoinjector.journal import Journal
 from mesosim.runtime import Paced
 
 DOSE = ("dose", "--volume-ml", "0.02", "--depth-mm", "1", "--zone", "cheek")
@@ -76,15 +77,30 @@ def test_a_value_out_of_range_asks_nobody_for_anything(terminal: Terminal) -> No
     assert terminal.plant()["plunger_steps"] == 0
 
 
-def test_ctrl_c_sends_stop_and_says_what_was_delivered(terminal: Terminal) -> None:
+@pytest.mark.requirement("SR-27")
+@pytest.mark.parametrize("how", ["SIGINT", "SIGTERM"])
+def test_ctrl_c_and_an_end_by_the_system_send_stop_and_say_what_was_delivered(terminal: Terminal, how: str) -> None:
     terminal.device.control("present", 0)
     command = terminal.command("prime", "--yes")
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as host:
         assert host.stderr
         assert "press the trigger" in host.stderr.readline()  # it is armed, and waits for a hand
-        host.send_signal(signal.SIGINT)
+        host.send_signal(signal.Signals[how])
         said = host.stderr.read()
         assert host.wait(timeout=30) == 130
     assert "Stopped." in said and "nothing was delivered, stop" in said
     latched = json.loads(terminal.says("info", "--json").stdout)["latches"]
     assert latched == ["stopped"] and terminal.plant()["needle_home"]
+
+
+def test_stop_is_sent_whatever_the_journal_has_to_say(terminal: Terminal, tmp_path: Path) -> None:
+    """A journal of another device's history: opening with it is refused, stopping is not."""
+    assert terminal.says("prime", "--yes").returncode == 0
+    terminal.device.control("reset")
+    book = Journal(tmp_path / "journal.sqlite")
+    uid = book.entries()[0][3]
+    book.note_foreign(uid, {"n": 40, "dose_id": "00" * 8})
+    book.close()
+    done = terminal.says("stop")
+    assert done.returncode == 0 and "stopped" in done.stdout and "without a journal" in done.stderr
+    assert json.loads(terminal.says("info", "--json").stdout or "{}").get("latches", ["stopped"]) == ["stopped"]
