@@ -327,6 +327,7 @@ def test_another_treatment_of_the_device_is_not_gone_on_with(here: Bench) -> Non
     before = here.plant()["plunger_steps"]
     with pytest.raises(PlanError, match="another program has begun one since"):
         Treatment.left(here.connect(), skip=[2]).run()
+    assert "resumed" not in [row[2] for row in again.journal.entries()]
     # and then something is given
     other(79).prime(0.1)
     again = here.connect()
@@ -469,6 +470,8 @@ def test_the_journal_says_how_it_ended(here: Bench) -> None:
     with pytest.raises(LinkLost):
         cut.run()
     assert ends(injector) == [(False, "stopped between points"), (False, "trigger"), (False, "LinkLost")]
+    parts = [row[2] for row in injector.journal.entries() if row[2] in ("ended", "resumed")]
+    assert parts == ["ended", "resumed", "ended", "resumed", "ended"]
     again = here.connect()
     assert Treatment.left(again).run()
     assert ends(again)[-1] == (True, "complete")
