@@ -376,6 +376,24 @@ def test_what_its_plan_wants_is_gone_on_with(text: str, here: Bench) -> None:
     assert given == list(range(1, len(given) + 1)) and given
 
 
+def test_homing_in_between_is_no_point(here: Bench) -> None:
+    injector = here.connect()
+    treatment = Treatment(injector, parse(METERED, "here"), at_point(1, lambda: treatment.stop()))
+    treatment.run()
+    here.rest(2_000_000)  # the hand leaves the skin
+    for mounted in (0, 1):
+        for name in ("syringe", "cartridge"):
+            here.device.control(name, mounted)
+        if not mounted:
+            assert injector.home().reason == "complete"
+    rest = Treatment.left(here.connect())
+    assert rest.run()
+    assert [(dose.kind, dose.point) for dose in rest.record.doses] == [
+        *(("prime", 0), ("dose", 1)),
+        *(("prime", 0), ("dose", 2), ("dose", 3)),
+    ]
+
+
 @pytest.mark.parametrize("ago", [LONGEST + timedelta(minutes=1), -timedelta(minutes=1)])
 def test_yesterdays_treatment_is_over(ago: timedelta, here: Bench) -> None:
     injector = here.connect()
