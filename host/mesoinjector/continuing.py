@@ -14,6 +14,7 @@ from mesoinjector import history, plans
 from mesoinjector.errors import PlanError
 from mesoinjector.history import Given, Past
 from mesoinjector.injector import Injector
+from mesoinjector.journal import Intended
 from mesoinjector.plans import FractionalPlan, Plan
 from mesoinjector.results import Delivered, Unknown
 
@@ -53,18 +54,56 @@ def find(injector: Injector, now: datetime | None = None) -> Standing:
 
 
 def stand(past: Past, plan: Plan) -> Standing:
-    """Sort a plan's points by what has become of them."""
-    given = set(past.skipped)
+    """Sort a plan's points by what has become of them. Raises `PlanError` if anything else was given."""
+    wanted = _wanted(plan)
+    given: set[int] = set()
     uncertain: dict[int, Given] = {}
     for dose in past.doses:
-        if not dose.moved or dose.asked.kind == "prime":
+        if not dose.moved or dose.asked.kind in history.AWAY:
             continue
-        point = 1 if dose.asked.kind == "test" else dose.asked.point
-        if dose.whole and point not in uncertain:
+        point = dose.point
+        if point in given or point in uncertain or _said(dose.asked) != wanted.get(point):
+            raise _refused(_something_else(dose))
+        if dose.whole:
             given.add(point)
-        elif point not in given:
+        else:
             uncertain[point] = dose
-    return Standing(past, plan, frozenset(given), uncertain)
+    left = {point: dose for point, dose in uncertain.items() if point not in past.skipped}
+    return Standing(past, plan, frozenset(given | past.skipped), left)
+
+
+Said = tuple[str, str, int, int, int, int]
+"""Kind, zone, depth in um, volume in nl, strokes, and their rate a minute."""
+
+
+def _wanted(plan: Plan) -> dict[int, Said]:
+    """What the journal says of each point that was given as its plan wants it."""
+    if isinstance(plan, FractionalPlan):
+        runs = [("fractional", z.name, round(z.depth_mm * 1000), 0, z.strokes, plan.rate_per_min) for z in plan.zones]
+        return dict(enumerate(runs, 1))
+    single = "retrograde" if plan.retract else "dose"
+    kind, stroke_nl = single if plan.mode == "metered" else plan.mode, round(plan.stroke_ml * 1e6)
+    found: list[Said] = []
+    for zone in plan.zones:
+        volume_nl = round(zone.volume_ml * 1e6)
+        strokes = -(-volume_nl // stroke_nl) if stroke_nl else 0
+        said = kind, zone.name, round(zone.depth_mm * 1000), volume_nl, strokes, plan.rate_per_min
+        found += [said] * zone.points
+    return dict(enumerate(found, 1))
+
+
+def _said(asked: Intended) -> Said:
+    return asked.kind, asked.zone, asked.depth_um, asked.asked_nl, asked.strokes, asked.rate_per_min
+
+
+def _something_else(dose: Given) -> str:
+    asked = dose.asked
+    amount = f"{asked.asked_nl / 1000:.1f} ul" if asked.asked_nl else f"{asked.strokes} punctures"
+    where = f"{asked.zone}, point {asked.point}, {asked.depth_um / 1000:g} mm, {dose.utc:%H:%M} UTC"
+    return (
+        f"something else was given in it: {asked.kind}, {amount}, {where}; its plan does not want that there. Next: "
+        "look at the patient, then give what is missing dose by dose, or begin a new one."
+    )
 
 
 def leave_out(standing: Standing, points: Iterable[int], injector: Injector) -> frozenset[int]:

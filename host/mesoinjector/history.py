@@ -12,6 +12,9 @@ from mesoinjector.results import Delivered, NotDelivered, Result
 PATIENT = "patient_ref"
 """What of a treatment joins it to a person, in whose records it stands."""
 
+AWAY = ("prime", "home", "dry")
+"""Kinds of doses of which nothing reaches a patient."""
+
 
 @dataclass(slots=True)
 class Given:
@@ -22,6 +25,11 @@ class Given:
     """When it ended, as far as this is known; else when it was asked for."""
     result: Result | None = None
     """The newest; None while it has none."""
+
+    @property
+    def point(self) -> int:
+        """Of its plan; 0 is none. A test is its plan's only one."""
+        return 1 if self.asked.kind == "test" else self.asked.point
 
     @property
     def moved(self) -> bool:

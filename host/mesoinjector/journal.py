@@ -77,6 +77,10 @@ class Journal(JournalFile):
         row = self._append("treatment", device, None, {**about, "plan": plan})
         return row % 0xFFFF + 1
 
+    def resume_treatment(self, device: str, treatment: int) -> None:
+        """A treatment goes on: what was noted of its end no longer holds."""
+        self._append("resumed", device, None, {"treatment": treatment})
+
     def end_treatment(self, device: str, treatment: int, as_asked: bool, reason: str) -> None:
         """A treatment is over: all of its plan was given, or it ended early, and why."""
         self._append("ended", device, None, {"treatment": treatment, "as_asked": as_asked, "reason": reason})

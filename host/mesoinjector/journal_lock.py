@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from mesoinjector import errors
 
@@ -16,41 +18,60 @@ _FAR = 1 << 20
 
 
 class DeviceLock:
-    """Held from its making to `release`. Another holder in this same process is no obstacle: its threads share it.
+    """Held from its making to `release`. Holders in one process share it; the last one's `release` lets others in.
 
     Raises `JournalHeld` with the other's process id, `OSError` if the file cannot be made.
     """
 
     def __init__(self, journal: Path, device: str) -> None:
         path = journal.with_name(f"{journal.name}-{device}.lock")
-        self._fd: int | None = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        if _lock(self._fd):
-            self._write(str(os.getpid()))
-            return
-        holder = os.read(self._fd, 20).decode()
-        os.close(self._fd)
-        self._fd = None
-        if holder != str(os.getpid()):
-            raise errors.JournalHeld(
-                f"journal {journal}: process {holder or 'that has just begun'} has device {device} open. Next: end "
-                "that program, or wait for its end; it is the one to stop the device. Other devices are free."
-            )
+        # a forked process inherits what is held, but must not take it for its own
+        key = os.getpid(), path.resolve()
+        with _turn:
+            file = _held.get(key)
+            if file is None:
+                file = _held[key] = _LockFile(path, journal, device)
+            self._file: _LockFile | None = file
 
     def release(self) -> None:
         """Let others have it. Idempotent."""
+        with _turn:
+            self._file = None
+
+
+class _LockFile:
+    """Locked until nobody refers to it."""
+
+    def __init__(self, path: Path, journal: Path, device: str) -> None:
+        self._fd: int | None = None
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        if _lock(self._fd):
+            self._write(str(os.getpid()))
+            return
+        # for people only: in another container the same number may be another process
+        holder = os.read(self._fd, 20).decode()
+        os.close(self._fd)
+        self._fd = None
+        raise errors.JournalHeld(
+            f"journal {journal}: process {holder or 'that has just begun'} has device {device} open. Next: end "
+            "that program, or wait for its end; it is the one to stop the device. Other devices are free."
+        )
+
+    def __del__(self) -> None:
         if self._fd is not None:
             self._write("")
             os.close(self._fd)
-            self._fd = None
-
-    def __del__(self) -> None:
-        self.release()
 
     def _write(self, text: str) -> None:
         assert self._fd is not None
         os.ftruncate(self._fd, 0)
         os.lseek(self._fd, 0, os.SEEK_SET)
         os.write(self._fd, text.encode())
+
+
+_turn = threading.Lock()
+_held: WeakValueDictionary[tuple[int, Path], _LockFile] = WeakValueDictionary()
+"""What this process holds: by its id, and by the lock's file."""
 
 
 def _lock(fd: int) -> bool:

@@ -66,9 +66,9 @@ class Keeper:
             if asked.point in zones:
                 self.record.runs.append(_run(plan, zones[asked.point], result, ()))
             return
-        kind = "prime" if asked.kind == "prime" else "dose"
-        zone, point = asked.zone or "-", 0 if asked.kind == "prime" else asked.point or 1
-        self.record.doses.append(_dose(kind, zone, point, asked.depth_um, result, None, None, ()))
+        if dose.point or asked.kind == "prime":
+            kind = "prime" if asked.kind == "prime" else "dose"
+            self.record.doses.append(_dose(kind, asked.zone or "-", dose.point, asked.depth_um, result, None, None, ()))
 
     def count_plant(self) -> tuple[int | None, int | None]:
         """What the plant says has left the needle since the last call, in all and into skin; None on a real device.

@@ -156,7 +156,13 @@ def _untested(session: Session, plan: MeteredPlan, tests: list[history.Past]) ->
 
 def _is_test_of(past: history.Past, names: set[str]) -> bool:
     whole = any(dose.whole for dose in past.given("test"))
-    return whole and names <= {part["name"] for part in past.about["component"]}
+    return whole and names <= _components(past)
+
+
+def _components(past: history.Past) -> set[str]:
+    """Names of what was in the syringe; of a treatment that was begun without a session nobody need have said any."""
+    said = past.about.get("component")
+    return {str(part.get("name")) for part in said if isinstance(part, dict)} if isinstance(said, list) else set()
 
 
 def _interval(past: list[history.Past], now: datetime) -> list[str]:

@@ -174,6 +174,7 @@ class Treatment:
         if self.past is not None:
             fresh = not any(dose.moved for dose in self.past.doses)
             self._injector.resume_treatment(self.past.number, fresh)
+            self._injector.journal.resume_treatment(self._injector.uid, self.past.number)
             return self.past.number
         about = sessions.about(self._session) if self._session else {}
         return self._injector.begin_treatment(self._plan.text, about)

@@ -262,6 +262,37 @@ def test_a_treatment_is_what_its_doses_are(
     assert resources[1]["subject"] == {"display": "not recorded"}
 
 
+@pytest.mark.parametrize("release", FHIR)
+def test_what_goes_on_has_no_end_until_it_ends_again(release: Format, tmp_path: Path) -> None:
+    seconds = iter(range(100))
+    noon = datetime(2026, 6, 1, 12, tzinfo=UTC)
+    book = Journal(tmp_path / "journal.sqlite", now=lambda: noon + timedelta(seconds=next(seconds)))
+    number = book.start_treatment(DEVICE, "plan")
+
+    def said() -> list[Any]:
+        _, resources = bundle_of(book, release, tmp_path)
+        line = lines.read(book).treatments[0]
+        assert (line.ended_utc is None) == (line.as_asked is None) == (line.ended_by is None)
+        procedure, usage = resources[1:3]
+        period = procedure.get("occurrencePeriod") or procedure["performedPeriod"]
+        assert period == usage["timingPeriod"] and period["start"] == "2026-06-01T12:00:00Z"
+        return [
+            (procedure["status"], period.get("end"), procedure.get("statusReason", {}).get("text")),
+            usage["status"],
+        ]
+
+    give(book, dose(1, number), ended(1))
+    book.end_treatment(DEVICE, number, False, "stopped between points")
+    assert said() == [("stopped", "2026-06-01T12:00:04Z", "stopped between points"), "stopped"]
+    book.resume_treatment(DEVICE, number)
+    give(book, dose(2, number), ended(2))
+    # as a host that was killed leaves it
+    assert said() == [("unknown", None, None), "active"]
+    book.end_treatment(DEVICE, number, True, "complete")
+    assert said() == [("completed", "2026-06-01T12:00:09Z", None), "completed"]
+    book.close()
+
+
 def test_a_clock_set_back_makes_no_period_that_ends_before_it_began(tmp_path: Path) -> None:
     noon = datetime(2026, 6, 1, 12, tzinfo=UTC)
     times = iter([noon, noon, noon, noon - timedelta(days=1)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -25,6 +26,20 @@ for line in sys.stdin:
     for n in range(int(line)):
         journal.note_foreign(sys.argv[2], {"dose_id": "%016x" % n, "n": n})
     print("written", flush=True)
+"""
+FORKED = """
+import os, sys
+from mesoinjector.errors import JournalHeld
+from mesoinjector.journal import Journal
+parent = Journal(sys.argv[1])
+parent.hold(sys.argv[2])
+if os.fork() == 0:
+    try:
+        Journal(sys.argv[1]).hold(sys.argv[2])
+    except JournalHeld as error:
+        print(type(error).__name__, flush=True)
+    os._exit(0)
+os.wait()
 """
 
 
@@ -74,13 +89,51 @@ def test_what_another_program_gives_is_not_settled_here(
     journal.close()
 
 
-def test_hosts_of_one_process_share_it(tmp_path: Path) -> None:
-    first, second = Journal(tmp_path / "journal.sqlite"), Journal(tmp_path / "journal.sqlite")
+def test_a_process_of_the_same_number_is_another(
+    program: Callable[[str], subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    """As in two containers that share a folder, each of which counts its own processes."""
+    program(DEVICE)
+    (tmp_path / f"journal.sqlite-{DEVICE}.lock").write_text(str(os.getpid()))
+    journal = Journal(tmp_path / "journal.sqlite")
+    with pytest.raises(JournalHeld):
+        journal.hold(DEVICE)
+    journal.close()
+
+
+def test_hosts_of_one_process_share_it_to_the_last(
+    program: Callable[[str], subprocess.Popen[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    first, second = Journal(tmp_path / "journal.sqlite"), Journal("journal.sqlite")
     first.hold(DEVICE)
     second.hold(DEVICE)
-    for journal in (first, second):
-        journal.close()
-        journal.close()
+    for _ in range(2):
+        first.close()
+    with pytest.raises(AssertionError):
+        program(DEVICE)
+    second.close()
+    program(DEVICE)
+
+
+def test_a_host_that_was_dropped_holds_nothing(program: Callable[[str], subprocess.Popen[str]], tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal.hold(DEVICE)
+    del journal
+    gc.collect()
+    program(DEVICE)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")
+def test_a_forked_process_is_another(tmp_path: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", FORKED, str(tmp_path / "journal.sqlite"), DEVICE],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert said.stdout == "JournalHeld\n"
 
 
 def test_two_devices_in_one_journal(program: Callable[[str], subprocess.Popen[str]], tmp_path: Path) -> None:

@@ -186,6 +186,16 @@ def test_only_a_whole_test_dose_tests(result: Result | None) -> None:
     assert "no test dose" in refusal(book, late)
 
 
+@pytest.mark.parametrize("more", [{}, {"component": "HA"}, {"component": ["HA"]}, {"component": [{"lot": "HA-2231"}]}])
+def test_a_test_dose_of_nobody_knows_what_tests_nothing(more: dict[str, Any]) -> None:
+    book = Journal(":memory:")
+    treatment = book.start_treatment("d1", "", {"patient_ref": "P-10442", "operator": "mcurie-2", **more})
+    book.intend("d1", Intended(ID, 1, "test", treatment, "body", 0, 10_000, 1_500))
+    book.close_dose("d1", delivered())
+    late = datetime.now(UTC) + timedelta(seconds=limits.TEST_WAIT_S)
+    assert "no test dose of hyaluronic acid is in this journal" in refusal(book, late)
+
+
 @pytest.mark.parametrize("result", [delivered(), delivered(False), Unknown(ID, 1, "line", 10_000, 0, 10_000), None])
 @pytest.mark.parametrize("text", [TEXT, UNTESTED], ids=["elsewhere", "here"])
 def test_it_waits_for_whatever_may_have_been_given(result: Result | None, text: str) -> None:

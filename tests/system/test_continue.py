@@ -13,6 +13,7 @@ from mesoinjector import Delivered, Injector, LinkLost, PlanError, Unknown, cont
 from mesoinjector.continuing import LONGEST
 from mesoinjector.journal import Journal
 from mesoinjector.plans import parse
+from mesoinjector.results import Result
 from mesoinjector.treatment import Progress, Treatment
 from mesoprotocol import messages, wire
 from mesosim.lab.link import Killed, MortalLink
@@ -64,6 +65,16 @@ depth_mm = 0.8
 strokes = 20
 area_cm2 = 40
 """
+MODES = {
+    "metered": METERED,
+    "retract = true": METERED.replace("prime_ml", "retract = true\nprime_ml"),
+    "repeat": METERED.replace("metered", "repeat").replace("prime_ml", "stroke_ml = 0.02\nrate_per_min = 30\nprime_ml"),
+    "perfusion": METERED.replace("metered", "perfusion").replace("prime_ml", "flow_ul_per_s = 20.0\nprime_ml"),
+    "test": METERED.partition('\n\n[[zone]]\nname = "cheekbone')[0]
+    .replace("metered", "test")
+    .replace("points = 3", "points = 1")
+    .replace("0.05", "0.02"),
+}
 POINTS = {50_000: 1, 60_000: 2, 70_000: 3}
 """By the volume that only one of them asks for: the device's ledger has no points.
 
@@ -316,12 +327,71 @@ def test_another_treatment_of_the_device_is_not_gone_on_with(here: Bench) -> Non
     before = here.plant()["plunger_steps"]
     with pytest.raises(PlanError, match="another program has begun one since"):
         Treatment.left(here.connect(), skip=[2]).run()
+    assert "resumed" not in [row[2] for row in again.journal.entries()]
     # and then something is given
     other(79).prime(0.1)
     again = here.connect()
     with pytest.raises(PlanError, match=r"something was given since .* that this journal did not ask for"):
         Treatment.left(again, skip=[2])
     assert here.plant()["plunger_steps"] > before
+
+
+BY_HAND: dict[str, Callable[[Injector], Result]] = {
+    "no point": lambda it: it.dose(0.06, 1.5, "cheekbone"),
+    "volume": lambda it: it.dose(0.05, 1.5, "cheekbone", 2),
+    "depth": lambda it: it.dose(0.06, 1.4, "cheekbone", 2),
+    "zone": lambda it: it.dose(0.06, 1.5, "cheek", 2),
+    "kind": lambda it: it.dose(0.06, 1.5, "cheekbone", 2, retract=True),
+    "no such point": lambda it: it.dose(0.06, 1.5, "cheekbone", 4),
+    "once more": lambda it: it.dose(0.05, 1.5, "cheek", 1),
+    "test": lambda it: it.test_dose(0.02, 1.5, "cheek"),
+}
+
+
+@pytest.mark.parametrize("what", BY_HAND)
+def test_what_was_given_by_hand_is_named_and_not_gone_on_with(what: str, here: Bench) -> None:
+    injector = here.connect()
+    treatment = Treatment(injector, parse(METERED, "here"), at_point(1, lambda: treatment.stop()))
+    treatment.run()
+    injector.wait(61)  # the device itself refuses the same point for 60 s
+    assert BY_HAND[what](injector).reason == "complete"
+    asked = [row[5] for row in injector.journal.entries() if row[2] == "intended"][-1]
+    named = f"{asked['kind']}, {asked['asked_nl'] / 1000:.1f} ul, {asked['zone']}, point {asked['point']}"
+    before = here.plant()["plunger_steps"]
+    with pytest.raises(PlanError, match=f"something else was given in it: {named}"):
+        Treatment.left(here.connect(), skip=[2])
+    assert here.plant()["plunger_steps"] == before
+
+
+@pytest.mark.parametrize("text", ["metered", "retract = true", "repeat", "perfusion", "test"])
+def test_what_its_plan_wants_is_gone_on_with(text: str, here: Bench) -> None:
+    """Whatever its mode, what a plan has given is known again; what was primed by hand reaches nobody."""
+    injector = here.connect()
+    assert Treatment(injector, parse(MODES[text], "here")).run()
+    injector.wait(1)
+    injector.prime(0.02)
+    rest = Treatment.left(injector)
+    assert rest.points_left == 0
+    given = [dose.point for dose in rest.record.doses if dose.kind == "dose"]
+    assert given == list(range(1, len(given) + 1)) and given
+
+
+def test_homing_in_between_is_no_point(here: Bench) -> None:
+    injector = here.connect()
+    treatment = Treatment(injector, parse(METERED, "here"), at_point(1, lambda: treatment.stop()))
+    treatment.run()
+    here.rest(2_000_000)  # the hand leaves the skin
+    for mounted in (0, 1):
+        for name in ("syringe", "cartridge"):
+            here.device.control(name, mounted)
+        if not mounted:
+            assert injector.home().reason == "complete"
+    rest = Treatment.left(here.connect())
+    assert rest.run()
+    assert [(dose.kind, dose.point) for dose in rest.record.doses] == [
+        *(("prime", 0), ("dose", 1)),
+        *(("prime", 0), ("dose", 2), ("dose", 3)),
+    ]
 
 
 @pytest.mark.parametrize("ago", [LONGEST + timedelta(minutes=1), -timedelta(minutes=1)])
@@ -418,6 +488,8 @@ def test_the_journal_says_how_it_ended(here: Bench) -> None:
     with pytest.raises(LinkLost):
         cut.run()
     assert ends(injector) == [(False, "stopped between points"), (False, "trigger"), (False, "LinkLost")]
+    parts = [row[2] for row in injector.journal.entries() if row[2] in ("ended", "resumed")]
+    assert parts == ["ended", "resumed", "ended", "resumed", "ended"]
     again = here.connect()
     assert Treatment.left(again).run()
     assert ends(again)[-1] == (True, "complete")

@@ -9,7 +9,8 @@
 
 What never reaches a patient (prime, homing, dry runs) and what no treatment asked for (foreign doses) is left out. Only
 a measured dose has a quantity; bounds are extensions, and an Unknown dose has the status `unknown` and its bounds. A
-treatment is `completed` or `stopped` only if the journal says that it ended, and `unknown` if one of its doses is.
+treatment is `completed` or `stopped` only if the journal says that its last part ended, and `unknown` if one of its
+doses is.
 """
 
 from __future__ import annotations

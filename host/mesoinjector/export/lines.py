@@ -35,6 +35,7 @@ class TreatmentLine:
     patient_ref: str | None = None
     operator: str | None = None
     ended_utc: str | None = None
+    """Of its last part; None if nobody has said, or while it goes on."""
     as_asked: bool | None = None
     """Whether all of the plan was given; None if nobody has said."""
     ended_by: str | None = None
@@ -131,8 +132,8 @@ def read(journal: Journal) -> Account:
 def _take(row: Row, data: dict[str, Any], treatments: list[TreatmentLine], doses: dict[str, DoseLine]) -> None:
     if row.kind == "treatment":
         treatments.append(_begun(row, data))
-    elif row.kind == "ended":
-        _end(_of(treatments, row.device, data["treatment"]), row.utc, data)
+    elif row.kind in ("ended", "resumed"):
+        _end(_of(treatments, row.device, data["treatment"]), row, data)
     elif row.dose_id and row.kind == "intended":
         doses[row.dose_id] = _intended(row, data, treatments)
     elif row.dose_id and row.kind == FOREIGN:
@@ -147,9 +148,12 @@ def _begun(row: Row, data: dict[str, Any]) -> TreatmentLine:
     return TreatmentLine(row.device, number, row.utc, plan, data, data.get("patient_ref"), data.get("operator"))
 
 
-def _end(treatment: TreatmentLine | None, utc: str, data: dict[str, Any]) -> None:
-    if treatment:
-        treatment.ended_utc, treatment.as_asked, treatment.ended_by = utc, data["as_asked"], data["reason"]
+def _end(treatment: TreatmentLine | None, row: Row, data: dict[str, Any]) -> None:
+    """The newest end holds, until the treatment goes on."""
+    if treatment and row.kind == "ended":
+        treatment.ended_utc, treatment.as_asked, treatment.ended_by = row.utc, data["as_asked"], data["reason"]
+    elif treatment:
+        treatment.ended_utc = treatment.as_asked = treatment.ended_by = None
 
 
 def _of(treatments: list[TreatmentLine], device: str, number: int) -> TreatmentLine | None:
