@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pydantic
 
@@ -162,7 +162,8 @@ def _is_test_of(past: history.Past, names: set[str]) -> bool:
 def _components(past: history.Past) -> set[str]:
     """Names of what was in the syringe; of a treatment that was begun without a session nobody need have said any."""
     said = past.about.get("component")
-    return {str(part.get("name")) for part in said if isinstance(part, dict)} if isinstance(said, list) else set()
+    parts = cast("list[object]", said) if isinstance(said, list) else []
+    return {str(cast("dict[str, object]", part).get("name")) for part in parts if isinstance(part, dict)}
 
 
 def _interval(past: list[history.Past], now: datetime) -> list[str]:
