@@ -184,7 +184,7 @@ def test_nothing_is_fed_behind_a_stop_at_any_look(tmp_path: Path, give: Callable
     assert reason == "complete"
     looks, begun = witness.looks, witness.begun
     # every look around where something begins, and some of all
-    some = {*range(looks // 50, looks, looks // TIMES), *(at + near for at in begun for near in range(-8, 8))}
+    some = {*range(looks // 50, looks, looks // TIMES), *(at + near for at in begun for near in range(-8, 16))}
     ends = [treat(tmp_path, give, at)[0] for at in sorted(some)]
     assert ends == sorted(ends, key=[NEVER, "stop", "complete"].index)
     assert ends.count("stop") > TIMES // 2
