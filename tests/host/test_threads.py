@@ -95,3 +95,20 @@ def test_an_interrupted_waiter_does_not_block_the_others() -> None:
         thread.join(timeout=10)
     with lock:
         pass
+
+
+def test_ctrl_c_within_the_lock_holds_nobody_back(make_bench: Callable[..., Bench]) -> None:
+    """It may come before a lock is let go: this thread goes on, and whoever waits behind it once it has recovered."""
+    injector = make_bench().connect()
+    pump = injector._pump
+    pump._step.__enter__()
+    pump._request.__enter__()
+    assert injector.status().next_n == 1
+    pump._step.__enter__()
+    pump._request.__enter__()
+    seen: list[int] = []
+    other = threading.Thread(target=lambda: seen.append(injector.status().next_n))
+    other.start()
+    pump.recover()
+    other.join(timeout=30)
+    assert seen == [1]
