@@ -52,7 +52,7 @@ class Past:
     plan: str
     """Its text."""
     about: dict[str, Any]
-    """Of its session; empty where nobody was treated."""
+    """Of its session, if somebody was treated; and what the device ran."""
     doses: list[Given] = field(default_factory=list)
     skipped: set[int] = field(default_factory=set)
     """Points that an operator has said are not to be given any more."""

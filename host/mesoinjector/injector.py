@@ -19,7 +19,7 @@ from mesoinjector.connection import STOP_BYTES, Losses
 from mesoinjector.giving import Giving
 from mesoinjector.journal import Journal
 from mesoinjector.keys import Key
-from mesoinjector.links import Link, open_link
+from mesoinjector.links import Link, is_simulated, open_link
 from mesoinjector.pump import Pump
 from mesoinjector.recorder import RecordingLink
 from mesoinjector.transaction import Action, Ask, Ended, Request, SendStop, Transaction, Wait, has_stopped
@@ -154,9 +154,10 @@ class Injector(Giving):
     def begin_treatment(self, plan: str = "", about: dict[str, Any] | None = None) -> int:
         """Start a new treatment: one patient, one session; totals begin at zero. Returns its number.
 
-        `about` is kept with it in the journal: see `Journal.start_treatment`.
+        `about` is kept with it in the journal, and what the device runs: see `Journal.start_treatment`.
         """
-        return self._start_treatment(self.journal.start_treatment(self.uid, plan, about))
+        runs = {"firmware": self.hello.firmware, "runtime": self.runtime, "simulated": is_simulated(self.link)}
+        return self._start_treatment(self.journal.start_treatment(self.uid, plan, {**(about or {}), **runs}))
 
     def resume_treatment(self, number: int, fresh: bool) -> None:
         """Go on in a treatment of an earlier program, in which the device still is: its totals go on.

@@ -39,6 +39,9 @@ class Intended:
     depth_um: int
     strokes: int = 0
     rate_per_min: int = 0
+    needles: int = 0
+    area_cm2: int = 0
+    """Of a fractional run, as are the needles; 0 in journals of before."""
 
     def not_delivered(self, reason: str) -> NotDelivered:
         """Nothing of it was given, and that is certain."""

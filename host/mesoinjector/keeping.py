@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from mesoinjector.history import Given, Past
+from mesoinjector import recalling
+from mesoinjector.history import Past
 from mesoinjector.injector import Injector
-from mesoinjector.plan_files import FractionalZone
-from mesoinjector.plans import FractionalPlan, Plan
-from mesoinjector.record import DoseRecord, FractionalRecord, Sample, Stroke, TreatmentRecord
-from mesoinjector.results import Delivered, NotDelivered, Result
+from mesoinjector.journal import Intended
+from mesoinjector.links import is_simulated
+from mesoinjector.plans import Plan
+from mesoinjector.record import Sample, Stroke, TreatmentRecord
+from mesoinjector.results import Delivered, Result
 from mesoprotocol import messages, wire
 
 STROKE_BYTES = 7
@@ -32,43 +34,37 @@ class Keeper:
             firmware=injector.hello.firmware,
             runtime=injector.runtime,
             started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-            simulated=is_simulated(injector),
+            simulated=is_simulated(injector.link),
         )
 
-    def add_dose(self, kind: str, zone: str, point: int, depth_um: int, result: Result) -> None:
-        """A metered dose, or a prime, has ended."""
+    def add_dose(self, point: int, result: Result) -> None:
+        """A metered dose, or a prime, has ended; `point` is its plan's."""
         tip_nl, skin_nl = self.count_plant()
         samples, self._samples = tuple(self._samples), []
-        self.record.doses.append(_dose(kind, zone, point, depth_um, result, tip_nl, skin_nl, samples))
+        asked = self._asked(result)
+        self.record.doses.append(recalling.dose_record(asked, point, result, tip_nl, skin_nl, samples))
 
-    def add_run(self, plan: FractionalPlan, zone: FractionalZone, result: Result) -> None:
+    def add_run(self, result: Result) -> None:
         """A fractional run has ended."""
         made = result.strokes if isinstance(result, Delivered) else 0
         if made:
             self._fetch_missing(made)
         records = tuple(self._strokes[i] for i in sorted(self._strokes))
-        self.record.runs.append(_run(plan, zone, result, records))
+        self.record.runs.append(recalling.run_record(self._asked(result), result, records))
         self._samples = []
+
+    def _asked(self, result: Result) -> Intended:
+        asked = self._injector.journal.intended(result.dose_id)
+        assert asked is not None, "a result's dose is in the journal"
+        return asked
 
     def begin_run(self) -> None:
         """What came before belongs to another run."""
         self._strokes = {}
 
-    def recall(self, plan: Plan, past: Past, zones: dict[int, FractionalZone]) -> None:
+    def recall(self, past: Past) -> None:
         """What an earlier program gave in this treatment, from the journal: amounts, without samples and strokes."""
-        for dose in past.doses:
-            if dose.moved and dose.result is not None:
-                self._recall(plan, dose, dose.result, zones)
-
-    def _recall(self, plan: Plan, dose: Given, result: Result, zones: dict[int, FractionalZone]) -> None:
-        asked = dose.asked
-        if isinstance(plan, FractionalPlan):
-            if asked.point in zones:
-                self.record.runs.append(_run(plan, zones[asked.point], result, ()))
-            return
-        if dose.point or asked.kind == "prime":
-            kind = "prime" if asked.kind == "prime" else "dose"
-            self.record.doses.append(_dose(kind, asked.zone or "-", dose.point, asked.depth_um, result, None, None, ()))
+        recalling.add_given(self.record, past)
 
     def count_plant(self) -> tuple[int | None, int | None]:
         """What the plant says has left the needle since the last call, in all and into skin; None on a real device.
@@ -121,62 +117,3 @@ def read_strokes(first: int, records: bytes) -> list[Stroke]:
         )
         found.append(stroke)
     return found
-
-
-def is_simulated(injector: Injector) -> bool:
-    """Whether the device is a simulated one, in this process or in its own; behind a port it looks like a real one."""
-    return injector.link.virtual or injector.link.control("account") is not None
-
-
-def amounts(result: Result) -> tuple[int, int, int]:
-    """Delivered, lower and upper nl of any result; an Unknown one counts as its middle."""
-    if isinstance(result, Delivered):
-        return result.delivered_nl, result.lower_nl, result.upper_nl
-    if isinstance(result, NotDelivered):
-        return 0, 0, 0
-    return (result.lower_nl + result.upper_nl) // 2, result.lower_nl, result.upper_nl
-
-
-def _dose(
-    kind: str,
-    zone: str,
-    point: int,
-    depth_um: int,
-    result: Result,
-    tip_nl: int | None,
-    skin_nl: int | None,
-    samples: tuple[Sample, ...],
-) -> DoseRecord:
-    delivered, lower, upper = amounts(result)
-    return DoseRecord(
-        dose_id=result.dose_id,
-        kind=kind,
-        zone=zone,
-        point=point,
-        depth_um=depth_um,
-        asked_nl=result.asked_nl,
-        result=type(result).__name__,
-        reason=result.reason,
-        delivered_nl=delivered,
-        lower_nl=lower,
-        upper_nl=upper,
-        plant_nl=tip_nl,
-        plant_skin_nl=skin_nl,
-        samples=samples,
-    )
-
-
-def _run(plan: FractionalPlan, zone: FractionalZone, result: Result, records: tuple[Stroke, ...]) -> FractionalRecord:
-    return FractionalRecord(
-        dose_id=result.dose_id,
-        zone=zone.name,
-        depth_um=round(zone.depth_mm * 1000),
-        set_per_min=plan.rate_per_min,
-        needles=plan.needles,
-        area_mm2=zone.area_cm2 * 100,
-        asked_strokes=zone.strokes,
-        strokes=result.strokes if isinstance(result, Delivered) else 0,
-        result=type(result).__name__,
-        reason=result.reason,
-        records=records,
-    )

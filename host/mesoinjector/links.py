@@ -21,15 +21,12 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import serial
 
 from mesoinjector import errors
 from mesoinjector.machine import Machine
-
-if TYPE_CHECKING:
-    pass
 
 WRITE_TIMEOUT_S = 1.0
 READ_SLICE_S = 0.05
@@ -188,6 +185,11 @@ class SerialLink:
         """See `Link`."""
         with self._writing, contextlib.suppress(OSError):  # the device may be gone; then there is nothing left to close
             self._port.close()
+
+
+def is_simulated(link: Link) -> bool:
+    """Whether the device is a simulated one, in this process or in its own; behind a port it looks like a real one."""
+    return link.virtual or link.control("account") is not None
 
 
 def open_link(url: str) -> Link:

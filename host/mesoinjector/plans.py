@@ -103,6 +103,14 @@ def text_of(path: Path) -> str:
         raise PlanError(f"{path}: cannot be read: {error}. Next: check the file.") from None
 
 
+def name_in(text: str) -> str:
+    """The name that a plan's text bears; empty if there is none."""
+    try:
+        return str(tables(text, "plan").get("plan", {}).get("name", ""))
+    except PlanError:
+        return ""
+
+
 def tables(text: str, origin: str) -> dict[str, Any]:
     """A text as TOML. Raises `PlanError`."""
     try:

@@ -71,9 +71,13 @@ class FractionalRecord:
     area_mm2: int
     asked_strokes: int
     strokes: int
-    """Strokes that the device counted; records may be fewer if some were lost on the way."""
+    """Strokes that the device counted, 0 where nobody knows; records may be fewer, of a journal there are none."""
     result: str
     reason: str
+    bad_strokes: int = 0
+    """As the device counted them."""
+    upper_strokes: int = 0
+    """Not more punctures than this, where nobody knows."""
     records: tuple[Stroke, ...] = ()
 
     @property
@@ -93,5 +97,7 @@ class TreatmentRecord:
     """Implementation and version, as the firmware itself says."""
     started_utc: str
     simulated: bool
+    notes: list[str] = field(default_factory=list)
+    """What a reader must know of this record besides."""
     doses: list[DoseRecord] = field(default_factory=list)
     runs: list[FractionalRecord] = field(default_factory=list)

@@ -140,7 +140,9 @@ def intended(
         return Intended(request.dose_id.hex(), request.n, kind, treatment, zone, 0, 0, 0, 0, 0)
     dose_id, n, depth_um = request.dose_id.hex(), request.n, request.depth_um
     if isinstance(request, messages.PrepareRun | messages.PrepareDry):
-        return Intended(dose_id, n, kind, treatment, zone, point, 0, depth_um, request.strokes, request.rate_per_min)
+        area = (request.needles, request.area_cm2) if isinstance(request, messages.PrepareRun) else ()
+        series = request.strokes, request.rate_per_min, *area
+        return Intended(dose_id, n, kind, treatment, zone, point, 0, depth_um, *series)
     strokes, rate = 0, 0
     if isinstance(request, messages.PrepareSeries) and request.stroke_nl:
         strokes, rate = -(-request.volume_nl // request.stroke_nl), request.rate_per_min

@@ -35,12 +35,16 @@ def treatment(record: TreatmentRecord) -> None:
                 f"{run['asked_strokes']:,}",
                 f"{run['strokes']:,}",
                 f"{run['set_per_min']}",
-                f"{run['mean_per_min']:.4f}" if run["mean_per_min"] else "-",
-                f"{run['worst_interval_error_us']:.2f}",
-                f"{run['worst_depth_error_um']}",
+                _figure(run["mean_per_min"], ".4f"),
+                _figure(run["worst_interval_error_us"], ".2f"),
+                _figure(run["worst_depth_error_um"], "d"),
                 _ending(run["result"], run["reason"], "fractional"),
             )
         out.print(table)
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
 
 
 def _table(*columns: str) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from mesoinjector.record import DoseRecord, FractionalRecord
@@ -34,8 +35,8 @@ def cadence(runs: list[FractionalRecord]) -> dict[str, Any]:
         "set_per_min": runs[0].set_per_min if runs else 0,
         "strokes": sum(run.strokes for run in runs),
         "mean_per_min": _mean([us for run in runs for us in _steady(run)]),
-        "worst_interval_error_us": max((f["worst_interval_error_us"] for f in figures), default=None),
-        "worst_depth_error_um": max((f["worst_depth_error_um"] for f in figures), default=None),
+        "worst_interval_error_us": _worst_of(figures, "worst_interval_error_us"),
+        "worst_depth_error_um": _worst_of(figures, "worst_depth_error_um"),
         "runs": figures,
     }
 
@@ -51,13 +52,22 @@ def _cadence_of(run: FractionalRecord) -> dict[str, Any]:
         "strokes": run.strokes,
         "records": len(run.records),
         "mean_per_min": _mean(steady),
-        "worst_interval_error_us": round(max((abs(us - run.set_interval_us) for us in steady), default=0.0), 3),
-        "worst_depth_error_um": max((abs(stroke.depth_um - run.depth_um) for stroke in run.records), default=0),
+        "worst_interval_error_us": _worst(abs(us - run.set_interval_us) for us in steady),
+        "worst_depth_error_um": max((abs(stroke.depth_um - run.depth_um) for stroke in run.records), default=None),
     }
 
 
 def _steady(run: FractionalRecord) -> list[int]:
     return [stroke.interval_us for stroke in run.records if stroke.steady]
+
+
+def _worst_of(figures: list[dict[str, Any]], name: str) -> float | None:
+    return max((figure[name] for figure in figures if figure[name] is not None), default=None)
+
+
+def _worst(errors_us: Iterable[float]) -> float | None:
+    worst_us = max(errors_us, default=None)
+    return None if worst_us is None else round(worst_us, 3)
 
 
 def _mean(intervals_us: list[int]) -> float | None:

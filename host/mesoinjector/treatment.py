@@ -14,7 +14,8 @@ from mesoinjector import continuing, sessions
 from mesoinjector.errors import DeviceError, JournalError, MesoError, PlanError
 from mesoinjector.history import Past
 from mesoinjector.injector import Injector
-from mesoinjector.keeping import Keeper, is_simulated
+from mesoinjector.keeping import Keeper
+from mesoinjector.links import is_simulated
 from mesoinjector.plan_files import FractionalZone, MeteredZone, Session
 from mesoinjector.plans import MeteredPlan, Plan
 from mesoinjector.record import TreatmentRecord
@@ -64,7 +65,7 @@ class Treatment:
 
         A real device wants a session, or the word that nobody is treated: `bench`. Raises `PlanError`.
         """
-        if session is None and not bench and not is_simulated(injector):
+        if session is None and not bench and not is_simulated(injector.link):
             raise PlanError(
                 "a plan alone says nothing of a person, and this is a real device. Next: run a session that names the "
                 "plan, or say --bench (bench=True) if nobody is treated."
@@ -109,8 +110,7 @@ class Treatment:
         made.past = standing.past
         done = [point for point in made._points if point.number in without]
         made._points = tuple(point for point in made._points if point.number not in without)
-        zones = {p.number: p.zone for p in _points(standing.plan) if isinstance(p.zone, FractionalZone)}
-        made._keeper.recall(standing.plan, standing.past, zones)
+        made._keeper.recall(standing.past)
         made._done = sum(p.zone.strokes if isinstance(p.zone, FractionalZone) else 1 for p in done)
         return made
 
@@ -197,7 +197,7 @@ class Treatment:
 
     def _prime(self, plan: MeteredPlan) -> bool:
         self._tell("prime: hold the handpiece away from the skin and press the trigger")
-        self._under_way = partial(self._ended, "prime", 0, "-", 0)
+        self._under_way = partial(self._ended, 0)
         result = self._injector.prime(plan.prime_ml, plan.profile)
         self._under_way(result)
         self._primed = True
@@ -207,11 +207,10 @@ class Treatment:
         self._tell(point.told)
         zone = point.zone
         if isinstance(zone, FractionalZone):
-            self._under_way = partial(self._run_ended, zone)
+            self._under_way = partial(self._run_ended, zone.strokes)
             result = self._fractional(zone, point.number)
         else:
-            depth_um = round(zone.depth_mm * 1000)
-            self._under_way = partial(self._ended, "dose", point.number, zone.name, depth_um)
+            self._under_way = partial(self._ended, point.number)
             try:
                 result = self._metered(zone, point.number)
             except DeviceError as error:
@@ -241,14 +240,13 @@ class Treatment:
         how = zone.strokes, zone.depth_mm, zone.name, zone.area_cm2, plan.rate_per_min, plan.needles
         return self._injector.fractional(*how, point=number)
 
-    def _ended(self, kind: str, number: int, zone: str, depth_um: int, result: Result) -> None:
+    def _ended(self, number: int, result: Result) -> None:
         self._done += number > 0
-        self._keeper.add_dose(kind, zone, number, depth_um, result)
+        self._keeper.add_dose(number, result)
 
-    def _run_ended(self, zone: FractionalZone, result: Result) -> None:
-        assert not isinstance(self._plan, MeteredPlan)
-        self._keeper.add_run(self._plan, zone, result)
-        self._done += zone.strokes
+    def _run_ended(self, strokes: int, result: Result) -> None:
+        self._keeper.add_run(result)
+        self._done += strokes
 
     def _is_as_asked(self, result: Result) -> bool:
         self._ended_by = result.reason

@@ -32,8 +32,12 @@ def path(tmp_path: Path) -> Path:
 
 
 def command(path: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    whole = [sys.executable, "-m", "mesoinjector", "journal", *words, "--journal", str(path)]
-    return subprocess.run(whole, capture_output=True, text=True, check=False, timeout=60)
+    return program(path, "journal", *words)
+
+
+def program(path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    whole = [sys.executable, "-m", "mesoinjector", *words, "--journal", str(path)]
+    return subprocess.run(whole, capture_output=True, text=True, check=False, timeout=60, cwd=path.parent)
 
 
 def test_list_and_show(path: Path) -> None:
@@ -53,6 +57,19 @@ def test_list_and_show(path: Path) -> None:
         refused = command(path, "show", several)
         assert refused.returncode == 2 and "Next: `journal list`" in refused.stderr
     assert path.read_bytes() == before
+
+
+def test_a_treatment_and_its_report(path: Path) -> None:
+    [treatment] = json.loads(command(path, "treatments", "--json").stdout)["treatments"]
+    assert (treatment["number"], treatment["patient"], treatment["doses"], treatment["ended"]) == (2, "P-1", 2, None)
+    assert "P-1" in command(path, "treatments").stdout
+    told = json.loads(program(path, "report", "2", "--json").stdout)
+    page = (path.parent / f"treatment-{DEVICE}-2.html").read_text(encoding="utf-8")
+    assert told["plan"] == "Treatment 2" and [dose["result"] for dose in told["doses"]] == ["Delivered", "Unknown"]
+    assert "1 result unknown: do not give again" in page and "Written from the journal" in page
+    assert "0.0195 and 0.0404 ml" in page and "firmware\nnot recorded" in page
+    refused = program(path, "report", "3")
+    assert refused.returncode == 2 and "no treatment 3. Next: `mesoinjector journal treatments`" in refused.stderr
 
 
 def test_verify_knows_heads_of_before(path: Path) -> None:
@@ -76,6 +93,8 @@ def test_an_altered_journal_is_shown_and_named(path: Path) -> None:
         told = command(path, *words)
         assert told.returncode == 3 and "row 2 of" in told.stderr and "Next: keep this file" in told.stderr
         assert ("footk" in told.stdout) is (words != ["verify"])
+    told = program(path, "report")
+    assert told.returncode == 3 and "row 2 of" in told.stderr and not list(path.parent.glob("*.html"))
 
 
 def test_export(path: Path, tmp_path: Path) -> None:

@@ -134,10 +134,16 @@ def test_ramps_and_the_first_stroke_are_outside_cadence_figures() -> None:
     assert run_account(replace(RUN, records=strokes([0, 90_000]))).cadence is None
 
 
-def test_lost_stroke_records_are_counted(report: Write) -> None:
-    lossy = replace(RUN, strokes=1_542, asked_strokes=1_600)
-    assert run_account(lossy).missing_records == 42
-    assert ">42<" in report(record(lossy))
+def test_stroke_records_are_counted_beside_the_strokes(report: Write) -> None:
+    assert "<td>1,600</td><td>1,542</td><td>1,500</td>" in report(
+        record(replace(RUN, strokes=1_542, asked_strokes=1_600))
+    )
+
+
+def test_a_run_of_which_nobody_knows_is_bounded(report: Write) -> None:
+    page = report(record(replace(RUN, result="Unknown", strokes=0, upper_strokes=1_500, records=())))
+    assert "run over left cheek: at most 1,500 of 1,500 punctures" in page
+    assert page.count("at most 1,500") == 3 and "no stroke records, set" in page
 
 
 def test_bad_strokes_are_listed(report: Write) -> None:

@@ -16,7 +16,7 @@ import typer
 
 from mesoinjector import capture, errors, links, listing, shown, simulated
 from mesoinjector import demo as demonstration
-from mesoinjector.cli import devices, giving, motion, observing, plan, run, scenarios, service, sim
+from mesoinjector.cli import devices, giving, motion, observing, plan, report, run, scenarios, service, sim
 from mesoinjector.cli import journal as journal_commands
 from mesoinjector.cli.run import ENDED_EARLY, INTERRUPTED, UNKNOWN
 from mesoinjector.cli.screen import screen
@@ -36,6 +36,7 @@ giving.register(app)
 observing.register(app)
 motion.register(app)
 run.register(app)
+report.register(app)
 app.add_typer(plan.app, name="plan")
 devices.register(app)
 journal_commands.register(app)

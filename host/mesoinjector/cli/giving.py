@@ -13,6 +13,7 @@ from mesoinjector import errors, results, shown
 from mesoinjector.cli.screen import screen
 from mesoinjector.cli.service import AsJson, Device, JournalPath, OperatorKey
 from mesoinjector.injector import Injector
+from mesoinjector.links import is_simulated
 from mesoprotocol import messages, wire
 
 BAD_INPUT, ENDED_EARLY, UNKNOWN, INTERRUPTED = 2, 4, 5, 130
@@ -138,7 +139,7 @@ def _entry(injector: Injector, n: int) -> dict[str, Any]:
 
 def confirm(injector: Injector, what: str, yes: bool) -> None:
     """Ask before something is given by a real device. Without a terminal to answer, only --yes will do."""
-    if yes or injector.link.virtual or injector.link.control("account") is not None:
+    if yes or is_simulated(injector.link):
         return
     status = injector.status()
     screen.print(f"{injector.link.url}, device {injector.uid}, battery {status.battery_mv / 1000:.2f} V.")

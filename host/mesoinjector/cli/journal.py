@@ -20,8 +20,9 @@ from rich.table import Table
 from mesoinjector import errors, export
 from mesoinjector.cli.service import AsJson
 from mesoinjector.export import lines
-from mesoinjector.export.lines import DoseLine
+from mesoinjector.export.lines import DoseLine, TreatmentLine
 from mesoinjector.journal import Journal
+from mesoinjector.plans import name_in
 
 app: typer.Typer = typer.Typer(
     no_args_is_help=True, help="Read a journal, check it, and write its records for other programs."
@@ -49,6 +50,37 @@ def list_doses(
         else:
             _print(doses)
         book.verify()
+
+
+@app.command("treatments")
+def list_treatments(journal: JournalPath = None, as_json: AsJson = False) -> None:
+    """List treatments, oldest first: number, plan, patient's reference, how it ended. `report` takes the number."""
+    with _opened(journal) as book:
+        treatments = lines.read(book).treatments
+        facts = [_facts(each) for each in treatments]
+        if as_json:
+            print(json.dumps({"treatments": facts}))
+        elif facts:
+            table = Table(*facts[0], box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+            for each in facts:
+                table.add_row(*("-" if value is None else str(value) for value in each.values()))
+            _console().print(table)
+        else:
+            print("no treatments")
+        book.verify()
+
+
+def _facts(treatment: TreatmentLine) -> dict[str, str | int | None]:
+    """One treatment in a line."""
+    return {
+        "number": treatment.treatment,
+        "began": treatment.began_utc[:19],
+        "device": treatment.device,
+        "patient": treatment.patient_ref,
+        "plan": name_in(treatment.plan) or None,
+        "doses": len(treatment.doses),
+        "ended": treatment.ended_by,
+    }
 
 
 @app.command()
@@ -133,5 +165,9 @@ def _print(doses: list[DoseLine]) -> None:
         when = (dose.committed_utc or "-")[:19].replace("T", " ")
         ended = f"{dose.result}, {dose.reason}" + (", settled" if dose.settled_because else "")
         table.add_row(dose.dose_id, when, dose.kind, dose.zone, f"{dose.asked_nl / 1000:.1f}", amount, ended)
-    # as wide as its lines, also where nobody looks
-    Console(width=max(Console().width, 120)).print(table)
+    _console().print(table)
+
+
+def _console() -> Console:
+    """As wide as its lines, also where nobody looks."""
+    return Console(width=max(Console().width, 120))

@@ -143,8 +143,6 @@ class RunAccount:
     cadence: Cadence | None
     depth: Depth | None
     bad: tuple[Stroke, ...]
-    missing_records: int
-    """Strokes that the device counted but whose records did not arrive."""
     holes_per_cm2: float | None
 
 
@@ -161,7 +159,6 @@ def run_account(run: FractionalRecord) -> RunAccount:
         cadence=_cadence(run),
         depth=_depth(run),
         bad=tuple(stroke for stroke in run.records if stroke.bad),
-        missing_records=max(0, run.strokes - len(run.records)),
         holes_per_cm2=run.strokes * run.needles * 100 / run.area_mm2 if run.area_mm2 > 0 else None,
     )
 
