@@ -9,6 +9,7 @@ import zlib
 import pytest
 
 from mesofirmware import ledger
+from mesofirmware.records import StoreFailed
 from mesoprotocol import limits, wire
 from tests.firmware.fram import Fram
 
@@ -38,11 +39,11 @@ def booted(content: bytearray, boot: bytes = LATER_BOOT) -> ledger.Ledger:
     return ledger.Ledger(Fram(content), boot)
 
 
-def intent(book: ledger.Ledger, volume_nl: int = 40_000) -> int:
+def intent(book: ledger.Ledger, volume_nl: int = 40_000, mode: int = wire.MODE_SINGLE, point: int = 0x0405) -> int:
     """A dose, or with no volume a run of 30 strokes; its number."""
     v = book.intent
     v[ledger.I_ID][:] = book.next_n.to_bytes(8, "little")
-    v[ledger.I_MODE : ledger.I_TREATMENT] = [1, 2, 3, 0x0405, 0x0607, volume_nl, 0 if volume_nl else 30, 0x090A]
+    v[ledger.I_MODE : ledger.I_TREATMENT] = [mode, 2, 3, point, 0x0607, volume_nl, 0 if volume_nl else 30, 0x090A]
     book.write_intent()
     return book.next_n - 1
 
@@ -346,3 +347,47 @@ def test_points_of_this_treatment_wait_after_a_restart() -> None:
     book = booted(content)
     book.write_start(intent(book))
     assert booted(content).points.must_wait(0x0405)
+
+
+@pytest.mark.requirement("SR-03")
+def test_points_of_each_dose_but_a_prime_wait() -> None:
+    content = bytearray(SIZE)
+    book = booted(content, BOOT)
+    book.start_treatment(5)
+    for point, mode in ((1, wire.MODE_SINGLE), (2, wire.MODE_PRIME), (3, wire.MODE_SINGLE)):
+        n = intent(book, mode=mode, point=point)
+        done(book, n)
+    for each in (book, booted(content)):
+        assert [point for point in range(1, 5) if each.points.must_wait(point)] == [1, 3]
+    book.start_treatment(6)
+    assert not book.points.must_wait(1)
+
+
+def test_a_slot_that_holds_another_entry_does_not_read() -> None:
+    book = booted(bytearray(round_(258)))
+    assert (book.load(1), book.load(258), book.load(259)) == (ledger.UNREADABLE, ledger.CLOSED, ledger.UNREADABLE)
+
+
+def test_a_corrupt_ledger_has_no_totals() -> None:
+    content = bytearray(round_(3))
+    content[at(1, OUTCOME) + 6] ^= 1
+    book = booted(content)
+    assert (book.corrupt, book.total_nl, book.delivered_nl, book.counted_nl) == (True, 0, 0, 0)
+
+
+def test_what_is_acknowledged_is_named_where_its_start_was_cut() -> None:
+    content = bytearray(two_doses(True, True, VALID))
+    put(content, at(2, START), record(le((2, 3))), CUT, b"")
+    assert booted(content).acknowledge(2)
+    assert content[at(2, ACK) : at(2, ACK) + 7] == record(le((2, 3)))
+
+
+def test_latches_that_cannot_be_kept_are_tried_again() -> None:
+    store = Fram(bytearray(SIZE))
+    book = ledger.Ledger(store, BOOT)
+    store.forgets = store.writes
+    with pytest.raises(StoreFailed):
+        book.keep_latches(5)
+    assert book.latches == 0
+    book.keep_latches(5)
+    assert booted(store.content).latches == 5

@@ -104,7 +104,7 @@ def test_what_another_use_has_written_is_none() -> None:
 def test_blank_makes_so_many_bytes_zero(length: int) -> None:
     store = Fram(bytearray(b"\x55" * 256))
     book = records.Records(store, TAG)
-    book.write(AT, FIELDS, values())
+    book.write(AT, FIELDS, values(0x12345678))
     store.content[:] = b"\x55" * 256
     book.blank(AT, length)
     assert store.content == b"\x55" * AT + bytes(length) + b"\x55" * (256 - AT - length)

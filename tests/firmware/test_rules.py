@@ -166,6 +166,8 @@ def series(
 PERFUSION = {"mode": wire.MODE_PERFUSION, "volume": 40_000, "stroke": 0, "rate": 0, "flow": 10_000}
 FASTEST = 60_000_000 // (20_000 * 1000 // 20_000 * 1000 + 3 * 755 * 200 + 100_000)
 """Strokes of 20 ul a minute: each is 1 s of flow, three time constants, and the way in and out."""
+STROKE_OF_3_S = {"stroke": (3_000 - 453 - 100) * 20}
+"""2,447 ms of flow at 20 nl/ms: with what the line above adds, one stroke takes 3 s to the microsecond."""
 FASTEST_FLOW = ((60_000 - 22_500 + 1) * 1000 - 1) // 755
 """Below the profile's 60 kPa by what an occlusion of 4.5 ul at 200 nl/kPa stores; the rest is the needle's."""
 SERIES: list[tuple[dict[str, int], int]] = [
@@ -181,6 +183,8 @@ SERIES: list[tuple[dict[str, int], int]] = [
     ({"flow": 1}, RANGE),
     ({"rate": FASTEST}, OK),
     ({"rate": FASTEST + 1}, wire.S_FLOW),
+    ({"rate": 20, "zone": BODY, **STROKE_OF_3_S}, OK),
+    ({"rate": 21, "zone": BODY, **STROKE_OF_3_S}, wire.S_FLOW),
     ({"rate": FASTEST + 1, "depth": 2_001}, ZONE),
     ({"depth": 2_001}, ZONE),
     ({"depth": limits.METERED_DEPTH_MIN_UM - 1}, RANGE),
