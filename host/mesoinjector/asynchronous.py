@@ -21,6 +21,7 @@ from mesoinjector.connection import Losses
 from mesoinjector.injector import Injector
 from mesoinjector.journal import Journal
 from mesoinjector.keys import Key
+from mesoinjector.treatment import Treatment
 from mesoprotocol import messages
 
 T = TypeVar("T")
@@ -31,9 +32,9 @@ THREADS = 4
 class AsyncInjector:
     """One open device. Use `await AsyncInjector.open(...)`; many tasks of one loop may use it.
 
-    Cancelling a `dose`, `prime` or `fractional` that waits, by a timeout too, is what Ctrl-C is: STOP is sent, the end
-    is awaited and in the journal, `interrupted` says what was delivered, then the cancellation goes on. Other calls
-    that are cancelled are made all the same; nobody hears their answer.
+    Cancelling a `dose`, `prime`, `fractional` or `run` that waits, by a timeout too, is what Ctrl-C is: STOP is sent,
+    the end is awaited and in the journal, `interrupted` says what was delivered, then the cancellation goes on. Other
+    calls that are cancelled are made all the same; nobody hears their answer.
     """
 
     def __init__(self, injector: Injector) -> None:
@@ -183,6 +184,10 @@ class AsyncInjector:
         how = strokes, depth_mm, zone, area_cm2, rate_per_min, needles, duration_s, point
         return await self._give(partial(self.injector.fractional, *how))
 
+    async def run(self, treatment: Treatment) -> bool:
+        """As `Treatment.run`, of a treatment of `injector`. Cancelled: as a dose is; its record says what was given."""
+        return await self._see_through(treatment.run, lambda _: treatment.add_interrupted())
+
     async def home(self) -> results.Result:
         """As `Injector.home`."""
         return await self._give(self.injector.home)
@@ -245,14 +250,21 @@ class AsyncInjector:
         return await self._loop.run_in_executor(self._calls, call, *arguments)
 
     async def _give(self, call: Callable[[], results.Result]) -> results.Result:
-        given = self._loop.run_in_executor(self._calls, call)
+        return await self._see_through(call, self._note_interrupted)
+
+    def _note_interrupted(self, result: results.Result) -> None:
+        self.interrupted = result
+
+    async def _see_through(self, call: Callable[[], T], on_stopped: Callable[[T], None]) -> T:
+        """Wait for what moves; cancelled, send STOP first and wait for its end."""
+        under_way = self._loop.run_in_executor(self._calls, call)
         try:
-            return await asyncio.shield(given)
+            return await asyncio.shield(under_way)
         except asyncio.CancelledError:
             with contextlib.suppress(errors.MesoError):
                 await self.stop()
             with contextlib.suppress(errors.MesoError):
-                self.interrupted = await given
+                on_stopped(await under_way)
             raise
 
 

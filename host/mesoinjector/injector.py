@@ -93,7 +93,7 @@ class Injector(Giving):
         self.journal.release(self.uid)
 
     def reconnect(self, within_s: float = 60.0) -> list[results.Result]:
-        """Open the line anew after it broke, as soon as the same device is there; tried for so many seconds.
+        """Open the line anew after it broke, as soon as the device is there and has started; tried for so many seconds.
 
         A new session in the same treatment: what was under way has ended on the device and is asked for by its id; the
         results come back, and stand in `resolved`. Nothing goes on by itself, nothing moves. Raises what `open` does,
@@ -103,8 +103,7 @@ class Injector(Giving):
         with self._alone("Reconnect"):
             self._pump.leave()
             self._pump.refuse_if_closed()
-            self.link.reopen(self.link.now_us() + round(within_s * 1e6))
-            hello = opening.open_session(self._pump, self._key)
+            hello = opening.reopen(self._pump, self._key, self.link.now_us() + round(within_s * 1e6))
             if hello.uid != self.hello.uid:
                 self.close()
                 raise errors.another_device(self.link.url, hello.uid.hex(), self.uid)

@@ -20,15 +20,30 @@ BUSY_US = 15_000_000
 """Wait while the device ends a dose first: dispensing, settling (5 s) and coming to rest (5 s)."""
 
 
-def open_session(pump: Pump, key: Key | None) -> messages.HelloReply:
+def reopen(pump: Pump, key: Key | None, until_us: int) -> messages.HelloReply:
+    """Open line and session anew, as soon as the device is there and has started; tried until then.
+
+    Raises what `open_session` does.
+    """
+    while True:
+        pump.link.reopen(until_us)
+        try:
+            return open_session(pump, key, until_us)
+        except errors.LinkLost:
+            if pump.link.now_us() >= until_us:
+                raise
+
+
+def open_session(pump: Pump, key: Key | None, until_us: int = 0) -> messages.HelloReply:
     """Open a session: whose it is, its limits, version and keys are checked. Moves nothing; ends what was under way.
 
     Without a key the session of a device that has keys is an observer's, and ends nothing. The answer to HELLO
-    comes back with what AUTH has brought up to date. Raises `DeviceNotFound`, `FirmwareNotRunning`,
+    comes back with what AUTH has brought up to date. Silence is waited for until `until_us`, which may be a device
+    that starts. Raises `DeviceNotFound`, `FirmwareNotRunning`,
     `VersionMismatch`, `AuthError`, `LinkLost`.
     """
     with pump.alone():
-        hello = _greet(pump)
+        hello = _greet(pump, until_us)
         if key is not None:
             hello = _authenticate(pump, hello, key)
     events: messages.ReadEventReply = pump.request(messages.ReadEvent(0))
@@ -88,7 +103,7 @@ def _authenticate(pump: Pump, hello: messages.HelloReply, key: Key) -> messages.
     )
 
 
-def _greet(pump: Pump) -> messages.HelloReply:
+def _greet(pump: Pump, until_us: int) -> messages.HelloReply:
     """HELLO until it is answered, and whether its answer can be worked with."""
     link = pump.link
     connection = pump.connection
@@ -104,8 +119,10 @@ def _greet(pump: Pump) -> messages.HelloReply:
                     f"{link.url} says: {connection.tail.splitlines()[0]}. Next: close that one."
                 ) from None
             raise
-        waited = link.now_us() - start
-        if waited > (BUSY_US if connection.frames else SILENT_US) and connection.hello is None:
+        now_us = link.now_us()
+        is_late = now_us - start > (BUSY_US if connection.frames else SILENT_US)
+        may_start = now_us < until_us and errors.not_running(link.url, connection.tail) is None
+        if is_late and not may_start and connection.hello is None:
             raise no_answer(link.url, connection.tail, connection.frames > 0)
     hello: messages.HelloReply = connection.hello
     wrong = mismatch(link.url, hello)

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from mesoinjector import AsyncInjector, Delivered, DeviceNotFound, Injector, LinkLost, NotDelivered, virtual_time
+from mesoinjector.plans import parse
+from mesoinjector.treatment import Treatment
 from mesoprotocol import messages, wire
 from mesosim.runtime import Paced
 from tests.bench_of_one import after_flow
@@ -47,6 +49,46 @@ def test_the_same_methods_with_the_same_arguments() -> None:
             assert list(inspect.signature(mine[name]).parameters.values()) == list(
                 inspect.signature(method).parameters.values()
             ), name
+
+
+PLAN = """
+[plan]
+name = "Three"
+mode = "metered"
+points = 3
+profile = "1ml-30G4-aqueous"
+prime_ml = 0.1
+
+[[zone]]
+name = "cheek"
+depth_mm = 1.0
+volume_ml = 0.05
+points = 3
+"""
+
+
+def test_a_treatment_runs_and_is_cancelled_by_a_stop() -> None:
+    async def main() -> tuple[Treatment, Treatment, int]:
+        async with await AsyncInjector.open(URL) as device:
+            whole = Treatment(device.injector, parse(PLAN, "test"))
+            assert await device.run(whole)
+            await device.wait(5.0)  # the hand takes the handpiece away
+            cut = Treatment(device.injector, parse(PLAN, "test"))
+            running = asyncio.ensure_future(device.run(cut))
+            device.listen(lambda event: running.cancel() if is_flowing(event) and len(cut.record.doses) == 2 else None)
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            before = device.injector.link.control("account")["tip_nl"]
+            await device.wait(20.0)
+            return whole, cut, device.injector.link.control("account")["tip_nl"] - before
+
+    def is_flowing(event: Any) -> bool:
+        return isinstance(event, messages.PhaseEvent) and event.state == wire.STATE_RUNNING
+
+    whole, cut, after_nl = virtual_time.run(main())
+    assert [dose.reason for dose in whole.record.doses] == ["complete"] * 4
+    assert [dose.reason for dose in cut.record.doses] == ["complete", "complete", "stop"]
+    assert after_nl < 1_000
 
 
 @pytest.mark.parametrize("url", [URL, "sim://micropython?seed=7", "sim://cpython?line=pty&seed=7"])

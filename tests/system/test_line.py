@@ -150,6 +150,40 @@ def test_a_line_that_stays_broken_is_said_in_time(here: Bench) -> None:
     assert resolved.dose_id == unknown.dose_id
 
 
+class Starting:
+    """A device that hears nothing for a time: its port is there, its firmware is still starting."""
+
+    def __init__(self, device: Any, until_us: int) -> None:
+        self._device = device
+        self._until_us = until_us
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._device, name)
+
+    def run(self, until_us: int, data: bytes) -> tuple[int, bytes]:
+        t_us, said = self._device.run(
+            until_us, data if self._device.control("account")["t_us"] > self._until_us else b""
+        )
+        return t_us, said if t_us > self._until_us else b""
+
+
+@pytest.mark.parametrize("starts_us", [5_000_000, 18_000_000])
+def test_a_device_that_still_starts_is_waited_for(here: Bench, starts_us: int) -> None:
+    injector, unknown, _ = broken_off(here, 1)
+    here.link(injector).device = Starting(here.device, injector.link.now_us() + starts_us)
+    (result,) = injector.reconnect(within_s=20)
+    assert result.dose_id == unknown.dose_id
+
+
+def test_a_device_that_does_not_start_is_said_in_time(here: Bench) -> None:
+    injector, _, _ = broken_off(here, 1)
+    start = injector.link.now_us()
+    here.link(injector).device = Starting(here.device, start + 100_000_000)
+    with pytest.raises(DeviceNotFound, match="does not answer"):
+        injector.reconnect(within_s=20)
+    assert 19e6 < injector.link.now_us() - start < 22e6
+
+
 def test_another_device_is_not_taken_for_this_one(here: Bench, tmp_path: Path) -> None:
     injector = here.connect()
     link = here.link(injector)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import tty
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from mesoinjector.connection import STOP_BYTES
 from mesoinjector.journal import Journal
 from mesosim.runtime import Paced
 
@@ -91,6 +94,22 @@ def test_ctrl_c_and_an_end_by_the_system_send_stop_and_say_what_was_delivered(te
     assert "Stopped." in said and "nothing was delivered, stop" in said
     latched = json.loads(terminal.says("info", "--json").stdout)["latches"]
     assert latched == ["stopped"] and terminal.plant()["needle_home"]
+
+
+@pytest.mark.requirement("SR-27")
+def test_stop_is_the_first_that_is_sent() -> None:
+    """Before a session is asked for, and to something that does not answer at all."""
+    device, port = os.openpty()
+    tty.setraw(port)
+    command = [sys.executable, "-m", "mesoinjector", "stop", "--device", os.ttyname(port), "--journal", ":memory:"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as host:
+        sent = b""
+        while len(sent) < len(STOP_BYTES):
+            sent += os.read(device, 512)
+        host.kill()
+    os.close(device)
+    os.close(port)
+    assert sent.startswith(STOP_BYTES)
 
 
 def test_stop_is_sent_whatever_the_journal_has_to_say(terminal: Terminal, tmp_path: Path) -> None:

@@ -185,6 +185,8 @@ def _intended(row: Row, data: dict[str, Any], treatments: list[TreatmentLine]) -
     )
     if treatment:
         treatment.doses.append(dose)
+        # given by hand behind its end: it has not ended
+        treatment.ended_utc = treatment.as_asked = treatment.ended_by = None
     return dose
 
 
