@@ -28,7 +28,6 @@ PROGRAMS = 50
 STOPS = 100
 LONGEST_PHASE_S = 0.15
 """STOP comes this long after a dose or run is seen to move, at most: somewhere in a stroke."""
-
 PATIENCE_S = 30.0
 TRIGGER = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B
 STATUS = "STATUS, Injector.status()"
