@@ -50,19 +50,26 @@ class FairLock:
         self._owner = 0
 
     def __enter__(self) -> None:
+        self.enter(lambda: None)
+
+    def enter(self, meanwhile: Callable[[], object]) -> None:
+        """Take it. `meanwhile` is done once this thread has it, or stands in the queue for it."""
         me = threading.get_ident()
+        turn = None
         with self._mutex:
             if not self._owner or self._owner == me:
                 self._owner = me
-                return
-            turn = threading.Event()
-            self._queue.append((turn, me))
+            else:
+                turn = threading.Event()
+                self._queue.append((turn, me))
         try:
-            waiting.for_turn(turn)
+            meanwhile()
+            if turn is not None:
+                waiting.for_turn(turn)
         except BaseException:
             # interrupted while queued: leave the queue, or pass the turn on if it has just come
             with self._mutex:
-                if (turn, me) in self._queue:
+                if turn is not None and (turn, me) in self._queue:
                     self._queue.remove((turn, me))
                     raise
             self.__exit__()
@@ -237,7 +244,8 @@ class Pump:
 
             timeout_us = max(messages.TIMEOUT_MS[messages.REQUESTS[type(message)][0]] * 1000, SHORTEST_TIMEOUT_US)
             for _ in range(TRIES):
-                self.send(data)
+                # first in the queue, then sent: another thread that reads the answer passes the line on at once
+                self._step.enter(lambda: self.send(data))
                 if self.until(self.link.now_us() + timeout_us, arrived):
                     answer = answers[0]
                     if answer.status:

@@ -70,6 +70,30 @@ def test_the_lock_serves_in_order() -> None:
     assert order == [0, 1, 2, 3, 4]
 
 
+def test_who_asks_stands_in_the_queue_before_the_answer_can_come() -> None:
+    """Else the thread that reads it would go on reading, and the one that waits for it wait that long."""
+    lock = FairLock()
+    wanted: list[bool] = []
+    with lock:
+        thread = threading.Thread(target=lambda: lock.enter(lambda: wanted.append(lock.is_wanted())) or lock.__exit__())
+        thread.start()
+        while not wanted:
+            pass
+    thread.join(timeout=10)
+    assert wanted == [True]
+
+
+def test_a_line_that_breaks_as_somebody_asks_holds_nobody_back() -> None:
+    lock = FairLock()
+
+    def fail() -> None:
+        raise OSError
+
+    with pytest.raises(OSError):
+        lock.enter(fail)
+    assert not lock.mine()
+
+
 def test_an_interrupted_waiter_does_not_block_the_others() -> None:
     """Ctrl-C comes while a thread stands in the queue: its turn must not be given to nobody."""
     lock = FairLock()
