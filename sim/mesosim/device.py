@@ -104,8 +104,12 @@ def _paced(device: world.World, control_fd: int, per_mille: int) -> None:
     plugged = True
     while True:
         now_us = (time.time_ns() - start) // 1000 * per_mille // 1000
-        t, tx = device.run(now_us, rx)
-        rx = b""
+        t, tx = device.run(now_us, b"")
+        if rx and t == now_us:
+            # what has come is heard now, not at the device's last event
+            t, said = device.run(now_us, rx)
+            tx += said
+            rx = b""
         if len(pending) < _LINE_BYTES:
             pending += tx
         asked = heard = False

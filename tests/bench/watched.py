@@ -33,15 +33,6 @@ class Plant(plant.Plant):
 class World(world.World):
     def _handpiece(self, seed, symbols):
         return Plant(self.log, seed, symbols, world.START_US * world.US)
-    def run(self, until_us, rx):
-        sent = b""
-        t = -1 if rx else until_us
-        while t < until_us:
-            # what has arrived comes now, not when something last happened
-            t, tx = super().run(until_us, b"")
-            sent += tx
-        t, tx = super().run(until_us, rx)
-        return t, sent + tx
     def control(self, name, value):
         if name != "moments":
             return super().control(name, value)
