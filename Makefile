@@ -58,7 +58,7 @@ docs: $(SITE)  ## build the documentation's site, to be read without a network
 
 test: $(INSTALLED) $(WASM) $(PIOASM)/.installed  ## run the tests, on all cores
 	@echo "seed $(SEED): make test SEED=$(SEED) repeats this run"
-	$(BIN)/python -m pytest -n auto --hypothesis-seed=$(SEED)
+	$(BIN)/python -m pytest --strict-config -n auto --hypothesis-seed=$(SEED)
 
 check: format lint types board-types imports generated compile  ## everything that is judged without running it
 
