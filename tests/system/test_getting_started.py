@@ -53,7 +53,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> None:
     fetch = [sys.executable, "-m", "pip", "download", "--no-deps", "--retries=0", "--dest", str(folder), "hatchling"]
     done = subprocess.run(fetch, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
-        pytest.skip(f"the package index cannot be reached: {done.stderr.strip()}")
+        pytest.skip(f"the package index cannot be reached: {done.stderr.strip().splitlines()[-1]}")
 
 
 def clone(folder: Path) -> None:
