@@ -5,6 +5,7 @@ SEED ?= $(shell date +%s)
 
 VENV := .venv
 BIN := $(VENV)/bin
+RUNS := $(VENV)/.runs
 INSTALLED := $(VENV)/.installed
 WASM := $(VENV)/.wasm
 SITE := $(VENV)/.site
@@ -24,9 +25,14 @@ STUB_STDLIB := micropython-stdlib-stubs==1.29.0.post2
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
 
-$(INSTALLED): pyproject.toml
+# What runs, for `make demo`; the tools that judge come on top of it.
+$(RUNS): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[sim]'
+	touch $@
+
+$(INSTALLED): $(RUNS)
 	$(BIN)/python -m pip install --quiet --editable '.[sim,dev]'
 	touch $@
 
@@ -45,7 +51,7 @@ $(PIOASM)/.installed: Makefile | $(INSTALLED)
 	$(@D)/bin/python -m pip install --quiet $(PIOASM_PACKAGE)
 	touch $@
 
-demo: $(INSTALLED)  ## give simulated doses and write their report
+demo: $(RUNS)  ## give simulated doses and write their report
 	$(BIN)/mesoinjector demo
 
 $(SITE): pyproject.toml | $(INSTALLED)
@@ -58,7 +64,7 @@ docs: $(SITE)  ## build the documentation's site, to be read without a network
 
 test: $(INSTALLED) $(WASM) $(PIOASM)/.installed  ## run the tests, on all cores
 	@echo "seed $(SEED): make test SEED=$(SEED) repeats this run"
-	$(BIN)/python -m pytest -n auto --hypothesis-seed=$(SEED)
+	$(BIN)/python -m pytest --strict-config -rfEs -n auto --hypothesis-seed=$(SEED)
 
 check: format lint types board-types imports generated compile  ## everything that is judged without running it
 

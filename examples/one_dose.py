@@ -1,4 +1,4 @@
-"""One dose: `one_dose.py [DEVICE]`, by default a simulated one."""
+"""One dose: `one_dose.py [DEVICE]`, by default a simulated one, the same each time."""
 
 import sys
 
@@ -27,4 +27,4 @@ def main(device: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:] or ["sim://"])
+    main(*sys.argv[1:] or ["sim://?seed=1"])

@@ -1,4 +1,4 @@
-"""The conformance suite over what takes long: 32 bits, and a served device in real time, by both its doors."""
+"""The conformance suite over what takes long: 32 bits, and a device on CPython that is served in real time."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def test_32_bits_conform(tmp_path: Path) -> None:
     conforms("wasm", tmp_path)
 
 
-@pytest.mark.parametrize("runtime", ["cpython", "micropython"])
-def test_a_served_device_conforms(runtime: str, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "mesoinjector", "sim", "serve", "--runtime", runtime]
+def test_a_served_device_conforms_on_cpython(tmp_path: Path) -> None:
+    """By both its doors; on MicroPython `make test` has it. A device each: their cartridge serves one treatment."""
+    command = [sys.executable, "-m", "mesoinjector", "sim", "serve", "--runtime", "cpython", "--devices", "2"]
     command += ["--pty", "injector", "--tcp", "127.0.0.1:0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as serve:
         try:
             assert serve.stdout
-            ready = serve.stdout.readline()
+            _, second = (serve.stdout.readline() for _ in range(2))
             conforms(str(tmp_path / "injector"), tmp_path)
-            conforms(ready.split()[-1], tmp_path)
+            conforms(second.split()[-1], tmp_path)
         finally:
             serve.terminate()

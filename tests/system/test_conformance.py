@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def test_nothing_is_known_of_a_device_of_before(injector):
 """
 
 
-def pytest_outside(folder: Path, *options: str, planted: str = "") -> tuple[int, str]:
+def pytest_outside(folder: Path, *options: str, planted: str = "", timeout_s: int = 110) -> tuple[int, str]:
     """Exit code and what was said; pytest starts in an empty folder, with the installed packages."""
     line = [sys.executable, "-m", "pytest", "-p", "mesosim.lab.plugin", "-p", "no:cacheprovider", "-q", *options]
     if planted:
@@ -50,27 +51,59 @@ def pytest_outside(folder: Path, *options: str, planted: str = "") -> tuple[int,
     path = os.pathsep.join([*(each for each in sys.path if each), str(ROOT)])
     env = {**os.environ, "PYTHONPATH": path, "PLANTED": planted}
     env.pop("PYTEST_ADDOPTS", None)
-    done = subprocess.run(line, capture_output=True, text=True, cwd=folder, env=env, check=False, timeout=110)
+    done = subprocess.run(line, capture_output=True, text=True, cwd=folder, env=env, check=False, timeout=timeout_s)
     return done.returncode, done.stdout + done.stderr
 
 
-def conformance(folder: Path, *options: str, planted: str = "") -> tuple[int, str]:
-    return pytest_outside(folder, "--pyargs", "mesosim.lab.conformance", *options, planted=planted)
+def conformance(folder: Path, *options: str, planted: str = "", timeout_s: int = 110) -> tuple[int, str]:
+    options = ("--pyargs", "mesosim.lab.conformance", *options)
+    return pytest_outside(folder, *options, planted=planted, timeout_s=timeout_s)
 
 
-@pytest.mark.parametrize("device", ["sim", "micropython", "sim://cpython?line=pty"])
-def test_the_simulated_device_conforms(device: str, tmp_path: Path) -> None:
-    if "micropython" in device:
-        try:
-            micropython.line("")
-        except micropython.NoMicroPython as missing:
-            pytest.skip(str(missing))
-    code, said = conformance(tmp_path, f"--mesoinjector={device}", "--junit-xml=found.xml")
+def skip_without_micropython() -> None:
+    try:
+        micropython.line("")
+    except micropython.NoMicroPython as missing:
+        pytest.skip(str(missing))
+
+
+def assert_all_passed(code: int, said: str) -> None:
     assert code == 0, said
     assert "skipped" not in said and int(re.findall(r"(\d+) passed", said)[0]) >= 57
+
+
+@pytest.mark.parametrize("device", ["sim", "micropython", "sim://cpython?line=pty", "sim://micropython?line=pty"])
+def test_the_simulated_device_conforms(device: str, tmp_path: Path) -> None:
+    if "micropython" in device:
+        skip_without_micropython()
+    assert_all_passed(*conformance(tmp_path, f"--mesoinjector={device}", "--junit-xml=found.xml"))
     tree = ET.parse(tmp_path / "found.xml")
     held = {each.get("value") for each in tree.iter("property") if each.get("name") == "requirement"}
     assert {"SR-01", "SR-25", "SR-26", "SR-29", "SR-30"} <= held
+
+
+@pytest.mark.timeout(360)
+def test_a_device_on_a_port_conforms(tmp_path: Path) -> None:
+    """MicroPython in real time: one by the name of a serial port, as /dev/ttyACM0 is, and one by TCP, both at once."""
+    skip_without_micropython()
+    command = [sys.executable, "-m", "mesoinjector", "sim", "serve", "--runtime", "micropython", "--devices", "2"]
+    command += ["--pty", "port", "--tcp", "127.0.0.1:0", "--seed", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as serve:
+        try:
+            assert serve.stdout
+            _, second = (serve.stdout.readline() for _ in range(2))
+            devices = [str(tmp_path / "port"), second.split()[-1]]
+            assert devices[1].startswith("socket://127.0.0.1:")
+
+            def conforms(device: str) -> tuple[int, str]:
+                return conformance(tmp_path, f"--mesoinjector={device}", timeout_s=300)
+
+            with ThreadPoolExecutor(2) as both:
+                outcomes = list(both.map(conforms, devices))
+        finally:
+            serve.terminate()
+    for outcome in outcomes:
+        assert_all_passed(*outcome)
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
@@ -96,16 +129,18 @@ def test_a_project_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("device", "said"),
+    ("device", "said", "next_step"),
     [
-        ("/dev/nowhere", "there is nothing there"),
-        ("sim://jython", "choose one of cpython, micropython, wasm"),
+        ("/dev/nowhere", "there is nothing there", "Next: plug the device in and check the port's name."),
+        ("socket://127.0.0.1:1", "there is nothing there", "Next: "),
+        ("sim://jython", "choose one of cpython, micropython, wasm", ""),
     ],
 )
-def test_a_device_that_is_not_there_is_an_error(device: str, said: str, tmp_path: Path) -> None:
+def test_a_device_that_is_not_there_is_an_error(device: str, said: str, next_step: str, tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text(OURS)
     code, told = pytest_outside(tmp_path, f"--mesoinjector={device}", "-k", "dose")
-    assert code == 1 and said in told
+    assert code == 1 and said in told and next_step in told
+    assert "During handling" not in told and "plugin.py" not in told, "a message, not a traceback"
 
 
 def test_a_runtime_that_is_not_installed_is_skipped_with_the_reason(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ Loaded by every pytest where this package is installed: it imports nothing more 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,31 +75,41 @@ def mesoinjector_journal(mesoinjector_url: str, tmp_path_factory: pytest.TempPat
     return str(tmp_path_factory.mktemp("mesoinjector") / "journal.sqlite")
 
 
+@contextlib.contextmanager
+def _said_plainly(url: str) -> Iterator[None]:
+    """What is wrong with a device, without the traceback. A runtime that this machine does not have is skipped."""
+    from mesoinjector.errors import DeviceNotFound, MesoError
+
+    try:
+        yield
+    except MesoError as error:
+        if isinstance(error, DeviceNotFound) and url.startswith("sim:") and "not installed" in str(error):
+            pytest.skip(str(error))
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
+
+
 @pytest.fixture
 def link(mesoinjector_url: str) -> Iterator[Link]:
     """The line to the device, opened, with nobody on it yet."""
-    from mesoinjector.errors import DeviceNotFound
     from mesoinjector.links import open_link
 
-    try:
+    with _said_plainly(mesoinjector_url):
         line = open_link(mesoinjector_url)
-    except DeviceNotFound as missing:
-        # a runtime that this machine does not have; a port without a device is an error
-        if mesoinjector_url.startswith("sim:") and "not installed" in str(missing):
-            pytest.skip(str(missing))
-        raise
     yield line
     line.close()
 
 
 @pytest.fixture
-def injector(link: Link, mesoinjector_journal: str, request: pytest.FixtureRequest) -> Injector:
+def injector(link: Link, mesoinjector_journal: str, request: pytest.FixtureRequest) -> Iterator[Injector]:
     """The device, connected; no treatment begun, nothing primed."""
     from mesoinjector import Injector, Key
     from mesoinjector.journal import Journal
 
     key = request.config.getoption("--mesoinjector-key")
-    return Injector(link, Journal(Path(mesoinjector_journal)), Key.load(key) if key else None)
+    with _said_plainly(link.url):
+        opened = Injector(link, Journal(Path(mesoinjector_journal)), Key.load(key) if key else None)
+    with opened:  # closed here, not by `link`: a thread that still reads would hold the port for a moment
+        yield opened
 
 
 @pytest.fixture

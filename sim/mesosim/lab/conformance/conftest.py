@@ -16,13 +16,21 @@ PERSONS = wire.LATCH_INTERRUPTED | wire.LATCH_LEDGER_CORRUPT | wire.LATCH_NEEDLE
 SETTLE_S = 20.0
 
 
+@pytest.fixture(scope="session")
+def begun() -> dict[str, int]:
+    """The treatment that these tests have begun, by device: all are in one, as a cartridge serves no other (SR-32)."""
+    return {}
+
+
 @pytest.fixture
-def host(injector: Injector, request: pytest.FixtureRequest) -> Iterator[Host]:
-    """A session with a treatment begun."""
+def host(injector: Injector, begun: dict[str, int], request: pytest.FixtureRequest) -> Iterator[Host]:
+    """A session in the tests' treatment."""
     standing = injector.status().latches
     if standing & PERSONS:
         pytest.fail(f"latches {standing:#x} stand: look at the device, then clear them")
     _settle(injector)
+    if injector.status().treatment != begun.get(injector.uid):
+        begun[injector.uid] = injector.begin_treatment("conformance")
     yield Host(injector, request.config)
     _settle(injector)
 

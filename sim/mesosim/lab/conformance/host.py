@@ -24,14 +24,13 @@ BETWEEN_S = 0.05
 
 
 class Host:
-    """One session on a device, with a treatment begun."""
+    """One session on a device."""
 
     def __init__(self, injector: Injector, config: pytest.Config) -> None:
         self.injector = injector
         self._config = config
         self.outcomes: list[messages.OutcomeEvent] = []
         injector.listen(self._take)
-        injector.begin_treatment("conformance")
 
     def ask(self, request: Any) -> Any:
         """The answer. Raises `DeviceError` if it is refused."""

@@ -53,7 +53,7 @@ def test_heartbeats_keep_it_armed_or_doing(host: Host) -> None:
     host.arm(dose_id)
     with host.beating(dose_id):
         host.injector.wait(limits.HEARTBEAT_TIMEOUT_MS / 1000 + 0.2)
-        assert host.state == wire.STATE_ARMED
+        assert host.state in (wire.STATE_ARMED, wire.STATE_RUNNING)  # somebody may have pressed by now
         host.stop()
         assert host.until(lambda: host.state == wire.STATE_IDLE, MARGIN_S)
 

@@ -95,8 +95,8 @@ def test_prepare_and_commit_repeated_are_one_dose(host: Host) -> None:
 def test_the_same_frame_sent_twice_is_carried_out_once(host: Host) -> None:
     """Its answer comes again from the device's memory."""
     connection = host.injector._pump.connection
-    before = host.injector.status()
-    seq, data = connection.request(messages.StartTreatment(before.treatment + 1))
+    before = host.injector.alarms().self_tests
+    seq, data = connection.request(messages.SelfTest())
     answers: list[object] = []
 
     def answered() -> bool:
@@ -110,7 +110,7 @@ def test_the_same_frame_sent_twice_is_carried_out_once(host: Host) -> None:
     host.raw(data)
     assert host.until(answered, 1.0)
     assert answers[0] == answers[1]
-    assert host.injector.status().treatment == before.treatment + 1
+    assert host.injector.alarms().self_tests == before + 1
 
 
 @pytest.mark.requirement("SR-25")
