@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from mesoinjector import cartridges, catching_up, errors, opening, requests, results
 from mesoinjector.clock import Estimate
-from mesoinjector.connection import STOP_BYTES, Losses
+from mesoinjector.connection import Losses
 from mesoinjector.giving import Giving
 from mesoinjector.journal import Journal
 from mesoinjector.keys import Key
@@ -332,7 +332,7 @@ class Injector(Giving):
                 now_us = self.link.now_us()
                 return transaction.answered(answer, now_us, self._pump.connection.device_tick(now_us))
             if isinstance(action, SendStop):
-                self._pump.send(STOP_BYTES)
+                self._pump.send_stop()
             if isinstance(action, SendStop | Wait):
                 return self._listen(transaction, action.until_us)
         except (errors.LinkError, errors.DeviceError, errors.AuthError) as error:
@@ -362,7 +362,7 @@ class Injector(Giving):
                 )
 
     def _send_stop(self) -> None:
-        self._pump.send(STOP_BYTES)
+        self._pump.send_stop()
         if self._under_way:
             self._under_way.hurry()
 
