@@ -75,9 +75,9 @@ def treatments(journal: Journal) -> list[Past]:
             about = {key: value for key, value in data.items() if key != "plan"}
             latest[device] = Past(when, device, row % 0xFFFF + 1, data["plan"], about)
             found.append(latest[device])
-        elif kind == "intended" and device in latest and data["treatment"] == latest[device].number:
+        elif kind == "intended" and (of := _of(found, device, data["treatment"])):
             doses[data["dose_id"]] = Given(Intended(**data), when)
-            latest[device].doses.append(doses[data["dose_id"]])
+            of.doses.append(doses[data["dose_id"]])
         elif kind == "outcome" and dose_id in doses:
             doses[dose_id].utc = when
             doses[dose_id].result = journal.result(dose_id)
@@ -86,6 +86,11 @@ def treatments(journal: Journal) -> list[Past]:
         elif kind == "foreign" and device in latest:
             latest[device].disturbed = True
     return found
+
+
+def _of(found: list[Past], device: str, number: int) -> Past | None:
+    """The newest treatment of that number: the device may have refused those that were begun since."""
+    return next((past for past in reversed(found) if (past.device, past.number) == (device, number)), None)
 
 
 def latest(journal: Journal, device: str) -> Past | None:

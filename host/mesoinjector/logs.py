@@ -28,7 +28,7 @@ def note(level: int, kind: str, /, **facts: Any) -> None:
 class _File(logging.FileHandler):
     """A disk that is full ends the log and nothing else; it is said once."""
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+    def handleError(self, record: logging.LogRecord) -> None:
         LOGGER.removeHandler(self)
         self.stream = None
         said = sys.exc_info()[1]

@@ -7,11 +7,14 @@ from dataclasses import replace
 import pytest
 
 from mesoinjector import history, recalling
-from mesoinjector.journal import Journal
+from mesoinjector.errors import AuthError
+from mesoinjector.journal import Intended, Journal
 from mesoinjector.plans import parse
 from mesoinjector.record import TreatmentRecord
+from mesoinjector.transaction import Ended, Transaction
 from mesoinjector.treatment import Treatment
-from tests.bench_of_one import Bench
+from mesoprotocol import messages, wire
+from tests.bench_of_one import OPERATOR, Bench
 from tests.system.test_continue import FRACTIONAL, MODES
 
 
@@ -55,3 +58,22 @@ def test_an_unknown_run_is_bounded(bench: Bench) -> None:
     past.doses[-1].result = past.doses[-1].asked.unknown("settled")
     [found] = recalling.recall(past, journal).runs
     assert (found.dose_id, found.result, found.strokes, found.upper_strokes) == (run.dose_id, "Unknown", 0, 20)
+
+
+def test_what_the_device_refused_to_begin_takes_no_dose_from_the_treatment_it_is_in(bench: Bench) -> None:
+    bench.keyed()
+    with pytest.raises(AuthError):
+        bench.connect().begin_treatment("", {"patient_ref": "P-2"})
+    injector = bench.connect(OPERATOR)
+    dose = injector.dose(0.02, 1.0, "cheek", 1)
+    journal = Journal(bench.journal, read_only=True)
+    first, refused = history.treatments(journal)
+    assert [given.asked.dose_id for given in first.doses][-1] == dose.dose_id and not refused.doses
+
+
+def test_a_run_that_the_device_has_forgotten_is_bounded_by_what_was_asked(bench: Bench) -> None:
+    asked = Intended("a1" * 8, 1, "fractional", 2, "cheek", 1, 0, 1_000, 900, 900, 16, 40)
+    reply = messages.OutcomeReply(*(0 for _ in messages.OutcomeReply._fields))
+    forgotten = reply._replace(dose_id=bytes.fromhex(asked.dose_id), n=1, dose_state=wire.DOSE_FORGOTTEN)
+    ended = Transaction(Journal(":memory:"), "d", asked).heard(forgotten, 0)
+    assert isinstance(ended, Ended) and ended.result == asked.unknown("older than the device remembers")
