@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from mesoinjector import history, recalling
-from mesoinjector.errors import AuthError
+from mesoinjector.errors import AuthError, DeviceError, LinkLost, ResultNotKept
 from mesoinjector.journal import Intended, Journal
 from mesoinjector.plans import parse
 from mesoinjector.record import TreatmentRecord
 from mesoinjector.transaction import Ended, Transaction
 from mesoinjector.treatment import Treatment
 from mesoprotocol import messages, wire
-from tests.bench_of_one import OPERATOR, Bench
+from tests.bench_of_one import OPERATOR, Bench, after_flow
 from tests.system.test_continue import FRACTIONAL, MODES
 
 
@@ -77,3 +78,51 @@ def test_a_run_that_the_device_has_forgotten_is_bounded_by_what_was_asked(bench:
     forgotten = reply._replace(dose_id=bytes.fromhex(asked.dose_id), n=1, dose_state=wire.DOSE_FORGOTTEN)
     ended = Transaction(Journal(":memory:"), "d", asked).heard(forgotten, 0)
     assert isinstance(ended, Ended) and ended.result == asked.unknown("older than the device remembers")
+
+
+def test_what_was_given_is_in_the_record_though_no_disk_keeps_its_end(bench: Bench) -> None:
+    injector = bench.connect()
+    treatment = Treatment(injector, parse(MODES["metered"], "test"))
+
+    def lose_disk(event: Any) -> None:
+        if isinstance(event, messages.OutcomeEvent) and event.n == 2:
+            injector.journal._db.execute("PRAGMA query_only = ON")
+
+    injector.listen(lose_disk)
+    with pytest.raises(ResultNotKept) as failed:
+        treatment.run()
+    assert [dose.dose_id for dose in treatment.record.doses][1:] == [failed.value.result.dose_id]
+
+
+def test_a_run_is_in_the_record_though_the_line_breaks_before_its_strokes_have_come(bench: Bench) -> None:
+    injector = bench.connect()
+    treatment = Treatment(injector, parse(FRACTIONAL, "test"))
+
+    def lose(event: Any) -> None:
+        if isinstance(event, messages.OutcomeEvent):
+            treatment._keeper.begin_run()
+            bench.link(injector).cut()
+
+    injector.listen(lose)
+    with pytest.raises(LinkLost):
+        treatment.run()
+    [run] = treatment.record.runs
+    assert (run.result, run.strokes) == ("Delivered", 40) and len(run.records) < 40
+
+
+def test_a_dose_that_was_interrupted_is_in_no_later_treatment(bench: Bench) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    injector = bench.connect()
+    first = Treatment(injector, parse(MODES["metered"], "test"))
+    injector.listen(after_flow(110_000, interrupt))
+    with pytest.raises(KeyboardInterrupt):
+        first.run()
+    first.add_interrupted()
+    assert injector.interrupted and first.record.doses[-1].dose_id == injector.interrupted.dose_id
+    later = Treatment(injector, parse(MODES["metered"], "test"))
+    with pytest.raises(DeviceError, match="STOPPED"):
+        later.run()
+    later.add_interrupted()
+    assert not later.record.doses
