@@ -56,6 +56,8 @@ class Past:
     doses: list[Given] = field(default_factory=list)
     skipped: set[int] = field(default_factory=set)
     """Points that an operator has said are not to be given any more."""
+    ended: str | None = None
+    """How its last part ended: `complete`, or why early; None if nobody has said, or while it goes on."""
     disturbed: bool = False
     """Something was given in it that this journal did not ask for."""
 
@@ -78,11 +80,14 @@ def treatments(journal: Journal) -> list[Past]:
         elif kind == "intended" and (of := _of(found, device, data["treatment"])):
             doses[data["dose_id"]] = Given(Intended(**data), when)
             of.doses.append(doses[data["dose_id"]])
+            of.ended = None
         elif kind == "outcome" and dose_id in doses:
             doses[dose_id].utc = when
             doses[dose_id].result = journal.result(dose_id)
         elif kind == "skipped" and device in latest and data["treatment"] == latest[device].number:
             latest[device].skipped.update(data["points"])
+        elif kind in ("ended", "resumed") and (of := _of(found, device, data["treatment"])):
+            of.ended = "complete" if data.get("as_asked") else data.get("reason")
         elif kind == "foreign" and device in latest:
             latest[device].disturbed = True
     return found

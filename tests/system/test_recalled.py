@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mesoinjector import history, recalling
+from mesoinjector import history, recalling, shown
 from mesoinjector.errors import AuthError, DeviceError, LinkLost, ResultNotKept
 from mesoinjector.journal import Intended, Journal
 from mesoinjector.plans import parse
@@ -37,6 +37,16 @@ def test_a_treatment_is_recalled_as_it_was_recorded(bench: Bench, plan: str) -> 
     assert found.runs == [replace(run, records=()) for run in lived.runs]
     heads = [(r.plan_name, r.device_uid, r.firmware, r.runtime, r.simulated) for r in (found, lived)]
     assert heads[0] == heads[1]
+
+
+def test_a_treatment_that_did_not_end_as_asked_is_recalled_as_that(bench: Bench) -> None:
+    with bench.connect() as injector:
+        cut = Treatment(injector, parse(MODES["metered"], "test"))
+        injector.listen(after_flow(110_000, cut.stop))
+        assert not cut.run()
+        assert "It ended early: stopped between points. Points behind that were not asked for." in recalled(bench).notes
+        injector.dose(0.02, 1.0, "cheek", 0)
+    assert "The journal does not say that it has ended." in recalled(bench).notes
 
 
 def test_what_was_given_at_the_second_attempt_counts_once(bench: Bench) -> None:
@@ -126,3 +136,18 @@ def test_a_dose_that_was_interrupted_is_in_no_later_treatment(bench: Bench) -> N
         later.run()
     later.add_interrupted()
     assert not later.record.doses
+
+
+def test_what_nobody_knows_is_told_by_its_bounds(capsys: pytest.CaptureFixture[str]) -> None:
+    run = Intended("a1" * 8, 1, "fractional", 2, "cheek", 1, 0, 1_000, 900, 900, 16, 40)
+    dose = Intended("b1" * 8, 2, "dose", 2, "cheek", 1, 20_000, 1_000)
+    record = TreatmentRecord("[/red]", "d", "f", "r", "u", False)
+    record.runs.append(recalling.run_record(run, run.unknown("line lost"), ()))
+    record.doses.append(recalling.dose_record(dose, 1, dose.unknown("line lost")))
+    assert shown.delivered(record) == "Delivered 0.00 ul to 20.00 ul in 1 doses, 0 to 900 punctures"
+    facts = shown.facts(record)
+    assert (facts["doses"][0]["delivered_nl"], facts["doses"][0]["upper_nl"]) == (None, 20_000)
+    assert (facts["fractional"]["strokes"], facts["fractional"]["upper_strokes"]) == (None, 900)
+    shown.treatment(record)
+    said = capsys.readouterr().out
+    assert "0.00 to 20.00" in said and "0 to 900" in said and "[/red]" in said
