@@ -54,13 +54,13 @@ class FairLock:
         """Take it. `meanwhile` is done once this thread has it, or stands in the queue for it."""
         me = threading.get_ident()
         turn = None
-        with self._mutex:
-            if not self._owner or self._owner == me:
-                self._owner = me
-            else:
-                turn = threading.Event()
-                self._queue.append((turn, me))
         try:
+            with self._mutex:
+                if not self._owner or self._owner == me:
+                    self._owner = me
+                else:
+                    turn = threading.Event()
+                    self._queue.append((turn, me))
             meanwhile()
             if turn is not None:
                 waiting.for_turn(turn)

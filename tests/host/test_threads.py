@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -119,6 +121,38 @@ def test_an_interrupted_waiter_does_not_block_the_others() -> None:
         thread.join(timeout=10)
     with lock:
         pass
+
+
+def test_a_waiter_interrupted_as_it_queues_stands_in_no_queue() -> None:
+    """Else it gets a turn that nobody takes, and its next one never."""
+    lock = FairLock()
+
+    class Interrupted(Exception):
+        pass
+
+    class Queue(deque[Any]):
+        def append(self, item: Any) -> None:
+            super().append(item)
+            raise Interrupted
+
+    def be_interrupted_and_go_on() -> None:
+        with pytest.raises(Interrupted):
+            lock.__enter__()
+        lock._queue = deque(lock._queue)
+        interrupted.set()
+        with lock:
+            pass
+
+    interrupted = threading.Event()
+    with lock:
+        lock._queue = Queue()
+        thread = threading.Thread(target=be_interrupted_and_go_on, daemon=True)
+        thread.start()
+        assert interrupted.wait(timeout=10)
+        while not lock.is_wanted():
+            pass
+    thread.join(timeout=10)
+    assert not thread.is_alive()
 
 
 def test_ctrl_c_within_the_lock_holds_nobody_back(make_bench: Callable[..., Bench]) -> None:
