@@ -61,7 +61,7 @@ class SimulatedLink:
         out, self._out = self._out, b""
         try:
             self._t, data = self.device.run(max(deadline_us, self._t), out)
-        except RuntimeError as error:  # mesosim's DeviceDied
+        except (RuntimeError, OSError) as error:  # mesosim's DeviceDied, and what is asked of it since
             raise lost(self.url, error) from None
         return data
 

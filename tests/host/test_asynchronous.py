@@ -259,6 +259,8 @@ def test_a_device_that_died_is_an_error_for_whoever_waits() -> None:
         injector.injector.link.device._device._process.kill()  # type: ignore[attr-defined]
         with pytest.raises(LinkLost, match="died"):
             await injector.status()
+        with pytest.raises(LinkLost):
+            await injector.reconnect()
 
     in_virtual_time(scenario, "sim://micropython?seed=7")
 
