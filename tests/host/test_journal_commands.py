@@ -85,6 +85,15 @@ def test_whatever_stands_for_a_plan_a_treatment_is_listed_and_reported(tmp_path:
         assert "[/x]" in listed.stdout and "[/x]" in reported.stdout
 
 
+def test_a_report_replaces_nothing_but_a_report(path: Path) -> None:
+    before = path.read_bytes()
+    refused = program(path, "report", "--out", str(path))
+    assert refused.returncode == 2 and "no report, and is left alone" in refused.stderr
+    assert path.read_bytes() == before
+    for _ in range(2):
+        assert program(path, "report", "--out", "again.html").returncode == 0
+
+
 def test_verify_knows_heads_of_before(path: Path) -> None:
     told = json.loads(command(path, "verify", "--json").stdout)
     assert told["rows"] == 6

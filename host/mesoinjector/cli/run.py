@@ -26,6 +26,10 @@ ENDED_EARLY, UNKNOWN, INTERRUPTED = 4, 5, 130
 """Exit codes; see `mesoinjector.cli`."""
 
 
+PAGE = b"<!DOCTYPE html>"
+"""What a report begins with."""
+
+
 def register(app: typer.Typer) -> None:
     """Add this command to `mesoinjector`."""
     app.command()(run)
@@ -148,8 +152,10 @@ def check_report(path: Path) -> None:
     try:
         if path.exists() and not path.is_file():
             raise OSError("it is there and is no file")
-        with path.open("ab"):
-            pass
+        with path.open("a+b") as file:
+            file.seek(0)
+            if not PAGE.startswith(file.read(len(PAGE))):
+                raise OSError("what is there is no report, and is left alone")
     except OSError as error:
         raise errors.PlanError(
             f"{path}: a report cannot be written there ({error.strerror or error}). Next: name a file in a "
