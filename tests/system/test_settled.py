@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -51,3 +52,22 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     again = subprocess.run(words, capture_output=True, text=True, check=False)
     assert again.returncode == 2 and "has ended" in again.stderr
     assert Journal(path).open_doses("4d53494d01000000") == []
+
+
+def test_what_people_do_at_the_device_is_told_to_programs_too(tmp_path: Path) -> None:
+    where = ["--device", "sim://?seed=1", "--journal", str(tmp_path / "journal.sqlite"), "--json"]
+    told = []
+    for command in ("stop", "clear"):
+        words = [sys.executable, "-m", "mesoinjector", command, *where]
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
+        told.append(json.loads(done.stdout))
+    assert told == [{"stopped": True, "latches": ["stopped"]}, {"latches": []}]
+    book = Journal(tmp_path / "journal.sqlite")
+    dose = Intended("00112233aabbccdd", 7, "dose", 1, "cheek", 3, 20_000, 1000)
+    book.intend("4d53494d02000000", dose)
+    book.commit("4d53494d02000000", dose.dose_id)
+    book.close()
+    words = [sys.executable, "-m", "mesoinjector", "settle", dose.dose_id, "--operator", "M", "--reason", "lost"]
+    done = subprocess.run([*words, *where[2:]], capture_output=True, text=True, check=False, timeout=60)
+    assert json.loads(done.stdout)["result"] == "Unknown" and json.loads(done.stdout)["upper_nl"] == 20_000

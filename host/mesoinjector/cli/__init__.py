@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,7 @@ from mesoinjector.injector import Injector
 from mesoinjector.journal import Journal
 from mesoinjector.recorder import RecordingLink
 from mesoinjector.report import write_report
+from mesoinjector.results import Result
 from mesoprotocol import messages
 
 BAD_INPUT, DEVICE = 2, 3
@@ -171,7 +173,13 @@ def info(device: Device, journal: JournalPath = None, record: Record = None, as_
 
 
 @app.command()
-def stop(context: typer.Context, device: Device, journal: JournalPath = None, record: Record = None) -> None:
+def stop(
+    context: typer.Context,
+    device: Device,
+    journal: JournalPath = None,
+    record: Record = None,
+    as_json: AsJson = False,
+) -> None:
     """Stop whatever moves. Therapy stays refused until `clear`."""
     link = links.open_link(device)
     link.write(STOP_BYTES)  # before anything else, and whatever log, journal and ledger have to say
@@ -188,16 +196,24 @@ def stop(context: typer.Context, device: Device, journal: JournalPath = None, re
         screen.print(f"{error} It is stopped without a journal.", soft_wrap=True)
         injector = Injector(link, Journal(":memory:"))
     with injector:
-        injector.stop()
-    print("stopped; clear it with `mesoinjector clear` after looking at the handpiece")
+        status = injector.stop()
+    if as_json:
+        print(json.dumps({"stopped": True, "latches": _bits(status.latches, messages.LATCH_BITS)}))
+    else:
+        print("stopped; clear it with `mesoinjector clear` after looking at the handpiece")
 
 
 @app.command()
-def clear(device: Device, journal: JournalPath = None, key: KeyFile = None, record: Record = None) -> None:
+def clear(
+    device: Device, journal: JournalPath = None, key: KeyFile = None, record: Record = None, as_json: AsJson = False
+) -> None:
     """Clear the latches that stand, after somebody has looked at the handpiece. Moves nothing."""
     with Injector.open(device, journal, key, record) as injector:
         left = _bits(injector.clear(), messages.LATCH_BITS)
-    print(f"still latched: {', '.join(left)}" if left else "nothing is latched")
+    if as_json:
+        print(json.dumps({"latches": left}))
+    else:
+        print(f"still latched: {', '.join(left)}" if left else "nothing is latched")
 
 
 @app.command()
@@ -208,11 +224,12 @@ def acknowledge(
     journal: JournalPath = None,
     key: KeyFile = None,
     record: Record = None,
+    as_json: AsJson = False,
 ) -> None:
     """Take note of an interrupted dose: it is counted within its bounds. Moves nothing."""
     with Injector.open(device, journal, key, record) as injector:
         result = injector.acknowledge(dose_id, operator)
-    print(f"{dose_id}: {type(result).__name__}, {result.reason}")
+    _tell(result, as_json)
 
 
 @app.command()
@@ -221,12 +238,13 @@ def settle(
     operator: Annotated[str, typer.Option(help="Who says so.")],
     reason: Annotated[str, typer.Option(help="Why nobody will ever know: the device is gone, or has forgotten it.")],
     journal: JournalPath = None,
+    as_json: AsJson = False,
 ) -> None:
     """Close a dose that stays unknown for ever: it counts up to its upper bound, and new doses are given again."""
     book = Journal(journal)
     result = book.settle(dose_id, operator, reason)
     book.close()
-    print(f"{dose_id}: {type(result).__name__}, {result.reason}")
+    _tell(result, as_json)
 
 
 @app.command()
@@ -251,6 +269,11 @@ def decode(
 
 
 # --- What is shown ---------------------------------------------------------------------------------------
+
+
+def _tell(result: Result, as_json: bool) -> None:
+    kind = type(result).__name__
+    print(json.dumps({"result": kind, **asdict(result)}) if as_json else f"{result.dose_id}: {kind}, {result.reason}")
 
 
 def _bits(value: int, names: dict[int, str]) -> list[str]:
