@@ -80,7 +80,7 @@ def treatments(journal: Journal) -> list[Past]:
         elif kind == "intended" and (of := _of(found, device, data["treatment"])):
             doses[data["dose_id"]] = Given(Intended(**data), when)
             of.doses.append(doses[data["dose_id"]])
-            of.ended = None
+            of.ended = of.ended if data["kind"] in AWAY else None
         elif kind == "outcome" and dose_id in doses:
             doses[dose_id].utc = when
             doses[dose_id].result = journal.result(dose_id)

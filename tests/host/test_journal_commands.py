@@ -85,6 +85,16 @@ def test_whatever_stands_for_a_plan_a_treatment_is_listed_and_reported(tmp_path:
         assert "[/x]" in listed.stdout and "[/x]" in reported.stdout
 
 
+@pytest.mark.parametrize("data", ['{"plan": 5}', '"plan"', "[]"])
+def test_a_treatment_that_was_altered_is_told_by_its_row(path: Path, data: str) -> None:
+    with sqlite3.connect(path) as file:
+        file.execute("DROP TRIGGER entry_stands")
+        file.execute("UPDATE entry SET data = ? WHERE id = 1", (data,))
+    listed, reported = command(path, "treatments"), program(path, "report")
+    for told in (listed, reported):
+        assert told.returncode == 3 and "row 1 " in told.stderr and "Traceback" not in told.stderr
+
+
 def test_a_report_replaces_nothing_but_a_report(path: Path) -> None:
     before = path.read_bytes()
     refused = program(path, "report", "--out", str(path))

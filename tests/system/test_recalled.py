@@ -9,6 +9,7 @@ import pytest
 
 from mesoinjector import history, recalling, shown
 from mesoinjector.errors import AuthError, DeviceError, LinkLost, ResultNotKept
+from mesoinjector.export import lines
 from mesoinjector.journal import Intended, Journal
 from mesoinjector.plans import parse
 from mesoinjector.record import TreatmentRecord
@@ -47,6 +48,14 @@ def test_a_treatment_that_did_not_end_as_asked_is_recalled_as_that(bench: Bench)
         assert "It ended early: stopped between points. Points behind that were not asked for." in recalled(bench).notes
         injector.dose(0.02, 1.0, "cheek", 0)
     assert "The journal does not say that it has ended." in recalled(bench).notes
+
+
+def test_a_needle_sent_home_behind_its_end_begins_nothing_anew(bench: Bench) -> None:
+    with bench.connect() as injector:
+        assert Treatment(injector, parse(FRACTIONAL, "test")).run()
+        injector.home()
+    [line] = lines.read(Journal(bench.journal, read_only=True)).treatments
+    assert (line.as_asked, line.ended_by) == (True, "complete") and len(recalled(bench).notes) == 1
 
 
 def test_what_was_given_at_the_second_attempt_counts_once(bench: Bench) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from mesoinjector import results
 from mesoinjector.errors import JournalAltered
+from mesoinjector.history import AWAY
 from mesoinjector.journal import Intended, Journal, recorded
 from mesoinjector.journal_chain import Row
 from mesoinjector.results import Delivered, Result, Unknown
@@ -121,7 +122,7 @@ def read(journal: Journal) -> Account:
     for row in rows:
         try:
             _take(row, json.loads(row.data), treatments, doses)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise JournalAltered(
                 f"journal {journal.path}: row {row.id} of {row.utc} ({row.kind}) does not read: {error!r}. Next: "
                 "`mesoinjector journal verify`."
@@ -144,6 +145,8 @@ def _take(row: Row, data: dict[str, Any], treatments: list[TreatmentLine], doses
 
 def _begun(row: Row, data: dict[str, Any]) -> TreatmentLine:
     plan = data.pop("plan")
+    if not isinstance(plan, str):
+        raise TypeError("a plan is a text")
     number = row.id % 0xFFFF + 1
     return TreatmentLine(row.device, number, row.utc, plan, data, data.get("patient_ref"), data.get("operator"))
 
@@ -185,6 +188,7 @@ def _intended(row: Row, data: dict[str, Any], treatments: list[TreatmentLine]) -
     )
     if treatment:
         treatment.doses.append(dose)
+    if treatment and asked.kind not in AWAY:
         # given by hand behind its end: it has not ended
         treatment.ended_utc = treatment.as_asked = treatment.ended_by = None
     return dose
