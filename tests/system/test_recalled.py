@@ -50,11 +50,11 @@ def test_a_treatment_that_did_not_end_as_asked_is_recalled_as_that(bench: Bench)
     assert "The journal does not say that it has ended." in recalled(bench).notes
 
 
-def test_a_needle_sent_home_behind_its_end_begins_nothing_anew(bench: Bench) -> None:
+def test_what_is_primed_behind_its_end_begins_nothing_anew(bench: Bench) -> None:
     with bench.connect() as injector:
         assert Treatment(injector, parse(FRACTIONAL, "test")).run()
         injector.wait(5.0)  # the hand takes the handpiece away
-        injector.home()
+        injector.prime(0.1)
     [line] = lines.read(Journal(bench.journal, read_only=True)).treatments
     assert (line.as_asked, line.ended_by) == (True, "complete") and len(recalled(bench).notes) == 1
 
