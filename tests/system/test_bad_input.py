@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -25,6 +26,20 @@ from tests.house import rooms
 
 GOOD = (rooms.ROOT / "examples" / "plans" / "face-30-points.toml").read_text()
 FRACTIONAL = (rooms.ROOT / "examples" / "plans" / "fractional-900.toml").read_text()
+SHORT = """
+[plan]
+name = "One"
+mode = "metered"
+points = 1
+profile = "1ml-30G4-aqueous"
+prime_ml = 0.1
+
+[[zone]]
+name = "cheek"
+depth_mm = 1.5
+volume_ml = 0.05
+points = 1
+"""
 
 BAD_PLANS = [
     ("depth", GOOD.replace("depth_mm = 1.0", "depth_mm = 3.0"), "zone[0].depth_mm = 3: must be 0.5 to 2 mm in zone forehead"),
@@ -214,6 +229,18 @@ def test_a_report_replaces_nothing_but_a_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="is no file"):
         write_report(TreatmentRecord("plan", "uid", "0", "cpython", "now", True), pipe)
     assert pipe.is_fifo()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the size of files is limited on POSIX only")
+def test_what_was_given_is_told_though_no_disk_takes_the_report(tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(SHORT)
+    where = ["plan.toml", "--device", "sim://cpython?seed=1", "--report", "r.html", "--json"]
+    small = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192)); "
+    small += "from mesoinjector import cli; sys.argv[0] = 'mesoinjector'; cli.main()"
+    words = [sys.executable, "-c", small, "run", *where]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0 and "the report could not be written (File too large)" in done.stderr
+    assert [dose["result"] for dose in json.loads(done.stdout)["doses"]] == ["Delivered"] * 2
 
 
 @pytest.mark.parametrize("huge", [str(10**400), "[" * 5000])

@@ -25,7 +25,6 @@ from mesoinjector.connection import STOP_BYTES
 from mesoinjector.injector import Injector
 from mesoinjector.journal import Journal
 from mesoinjector.recorder import RecordingLink
-from mesoinjector.report import write_report
 from mesoinjector.results import Result
 from mesoprotocol import messages
 
@@ -134,13 +133,12 @@ def demo(
             simulated.paced_link(chosen, seed) if paced else links.open_link(f"sim://{chosen}?seed={seed}")
         )
         result = demonstration.run(link, on_progress)
-    write_report(result.record, out)
     if as_json:
         print(json.dumps(result.figures))
     else:
         shown.treatment(result.record)
         shown.demo(result.figures)
-        screen.print(f"Report: {out}")
+    run.keep(result.record, out)
     if not result.as_asked:
         raise typer.Exit(ENDED_EARLY)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mesoinjector import history, recalling, shown
+from mesoinjector import errors, history, recalling, shown
 from mesoinjector.cli.run import check_report
 from mesoinjector.cli.screen import screen
 from mesoinjector.cli.service import AsJson, JournalPath
@@ -42,7 +42,12 @@ def report(
         book.close()
     out = out or Path(f"treatment-{past.device}-{past.number}.html")
     check_report(out)
-    write_report(record, out)
+    try:
+        write_report(record, out)
+    except OSError as error:
+        raise errors.ExportError(
+            f"{out}: the report could not be written ({error.strerror or error}). Next: free space, or name another."
+        ) from None
     if as_json:
         print(json.dumps({**shown.facts(record), "report": str(out)}))
     else:

@@ -85,7 +85,7 @@ def run(
             confirm(injector, f"give {treatment.record.plan_name}, {treatment.points_left} points or zones", yes)
             shown_bar.start()
             as_asked = _execute(treatment, shown_bar, report)
-    _tell(treatment, as_asked, report, as_json)
+    _tell(treatment, as_asked, as_json)
 
 
 def _execute(treatment: Treatment, shown_bar: Progress, report: Path) -> bool:
@@ -97,10 +97,10 @@ def _execute(treatment: Treatment, shown_bar: Progress, report: Path) -> bool:
     except KeyboardInterrupt:
         shown_bar.stop()
         treatment.add_interrupted()
-        screen.print(f"Stopped. {shown.delivered(treatment.record)}. Report: {report}")
+        screen.print(f"Stopped. {shown.delivered(treatment.record)}.", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     finally:
-        write_report(treatment.record, report)
+        keep(treatment.record, report)
 
 
 def _described(treatment: Treatment, past: history.Past) -> str:
@@ -117,12 +117,11 @@ def _toggle(treatment: Treatment) -> None:
         treatment.pause()
 
 
-def _tell(treatment: Treatment, as_asked: bool, report: Path, as_json: bool) -> None:
+def _tell(treatment: Treatment, as_asked: bool, as_json: bool) -> None:
     if as_json:
         print(json.dumps(shown.facts(treatment.record)))
     else:
         shown.treatment(treatment.record)
-        screen.print(f"Report: {report}")
     if not as_asked:
         screen.print("It ended early. Next: `mesoinjector run --continue`, with the same --device and --journal.")
         raise typer.Exit(UNKNOWN if _ended_unknown(treatment.record) else ENDED_EARLY)
@@ -161,6 +160,17 @@ def check_report(path: Path) -> None:
             f"{path}: a report cannot be written there ({error.strerror or error}). Next: name a file in a "
             "folder that exists."
         ) from None
+
+
+def keep(record: TreatmentRecord, path: Path) -> None:
+    """Write the report. What was given is told though no disk takes it."""
+    try:
+        write_report(record, path)
+    except OSError as error:
+        said = f"{path}: the report could not be written ({error.strerror or error}). Next: free space on its disk"
+        screen.print(f"{said}, then `mesoinjector report` writes it from the journal.", soft_wrap=True)
+    else:
+        screen.print(f"Report: {path}", soft_wrap=True)
 
 
 def _ended_unknown(record: TreatmentRecord) -> bool:
