@@ -111,6 +111,14 @@ def test_a_line_that_breaks_is_the_last_it_tells(make_bench: Callable[..., Bench
     assert phases(list(events))[-1] == wire.STATE_IDLE
 
 
+def test_what_comes_after_a_broken_line_was_told_is_for_the_next(injector: Injector) -> None:
+    events = injector.events(10)
+    for event in (LineLost("as the driver's own thread tells it"), messages.Telemetry(1, 0, 0, 0, 0)):
+        injector._pump.connection.add_event(event)
+    injector.wait(0)
+    assert list(events) == [LineLost("as the driver's own thread tells it")]
+
+
 def test_a_program_that_does_not_read_is_told_what_it_lost(
     injector: Injector, caplog: pytest.LogCaptureFixture
 ) -> None:
