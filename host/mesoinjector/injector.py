@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from mesoinjector import cartridges, catching_up, errors, opening, requests, results
-from mesoinjector.connection import STOP_BYTES
 from mesoinjector.giving import Giving
 from mesoinjector.journal import Journal
 from mesoinjector.keys import Key
@@ -312,7 +311,7 @@ class Injector(Giving, Telling):
                 now_us = self.link.now_us()
                 return transaction.answered(answer, now_us, self._pump.connection.device_tick(now_us))
             if isinstance(action, SendStop):
-                self._pump.send(STOP_BYTES)
+                self._pump.send_stop()
             if isinstance(action, SendStop | Wait):
                 return self._listen(transaction, action.until_us)
         except (errors.LinkError, errors.DeviceError, errors.AuthError) as error:
@@ -342,7 +341,7 @@ class Injector(Giving, Telling):
                 )
 
     def _send_stop(self) -> None:
-        self._pump.send(STOP_BYTES)
+        self._pump.send_stop()
         if self._under_way:
             self._under_way.hurry()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -18,7 +19,7 @@ from typing import Any
 
 import platformdirs
 
-from mesoinjector import journal_chain
+from mesoinjector import journal_chain, logs
 from mesoinjector.errors import JournalAltered, JournalError
 from mesoinjector.journal_chain import Row
 from mesoinjector.journal_lock import DeviceLock
@@ -147,6 +148,8 @@ class JournalFile:
             row = row._replace(chain=journal_chain.link(before.chain if before else journal_chain.START, row))
             self._db.execute(f"INSERT INTO entry ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
             self._db.execute("COMMIT")
+        said = data if dose_id else {}  # a treatment's says something of persons
+        logs.note(logging.INFO, kind, row=row.id, device=device, dose_id=dose_id, data=said)
         return row.id
 
     def _rows(self, statement: str, values: Sequence[str] = ()) -> list[tuple[Any, ...]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
-from mesoinjector import errors
+from mesoinjector import errors, logs
 from mesoinjector.keys import Key
 from mesoinjector.pump import Pump
 from mesoinjector.recorder import RecordingLink
@@ -49,6 +50,7 @@ def open_session(pump: Pump, key: Key | None, until_us: int = 0) -> messages.Hel
     events: messages.ReadEventReply = pump.request(messages.ReadEvent(0))
     pump.connection.begin_events(events.newest)
     pump.sync()
+    logs.note(logging.INFO, "session", url=pump.link.url, **hello._asdict())
     return hello
 
 

@@ -17,12 +17,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from mesoinjector import clock, connection, errors
+from mesoinjector import clock, connection, errors, logs
 from mesoinjector.links import Link
 from mesoinjector.waiting import waiting
 from mesoprotocol import limits, messages, packing, stream
-
-_log = logging.getLogger("mesoinjector")
 
 TRIES = 4
 """Times that a request is sent with the same seq before the line counts as dead."""
@@ -153,6 +151,7 @@ class Pump:
             except errors.LinkError as error:
                 if not self._is_over:
                     self._is_over = True
+                    logs.note(logging.WARNING, "line lost", url=self.link.url, reason=str(error))
                     self.connection.add_event(LineLost(str(error)))
                     self._tell()
         return not self._is_over
@@ -188,6 +187,11 @@ class Pump:
     def send(self, data: bytes) -> None:
         """Write bytes at once."""
         self.link.write(data)
+
+    def send_stop(self) -> None:
+        """STOP, at once."""
+        self.link.write(connection.STOP_BYTES)
+        logs.note(logging.WARNING, "STOP", url=self.link.url)
 
     def until(self, deadline_us: int, ready: Callable[[], bool]) -> bool:
         """Pump until `ready()` or the deadline; whether it became ready. Tells the listeners as it goes."""
@@ -244,13 +248,17 @@ class Pump:
 
             timeout_us = max(messages.TIMEOUT_MS[messages.REQUESTS[type(message)][0]] * 1000, SHORTEST_TIMEOUT_US)
             for _ in range(TRIES):
+                asked_us = self.link.now_us()
                 # first in the queue, then sent: another thread that reads the answer passes the line on at once
                 self._step.enter(lambda: self.send(data))
-                if self.until(self.link.now_us() + timeout_us, arrived):
+                if self.until(asked_us + timeout_us, arrived):
                     answer = answers[0]
+                    took_us = self.link.now_us() - asked_us
+                    logs.note(logging.DEBUG, "request", message=name, seq=seq, status=answer.status, took_us=took_us)
                     if answer.status:
                         raise errors.refusal(answer.status, name)
                     return answer
+                logs.note(logging.WARNING, "no answer", message=name, seq=seq, waited_us=timeout_us)
         fallen = errors.not_running(self.link.url, self.connection.tail)
         raise errors.ReplyTimeout(
             str(fallen)
@@ -296,11 +304,13 @@ class Pump:
         try:
             while self.connection.events:
                 event = self.connection.events.popleft()
+                if not isinstance(event, LineLost | messages.Telemetry | messages.StrokeRecordsEvent):
+                    logs.note(logging.INFO, type(event).__name__, **event._asdict())
                 for listener in tuple(self._listeners):
                     try:
                         listener(event)
                     except Exception:  # what is shown of a dose must not end it
-                        _log.exception("a listener failed; the device goes on")
+                        logs.LOGGER.exception("a listener failed; the device goes on")
         finally:
             self._telling.release()
 

@@ -9,15 +9,13 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-from mesoinjector import errors
+from mesoinjector import errors, logs
 from mesoinjector.arguments import in_range
 from mesoinjector.clock import Estimate, UtcTime
 from mesoinjector.connection import EVENTS_KEPT, Losses
 from mesoinjector.links import Link
 from mesoinjector.pump import LineLost, Pump
 from mesoprotocol import messages
-
-_log = logging.getLogger("mesoinjector")
 
 Event = (
     messages.OutcomeEvent
@@ -97,11 +95,7 @@ class Events(Iterator[Event]):
     def _take(self, event: Event) -> None:
         if len(self._told) == EVENTS_KEPT:
             if not self.dropped:
-                _log.warning(
-                    "%s: events come faster than a program takes them; the oldest are dropped. Next: do less between "
-                    "two of them, or take them by Injector.listen.",
-                    self._pump.link.url,
-                )
+                logs.note(logging.WARNING, "events dropped", url=self._pump.link.url, kept=EVENTS_KEPT)
             self.dropped += 1
         self._told.append(event)
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from mesoinjector import capture, errors, links, listing, shown, simulated
+from mesoinjector import capture, errors, links, listing, logs, shown, simulated
 from mesoinjector import demo as demonstration
 from mesoinjector.cli import devices, giving, motion, observing, plan, report, run, scenarios, service, sim
 from mesoinjector.cli import journal as journal_commands
@@ -29,7 +29,20 @@ from mesoprotocol import messages
 
 BAD_INPUT, DEVICE = 2, 3
 
-app: typer.Typer = typer.Typer(no_args_is_help=True, help="Drive a mesoinjector, or a simulated one.")
+app: typer.Typer = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def begin(
+    log: Annotated[
+        Path | None, typer.Option(help="Append what is done to this file, a JSON object a line; before the command.")
+    ] = None,
+) -> None:
+    """Drive a mesoinjector, or a simulated one."""
+    if log is not None:
+        logs.write_to(log)
+
+
 app.add_typer(scenarios.app, name="sim")
 service.register(app)
 giving.register(app)

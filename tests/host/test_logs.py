@@ -1,0 +1,62 @@
+"""What the driver logs: all that a session did, in fields, and nothing of persons."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mesoinjector import Injector
+from mesoinjector.errors import DeviceError
+
+DOSE: dict[str, Any] = {"volume_ml": 0.02, "depth_mm": 1.0, "zone": "cheek"}
+
+
+def facts(records: list[logging.LogRecord], kind: str) -> list[dict[str, Any]]:
+    return [vars(record)["facts"] for record in records if record.message == kind]
+
+
+def test_a_session_is_logged_in_fields_and_its_persons_are_not(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="mesoinjector")
+    with Injector.open("sim://?seed=1") as injector:
+        injector.begin_treatment("", {"patient_ref": "P-10442"})
+        injector.prime(0.1)
+        result = injector.dose(**DOSE)
+        injector.stop()
+        with pytest.raises(DeviceError):
+            injector.dose(**DOSE)
+    (session,) = facts(caplog.records, "session")
+    assert session["uid"] == injector.uid and session["url"].startswith("sim://")
+    kinds = ["treatment", "intended", "committed", "outcome", "intended", "committed", "outcome"]
+    rows = [(record.message, vars(record)["facts"]["row"]) for record in caplog.records if record.message in kinds]
+    assert rows == list(zip(kinds, range(1, 8), strict=True))
+    ended = facts(caplog.records, "outcome")[-1]
+    assert (ended["dose_id"], ended["data"]["delivered_nl"]) == (result.dose_id, getattr(result, "delivered_nl", None))
+    assert {fact["state"] for fact in facts(caplog.records, "PhaseEvent")} >= {1, 2, 3}
+    asked = facts(caplog.records, "request")
+    assert {fact["message"] for fact in asked} >= {"Prepare", "Commit", "Status"}
+    assert all(0 <= fact["took_us"] < 100_000 for fact in asked)
+    assert [record.levelname for record in caplog.records if record.message == "STOP"] == ["WARNING"]
+    assert "P-10442" not in repr([vars(record) for record in caplog.records])
+
+
+def test_the_command_line_writes_a_json_object_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "log.jsonl"
+    for _ in range(2):
+        command = [sys.executable, "-m", "mesoinjector", "--log", str(file), "info", "--device", "sim://?seed=1"]
+        assert subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    sessions = [line for line in lines if line["event"] == "session"]
+    assert len(sessions) == 2 and sessions[0].keys() == {"utc", "level", "event", "facts"}
+    assert sessions[0]["level"] == "INFO" and sessions[0]["facts"]["uid"] == "4d53494d01000000"
+
+
+def test_a_log_that_cannot_be_written_is_said_before_anything_is_sent(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mesoinjector", "--log", str(tmp_path), "info", "--device", "sim://"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2 and "a log cannot be written there" in done.stderr and not done.stdout
