@@ -7,6 +7,7 @@ import itertools
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from mesoinjector.connection import EVENTS_KEPT
 from mesoprotocol import messages, wire
 from mesosim.runtime import Paced
 from tests.bench_of_one import Bench
+from tests.cable import Cable
 
 URL = "sim://?seed=7"
 DOSE: dict[str, Any] = {"volume_ml": 0.05, "depth_mm": 1.0, "zone": "cheek"}
@@ -236,6 +238,19 @@ def test_on_a_port_what_came_between_two_calls_is_there(port: Paced) -> None:
         assert ended.wait(PATIENCE_S)
         taken = [*itertools.takewhile(lambda event: not isinstance(event, messages.OutcomeEvent), events)]
         assert phases(taken) == [wire.STATE_PREPARED, wire.STATE_ARMED, wire.STATE_RUNNING]
+
+
+def test_on_a_port_a_cable_that_is_pulled_is_told_once(port: Paced, tmp_path: Path) -> None:
+    """Whether the loop finds it out or the driver's own thread."""
+    cable = Cable(tmp_path, port.path)
+    with Injector.open(cable.path, ":memory:") as injector:
+        between, waiting = injector.events(PATIENCE_S), injector.events(PATIENCE_S)
+        pulling = threading.Timer(0.1, cable.pull)
+        pulling.start()
+        assert [type(event) for event in waiting] == [LineLost]
+        assert [type(event) for event in between] == [LineLost]
+        assert [type(event) for event in injector.events(PATIENCE_S)] == [LineLost], "and whoever asks later"
+        pulling.join()
 
 
 def test_on_a_port_four_loops_leave_calls_their_threads(port: Paced) -> None:
