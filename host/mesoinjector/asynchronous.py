@@ -222,7 +222,7 @@ class AsyncInjector:
 
     async def run(self, treatment: Treatment) -> bool:
         """As `Treatment.run`, of a treatment of `injector`. Cancelled: as a dose is; its record says what was given."""
-        return await self._see_through(treatment.run, lambda _: treatment.add_interrupted())
+        return await self._see_through(treatment.run, lambda _: treatment.add_interrupted(), treatment.stop)
 
     async def home(self) -> results.Result:
         """As `Injector.home`."""
@@ -295,12 +295,15 @@ class AsyncInjector:
     def _note_interrupted(self, result: results.Result) -> None:
         self.interrupted = result
 
-    async def _see_through(self, call: Callable[[], T], on_stopped: Callable[[T], None]) -> T:
-        """Wait for what moves; cancelled, send STOP first and wait for its end."""
+    async def _see_through(
+        self, call: Callable[[], T], on_stopped: Callable[[T], None], let_end: Callable[[], None] = lambda: None
+    ) -> T:
+        """Wait for what moves; cancelled, send STOP first and wait for its end, which `let_end` sees to."""
         under_way = self._loop.run_in_executor(self._calls, call)
         try:
             return await asyncio.shield(under_way)
         except asyncio.CancelledError:
+            let_end()  # it may be paused: nothing moves then, and nothing would end
             with contextlib.suppress(errors.MesoError):
                 await self.stop()
             with contextlib.suppress(errors.MesoError):

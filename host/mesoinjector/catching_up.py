@@ -40,7 +40,7 @@ def account_for(pump: Pump, journal: Journal, uid: str, next_n: int) -> list[Res
             data = {**entry._asdict(), "dose_id": dose_id, "boot_id": entry.boot_id.hex()}
             journal.note_foreign(uid, data)
         elif isinstance(journal.result(dose_id), NotDelivered):
-            result = from_outcome(entry, entry.asked_nl)
+            result = from_outcome(entry, entry.asked_nl, entry.asked_strokes)
             if result is not None and not isinstance(result, NotDelivered):
                 journal.close_dose(uid, result)
                 corrected.append(result)

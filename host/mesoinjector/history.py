@@ -56,6 +56,8 @@ class Past:
     doses: list[Given] = field(default_factory=list)
     skipped: set[int] = field(default_factory=set)
     """Points that an operator has said are not to be given any more."""
+    ended: str | None = None
+    """How its last part ended: `complete`, or why early; None if nobody has said, or while it goes on."""
     disturbed: bool = False
     """Something was given in it that this journal did not ask for."""
 
@@ -75,17 +77,25 @@ def treatments(journal: Journal) -> list[Past]:
             about = {key: value for key, value in data.items() if key != "plan"}
             latest[device] = Past(when, device, row % 0xFFFF + 1, data["plan"], about)
             found.append(latest[device])
-        elif kind == "intended" and device in latest and data["treatment"] == latest[device].number:
+        elif kind == "intended" and (of := _of(found, device, data["treatment"])):
             doses[data["dose_id"]] = Given(Intended(**data), when)
-            latest[device].doses.append(doses[data["dose_id"]])
+            of.doses.append(doses[data["dose_id"]])
+            of.ended = None
         elif kind == "outcome" and dose_id in doses:
             doses[dose_id].utc = when
             doses[dose_id].result = journal.result(dose_id)
         elif kind == "skipped" and device in latest and data["treatment"] == latest[device].number:
             latest[device].skipped.update(data["points"])
+        elif kind in ("ended", "resumed") and (of := _of(found, device, data["treatment"])):
+            of.ended = "complete" if data.get("as_asked") else data.get("reason")
         elif kind == "foreign" and device in latest:
             latest[device].disturbed = True
     return found
+
+
+def _of(found: list[Past], device: str, number: int) -> Past | None:
+    """The newest treatment of that number: the device may have refused those that were begun since."""
+    return next((past for past in reversed(found) if (past.device, past.number) == (device, number)), None)
 
 
 def latest(journal: Journal, device: str) -> Past | None:

@@ -260,6 +260,7 @@ class Injector(Giving, Telling):
 
     def _give(self, request: Request, kind: str, zone: str, point: int = 0) -> results.Result:
         with self._alone(kind):
+            self.interrupted = None
             self._refuse_while_unknown()
             status = self.status()
             if status.latches:

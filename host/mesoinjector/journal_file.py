@@ -148,7 +148,7 @@ class JournalFile:
             row = row._replace(chain=journal_chain.link(before.chain if before else journal_chain.START, row))
             self._db.execute(f"INSERT INTO entry ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
             self._db.execute("COMMIT")
-        said = data if dose_id else {}  # a treatment's says something of persons
+        said = data if dose_id and kind != "settled" else {}  # a treatment's and a person's word name persons
         logs.note(logging.INFO, kind, row=row.id, device=device, dose_id=dose_id, data=said)
         return row.id
 

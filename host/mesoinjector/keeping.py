@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from typing import Any
 
 from mesoinjector import recalling
+from mesoinjector.errors import DeviceError, LinkError
 from mesoinjector.history import Past
 from mesoinjector.injector import Injector
 from mesoinjector.journal import Intended
@@ -48,7 +50,8 @@ class Keeper:
         """A fractional run has ended."""
         made = result.strokes if isinstance(result, Delivered) else 0
         if made:
-            self._fetch_missing(made)
+            with contextlib.suppress(LinkError, DeviceError):  # without them it has been given all the same
+                self._fetch_missing(made)
         records = tuple(self._strokes[i] for i in sorted(self._strokes))
         self.record.runs.append(recalling.run_record(self._asked(result), result, records))
         self._samples = []

@@ -8,6 +8,7 @@ and single strokes are left out (`record` has them), and so is what a treatment 
 from __future__ import annotations
 
 import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +25,20 @@ def note(level: int, kind: str, /, **facts: Any) -> None:
         LOGGER.log(level, kind, extra={"facts": {name: _plain(fact) for name, fact in facts.items()}})
 
 
+class _File(logging.FileHandler):
+    """A disk that is full ends the log and nothing else; it is said once."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        LOGGER.removeHandler(self)
+        self.stream = None
+        said = sys.exc_info()[1]
+        print(f"mesoinjector: log {self.baseFilename}: {said}. It ends here; all else goes on.", file=sys.stderr)
+
+
 def write_to(path: Path) -> None:
     """Append everything to a file, one JSON object a line: `utc`, `level`, `event`, `facts`. Raises `PlanError`."""
     try:
-        handler = logging.FileHandler(path, encoding="utf-8")
+        handler = _File(path, encoding="utf-8")
     except OSError as error:
         raise PlanError(f"{path}: a log cannot be written there ({error.strerror}). Next: name another file.") from None
     names = {"levelname": "level", "message": "event"}

@@ -106,9 +106,10 @@ def text_of(path: Path) -> str:
 def name_in(text: str) -> str:
     """The name that a plan's text bears; empty if there is none."""
     try:
-        return str(tables(text, "plan").get("plan", {}).get("name", ""))
+        head = tables(text, "plan").get("plan")
     except PlanError:
         return ""
+    return str(head.get("name", "")) if isinstance(head, dict) else ""
 
 
 def tables(text: str, origin: str) -> dict[str, Any]:

@@ -120,6 +120,12 @@ def _is_again(later: Given, dose: Given) -> bool:
 
 def _notes(past: Past) -> list[str]:
     notes = ["Written from the journal, which keeps amounts: no course of pressure, no single strokes."]
+    if past.ended is None:
+        notes.append("The journal does not say that it has ended.")
+    elif past.ended != "complete":
+        notes.append(f"It ended early: {past.ended}. Points behind that were not asked for.")
+    if "simulated" not in past.about:
+        notes.append("Whether a device or a simulated one gave it is not recorded.")
     if past.skipped:
         left_out = ", ".join(map(str, sorted(past.skipped)))
         notes.append(f"Left out by an operator's word, after a look at the skin: point {left_out}.")

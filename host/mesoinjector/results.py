@@ -63,8 +63,10 @@ class Unknown:
 Result = Delivered | NotDelivered | Unknown
 
 
-def from_outcome(outcome: messages.OutcomeEvent | messages.OutcomeReply, asked_nl: int) -> Result | None:
-    """The result that an outcome says; None while the dose is not ended."""
+def from_outcome(
+    outcome: messages.OutcomeEvent | messages.OutcomeReply, asked_nl: int, asked_strokes: int
+) -> Result | None:
+    """The result that an outcome says of what was asked for; None while the dose is not ended."""
     state = outcome.dose_state
     dose_id = outcome.dose_id.hex()
     reason = messages.REASON_NAMES.get(outcome.reason, str(outcome.reason)).lower()
@@ -74,7 +76,7 @@ def from_outcome(outcome: messages.OutcomeEvent | messages.OutcomeReply, asked_n
         name = "never armed" if state == wire.DOSE_EXPIRED else "never seen by the device"
         return NotDelivered(dose_id, outcome.n, name, asked_nl)
     if state == wire.DOSE_FORGOTTEN:
-        return Unknown(dose_id, outcome.n, "older than the device remembers", asked_nl, 0, asked_nl)
+        return Unknown(dose_id, outcome.n, "older than the device remembers", asked_nl, 0, asked_nl, asked_strokes)
     if state == wire.DOSE_INTERRUPTED and (outcome.upper_nl or outcome.strokes):
         bounds = outcome.lower_nl, outcome.upper_nl, outcome.strokes
         return Unknown(dose_id, outcome.n, "interrupted", asked_nl, *bounds)

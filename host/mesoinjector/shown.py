@@ -14,7 +14,7 @@ from mesoinjector.record import DoseRecord, TreatmentRecord
 
 def treatment(record: TreatmentRecord) -> None:
     """The table a person understands."""
-    out = Console()
+    out = Console(markup=False)
     if record.doses:
         out.print(f"\n{record.plan_name}", style="bold", highlight=False)
         table = _table("doses, ul", "n", "asked", "firmware", "plant", "in skin")
@@ -33,7 +33,7 @@ def treatment(record: TreatmentRecord) -> None:
             table.add_row(
                 run["zone"],
                 f"{run['asked_strokes']:,}",
-                f"{run['strokes']:,}",
+                f"0 to {run['upper_strokes']:,}" if run["strokes"] is None else f"{run['strokes']:,}",
                 f"{run['set_per_min']}",
                 _figure(run["mean_per_min"], ".4f"),
                 _figure(run["worst_interval_error_us"], ".2f"),
@@ -71,11 +71,19 @@ def _totals(doses: list[DoseRecord]) -> list[str]:
     return [
         str(len(doses)),
         f"{sum(dose.asked_nl for dose in doses) / 1000:.1f}",
-        f"{sum(dose.delivered_nl for dose in doses) / 1000:.2f}",
+        _given(doses),
         f"{sum(plant) / 1000:.2f}" if plant else "-",
         f"{sum(skin) / 1000:.2f}" if skin else "-",
         ", ".join(sorted({_ending(dose.result, dose.reason, dose.kind) for dose in doses})),
     ]
+
+
+def _given(doses: list[DoseRecord]) -> str:
+    """By the firmware; where it does not know of one of them only the bounds hold."""
+    if any(dose.result == "Unknown" for dose in doses):
+        low, high = (sum(getattr(dose, name) for dose in doses) / 1000 for name in ("lower_nl", "upper_nl"))
+        return f"{low:.2f} to {high:.2f}"
+    return f"{sum(dose.delivered_nl for dose in doses) / 1000:.2f}"
 
 
 def demo(figures: dict[str, Any]) -> None:
@@ -106,8 +114,9 @@ def delivered(record: TreatmentRecord) -> str:
     """What was given so far, in one line."""
     doses = [dose for dose in record.doses if dose.kind == "dose"]
     low, high = (sum(getattr(dose, name) for dose in doses) for name in ("lower_nl", "upper_nl"))
-    strokes = sum(run.strokes for run in record.runs)
-    return f"Delivered {ul(low)} to {ul(high)} in {len(doses)} doses, {strokes:,} punctures"
+    least, most = (sum(getattr(run, name) for run in record.runs) for name in ("strokes", "upper_strokes"))
+    punctures = f"{least:,} to {least + most:,}" if most else f"{least:,}"
+    return f"Delivered {ul(low)} to {ul(high)} in {len(doses)} doses, {punctures} punctures"
 
 
 def ul(volume_nl: int) -> str:

@@ -16,7 +16,7 @@ def dose(record: DoseRecord) -> dict[str, Any]:
         "zone": record.zone,
         "point": record.point,
         "asked_nl": record.asked_nl,
-        "delivered_nl": record.delivered_nl,
+        "delivered_nl": None if record.result == "Unknown" else record.delivered_nl,
         "lower_nl": record.lower_nl,
         "upper_nl": record.upper_nl,
         "result": record.result,
@@ -33,7 +33,8 @@ def cadence(runs: list[FractionalRecord]) -> dict[str, Any]:
     figures = [_cadence_of(run) for run in runs]
     return {
         "set_per_min": runs[0].set_per_min if runs else 0,
-        "strokes": sum(run.strokes for run in runs),
+        "strokes": None if any(run.upper_strokes for run in runs) else sum(run.strokes for run in runs),
+        "upper_strokes": sum(run.upper_strokes or run.strokes for run in runs),
         "mean_per_min": _mean([us for run in runs for us in _steady(run)]),
         "worst_interval_error_us": _worst_of(figures, "worst_interval_error_us"),
         "worst_depth_error_um": _worst_of(figures, "worst_depth_error_um"),
@@ -49,7 +50,8 @@ def _cadence_of(run: FractionalRecord) -> dict[str, Any]:
         "reason": run.reason,
         "set_per_min": run.set_per_min,
         "asked_strokes": run.asked_strokes,
-        "strokes": run.strokes,
+        "strokes": None if run.upper_strokes else run.strokes,
+        "upper_strokes": run.upper_strokes or run.strokes,
         "records": len(run.records),
         "mean_per_min": _mean(steady),
         "worst_interval_error_us": _worst(abs(us - run.set_interval_us) for us in steady),

@@ -127,7 +127,7 @@ class Transaction:
 
     def heard(self, outcome: messages.OutcomeEvent | messages.OutcomeReply, now_us: int) -> Action:
         """An outcome of this dose came, as an event or as the answer to a query."""
-        result = results.from_outcome(outcome, self.dose.asked_nl)
+        result = results.from_outcome(outcome, self.dose.asked_nl, self.dose.strokes)
         if result is not None:
             return self._end(result, outcome.dose_state not in (wire.DOSE_NOT_FOUND, wire.DOSE_EXPIRED))
         if self.phase == RESUMING:

@@ -142,10 +142,11 @@ class Treatment:
         self._stopped.set()
 
     def add_interrupted(self) -> None:
-        """After Ctrl-C: the dose or run that was under way belongs into the record as well."""
+        """After Ctrl-C or an error: the dose or run that was under way belongs into the record as well."""
         result = self._injector.interrupted
         if result is not None and self._under_way is not None:
-            self._under_way(result)
+            under_way, self._under_way = self._under_way, None
+            under_way(result)
 
     def run(self) -> bool:
         """Execute the plan; whether everything was given as asked. Raises what `Injector` raises."""
@@ -157,6 +158,8 @@ class Treatment:
             except (MesoError, KeyboardInterrupt) as error:
                 with contextlib.suppress(JournalError):
                     self._note_end(number, False, type(error).__name__)
+                if isinstance(error, MesoError):
+                    self.add_interrupted()
                 raise
             self._note_end(number, as_asked, self._ended_by)
             return as_asked
@@ -197,9 +200,9 @@ class Treatment:
 
     def _prime(self, plan: MeteredPlan) -> bool:
         self._tell("prime: hold the handpiece away from the skin and press the trigger")
-        self._under_way = partial(self._ended, 0)
+        ended = self._watch(partial(self._ended, 0))
         result = self._injector.prime(plan.prime_ml, plan.profile)
-        self._under_way(result)
+        ended(result)
         self._primed = True
         return self._is_as_asked(result)
 
@@ -207,10 +210,10 @@ class Treatment:
         self._tell(point.told)
         zone = point.zone
         if isinstance(zone, FractionalZone):
-            self._under_way = partial(self._run_ended, zone.strokes)
+            ended = self._watch(partial(self._run_ended, zone.strokes))
             result = self._fractional(zone, point.number)
         else:
-            self._under_way = partial(self._ended, point.number)
+            ended = self._watch(partial(self._ended, point.number))
             try:
                 result = self._metered(zone, point.number)
             except DeviceError as error:
@@ -218,7 +221,7 @@ class Treatment:
                 if self._primed or error.status != wire.S_NOT_PRIMED:
                     raise
                 return isinstance(self._plan, MeteredPlan) and self._prime(self._plan) and self._give(point)
-        self._under_way(result)
+        ended(result)
         return self._is_as_asked(result)
 
     def _metered(self, zone: MeteredZone, number: int) -> Result:
@@ -239,6 +242,12 @@ class Treatment:
         self._keeper.begin_run()
         how = zone.strokes, zone.depth_mm, zone.name, zone.area_cm2, plan.rate_per_min, plan.needles
         return self._injector.fractional(*how, point=number)
+
+    def _watch(self, ended: Callable[[Result], None]) -> Callable[[Result], None]:
+        """What is to be done with the next result, be it interrupted; none of before is taken for it."""
+        self._injector.interrupted = None
+        self._under_way = ended
+        return ended
 
     def _ended(self, number: int, result: Result) -> None:
         self._done += number > 0

@@ -79,10 +79,10 @@ def _forgets_nothing(self: Any, body: Any, at: int, n: int, dose_state: int) -> 
     _tell_bare(self, body, at, n, wire.DOSE_NOT_FOUND if dose_state == wire.DOSE_FORGOTTEN else dose_state)
 
 
-def _takes_armed_for_an_end(outcome: Any, asked_nl: int) -> Any:
+def _takes_armed_for_an_end(outcome: Any, asked_nl: int, asked_strokes: int) -> Any:
     if outcome.dose_state in (wire.DOSE_PREPARED, wire.DOSE_ARMED):
         return results.NotDelivered(outcome.dose_id.hex(), outcome.n, "nobody has pressed", asked_nl)
-    return _from_outcome(outcome, asked_nl)
+    return _from_outcome(outcome, asked_nl, asked_strokes)
 
 
 # --- 6 --------------------------------------------------------------------------------------------------------

@@ -91,6 +91,20 @@ def test_a_treatment_runs_and_is_cancelled_by_a_stop() -> None:
     assert after_nl < 1_000
 
 
+def test_a_treatment_that_is_paused_ends_when_it_is_cancelled() -> None:
+    async def scenario(injector: AsyncInjector) -> None:
+        treatment = Treatment(injector.injector, parse(PLAN, "test"))
+        treatment.pause()
+        running = asyncio.ensure_future(injector.run(treatment))
+        await asyncio.sleep(20.0)
+        running.cancel()
+        done, _ = await asyncio.wait([running], timeout=60.0)
+        assert done, "it waits for somebody who says resume"
+        assert [dose.kind for dose in treatment.record.doses] == ["prime"]
+
+    in_virtual_time(scenario)
+
+
 @pytest.mark.parametrize("url", [URL, "sim://micropython?seed=7", "sim://cpython?line=pty&seed=7"])
 def test_sync_and_async_give_one_trace(url: str) -> None:
     with Injector.open(url) as injector:

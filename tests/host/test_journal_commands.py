@@ -72,6 +72,19 @@ def test_a_treatment_and_its_report(path: Path) -> None:
     assert refused.returncode == 2 and "no treatment 3. Next: `mesoinjector journal treatments`" in refused.stderr
 
 
+@pytest.mark.parametrize("plan", ["plan = 1", '[plan]\nname = "[/x]"', "[[plan]]", "["])
+def test_whatever_stands_for_a_plan_a_treatment_is_listed_and_reported(tmp_path: Path, plan: str) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    number = journal.start_treatment(DEVICE, plan)
+    dose = Intended("10112233aabbccdd", 1, "dose", number, "cheek", 1, 20_000, 1_000)
+    journal.intend(DEVICE, dose)
+    journal.close()
+    listed, reported = command(journal.path, "treatments"), program(journal.path, "report", str(number))
+    assert (listed.returncode, reported.returncode) == (0, 0), listed.stderr + reported.stderr
+    if "name" in plan:
+        assert "[/x]" in listed.stdout and "[/x]" in reported.stdout
+
+
 def test_verify_knows_heads_of_before(path: Path) -> None:
     told = json.loads(command(path, "verify", "--json").stdout)
     assert told["rows"] == 6

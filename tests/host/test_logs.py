@@ -13,6 +13,7 @@ import pytest
 
 from mesoinjector import Injector
 from mesoinjector.errors import DeviceError
+from mesoinjector.journal import Intended, Journal
 
 DOSE: dict[str, Any] = {"volume_ml": 0.02, "depth_mm": 1.0, "zone": "cheek"}
 
@@ -60,3 +61,29 @@ def test_a_log_that_cannot_be_written_is_said_before_anything_is_sent(tmp_path: 
     command = [sys.executable, "-m", "mesoinjector", "--log", str(tmp_path), "info", "--device", "sim://"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 2 and "a log cannot be written there" in done.stderr and not done.stdout
+
+
+def test_stop_waits_for_no_log(tmp_path: Path) -> None:
+    journal = str(tmp_path / "journal.sqlite")
+    where = ["--device", "sim://?seed=1", "--journal", journal]
+    command = [sys.executable, "-m", "mesoinjector", "--log", str(tmp_path), "stop", *where]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0 and done.stdout.startswith("stopped") and "stopped without a log" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_log_on_a_full_disk_ends_and_all_else_goes_on() -> None:
+    command = [sys.executable, "-m", "mesoinjector", "--log", "/dev/full", "info", "--device", "sim://?seed=1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0 and "4d53494d01000000" in done.stdout
+    [said] = done.stderr.splitlines()
+    assert "It ends here; all else goes on." in said
+
+
+def test_who_settles_a_dose_and_why_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, logger="mesoinjector")
+    journal = Journal(":memory:")
+    journal.intend("d", Intended("a1", 1, "dose", 1, "cheek", 1, 20_000, 1_000))
+    journal.commit("d", "a1")
+    journal.settle("a1", "Mueller", "Schmidt had to leave")
+    assert facts(caplog.records, "settled") == [{"row": 4, "device": "d", "dose_id": "a1", "data": {}}]

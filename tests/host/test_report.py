@@ -142,6 +142,7 @@ def test_stroke_records_are_counted_beside_the_strokes(report: Write) -> None:
 
 def test_a_run_of_which_nobody_knows_is_bounded(report: Write) -> None:
     page = report(record(replace(RUN, result="Unknown", strokes=0, upper_strokes=1_500, records=())))
+    assert "0 to 1,500 punctures</p>" in page and "<td>12</td> <td>20.0</td><td>–</td>" in " ".join(page.split())
     assert "run over left cheek: at most 1,500 of 1,500 punctures" in page
     assert page.count("at most 1,500") == 3 and "no stroke records, set" in page
 

@@ -34,12 +34,17 @@ app: typer.Typer = typer.Typer(no_args_is_help=True)
 
 @app.callback()
 def begin(
+    context: typer.Context,
     log: Annotated[
         Path | None, typer.Option(help="Append what is done to this file, a JSON object a line; before the command.")
     ] = None,
 ) -> None:
     """Drive a mesoinjector, or a simulated one."""
-    if log is not None:
+    if log is None:
+        return
+    if context.invoked_subcommand == "stop":
+        context.obj = log  # STOP waits for no file
+    else:
         logs.write_to(log)
 
 
@@ -166,10 +171,15 @@ def info(device: Device, journal: JournalPath = None, record: Record = None, as_
 
 
 @app.command()
-def stop(device: Device, journal: JournalPath = None, record: Record = None) -> None:
+def stop(context: typer.Context, device: Device, journal: JournalPath = None, record: Record = None) -> None:
     """Stop whatever moves. Therapy stays refused until `clear`."""
     link = links.open_link(device)
-    link.write(STOP_BYTES)  # before anything else, and whatever journal and ledger have to say
+    link.write(STOP_BYTES)  # before anything else, and whatever log, journal and ledger have to say
+    if context.obj is not None:
+        try:
+            logs.write_to(context.obj)
+        except errors.PlanError as error:
+            screen.print(f"{error} It is stopped without a log.", soft_wrap=True)
     if record is not None:
         link = RecordingLink(link, record)
     try:

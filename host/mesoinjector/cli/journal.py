@@ -170,4 +170,4 @@ def _print(doses: list[DoseLine]) -> None:
 
 def _console() -> Console:
     """As wide as its lines, also where nobody looks."""
-    return Console(width=max(Console().width, 120))
+    return Console(width=max(Console().width, 120), markup=False)

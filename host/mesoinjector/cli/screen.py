@@ -2,4 +2,4 @@
 
 from rich.console import Console
 
-screen = Console(stderr=True)
+screen = Console(stderr=True, markup=False)

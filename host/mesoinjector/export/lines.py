@@ -209,7 +209,7 @@ def _foreign(row: Row, data: dict[str, Any]) -> DoseLine:
         rate_per_min=0,
         intended_utc=None,
     )
-    result = results.from_outcome(outcome, outcome.asked_nl)
+    result = results.from_outcome(outcome, outcome.asked_nl, outcome.asked_strokes)
     if result:
         dose.end(row.utc, result)
     return dose

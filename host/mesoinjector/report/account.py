@@ -159,7 +159,7 @@ def run_account(run: FractionalRecord) -> RunAccount:
         cadence=_cadence(run),
         depth=_depth(run),
         bad=tuple(stroke for stroke in run.records if stroke.bad),
-        holes_per_cm2=run.strokes * run.needles * 100 / run.area_mm2 if run.area_mm2 > 0 else None,
+        holes_per_cm2=None if run.upper_strokes or not run.area_mm2 else run.strokes * run.needles * 100 / run.area_mm2,
     )
 
 
