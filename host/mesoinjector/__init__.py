@@ -41,6 +41,7 @@ from mesoinjector.errors import (
 )
 from mesoinjector.injector import Injector
 from mesoinjector.keys import Key
+from mesoinjector.pump import LineLost
 from mesoinjector.results import Delivered, NotDelivered, Result, Unknown
 from mesoinjector.service import Service
 from mesoinjector.sessions import Session
@@ -62,6 +63,7 @@ __all__ = [
     "Key",
     "KeyFileError",
     "LimitExceeded",
+    "LineLost",
     "LinkError",
     "LinkLost",
     "LogAltered",

@@ -9,24 +9,56 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import types
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from mesoinjector import errors, results
-from mesoinjector.clock import Estimate
+from mesoinjector.clock import Estimate, UtcTime
 from mesoinjector.connection import Losses
 from mesoinjector.injector import Injector
 from mesoinjector.journal import Journal
 from mesoinjector.keys import Key
+from mesoinjector.telling import Event, Events
 from mesoinjector.treatment import Treatment
 from mesoprotocol import messages
 
 T = TypeVar("T")
 THREADS = 4
 """A dose, and what is asked meanwhile."""
+
+
+class AsyncEvents(AsyncIterator[Event]):
+    """As `telling.Events`; made by `AsyncInjector.events`. A wait that is cancelled loses no event."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, events: Events) -> None:
+        self._loop = loop
+        self._events = events
+        self._thread = ThreadPoolExecutor(1, "mesoinjector-events")  # its own: waiting here takes no call's place
+        self._waiting: asyncio.Future[None] | None = None
+
+    async def __anext__(self) -> Event:
+        while not self._events.is_ready():
+            if self._waiting is None or self._waiting.done():
+                self._waiting = self._loop.run_in_executor(self._thread, self._events.wait)
+            await asyncio.shield(self._waiting)
+        event = next(self._events, None)
+        if event is None:
+            self.close()
+            raise StopAsyncIteration
+        return event
+
+    @property
+    def dropped(self) -> int:
+        """As `telling.Events.dropped`."""
+        return self._events.dropped
+
+    def close(self) -> None:
+        """As `telling.Events.close`."""
+        self._events.close()
+        self._thread.shutdown(wait=False)
 
 
 class AsyncInjector:
@@ -102,6 +134,10 @@ class AsyncInjector:
             self._loop.call_soon_threadsafe(listener, event)
 
         return self.injector.listen(tell)
+
+    def events(self, seconds: float) -> AsyncEvents:
+        """As `Injector.events`, for `async for`."""
+        return AsyncEvents(self._loop, self.injector.events(seconds))
 
     async def wait(self, seconds: float) -> None:
         """As `Injector.wait`."""
@@ -245,6 +281,10 @@ class AsyncInjector:
     def device_time(self) -> Estimate:
         """As `Injector.device_time`."""
         return self.injector.device_time()
+
+    def dose_time_to_utc(self, time_us: int) -> UtcTime:
+        """As `Injector.dose_time_to_utc`."""
+        return self.injector.dose_time_to_utc(time_us)
 
     async def _ask(self, call: Callable[..., T], *arguments: Any) -> T:
         return await self._loop.run_in_executor(self._calls, call, *arguments)

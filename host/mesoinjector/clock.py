@@ -8,6 +8,7 @@ claimed: nothing is averaged.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 
 DRIFT_PPM = 200
@@ -21,6 +22,14 @@ class Estimate:
     """A time and how far it may be wrong, both in microseconds."""
 
     time_us: int
+    error_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class UtcTime:
+    """A time in UTC, and how far it may be wrong by this computer's clock, microseconds."""
+
+    utc: datetime
     error_us: int
 
 

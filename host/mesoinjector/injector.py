@@ -9,24 +9,23 @@ from __future__ import annotations
 import contextlib
 import threading
 import types
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any, Self
 
 from mesoinjector import cartridges, catching_up, errors, opening, requests, results
-from mesoinjector.clock import Estimate
-from mesoinjector.connection import Losses
 from mesoinjector.giving import Giving
 from mesoinjector.journal import Journal
 from mesoinjector.keys import Key
 from mesoinjector.links import Link, is_simulated, open_link
 from mesoinjector.pump import Pump
 from mesoinjector.recorder import RecordingLink
+from mesoinjector.telling import Telling
 from mesoinjector.transaction import Action, Ask, Ended, Request, SendStop, Transaction, Wait, has_stopped
 from mesoprotocol import messages, wire
 
 
-class Injector(Giving):
+class Injector(Giving, Telling):
     """One open device. Use `Injector.open`; safe to use from many threads."""
 
     def __init__(self, link: Link, journal: Journal, key: Key | None = None) -> None:
@@ -135,18 +134,6 @@ class Injector(Giving):
     def runtime(self) -> str:
         """What the firmware runs on, as it says itself."""
         return self.hello.implementation
-
-    def listen(self, listener: Callable[[Any], None]) -> Callable[[], None]:
-        """Call `listener` with every event and telemetry sample, one at a time, in whichever thread waits.
-
-        That may be a thread of the driver's own, which also tells a `LineLost`. What a listener raises is logged and
-        ends nothing. Returns what ends it.
-        """
-        return self._pump.listen(listener)
-
-    def wait(self, seconds: float) -> None:
-        """Take what the device tells for a time, 0 s or longer on the link's clock, and ask for nothing."""
-        self._pump.until(self.link.now_us() + round(max(seconds, 0.0) * 1e6), lambda: False)
 
     # --- Treatments and doses --------------------------------------------------------------------------
 
@@ -262,14 +249,6 @@ class Injector(Giving):
         line uncovered, so that a line which is recorded is refused, with `RecordingError`.
         """
         opening.provision(self._pump, self.hello, self._key, key)
-
-    def losses(self) -> Losses:
-        """What this host has not passed on since it opened the line; the device's counts are in `status()`."""
-        return self._pump.connection.losses
-
-    def device_time(self) -> Estimate:
-        """The device's clock now, microseconds since its boot, with a bound of the error."""
-        return self._pump.connection.clock.device_time(self.link.now_us())
 
     # --- The transaction --------------------------------------------------------------------------------
 

@@ -35,6 +35,8 @@ READ_SIZE = 4096
 SHORTEST_PAUSE_US, LONGEST_PAUSE_US = 200_000, 5_000_000
 VIRTUAL_DAY = date(2026, 1, 1)
 """The date in virtual time."""
+VIRTUAL_DAY_US = (VIRTUAL_DAY - date(1970, 1, 1)).days * 86_400_000_000
+"""It begins then, microseconds since 1970: the clock stands at 0."""
 GONE = (OSError, ValueError, TypeError, AttributeError)
 """What pyserial raises once a port is gone: the last two when it is closed under a call."""
 
@@ -56,6 +58,10 @@ class Link(Protocol):
 
     def today(self) -> date:
         """The date in UTC; always the same one in virtual time, and throughout a recording."""
+        ...
+
+    def utc_us(self) -> int:
+        """UTC by this computer's clock, microseconds since 1970; in virtual time by the link's."""
         ...
 
     def write(self, data: bytes) -> None:
@@ -123,6 +129,10 @@ class SerialLink:
     def today(self) -> date:
         """See `Link`."""
         return datetime.now(UTC).date()
+
+    def utc_us(self) -> int:
+        """See `Link`."""
+        return time.time_ns() // 1000
 
     def write(self, data: bytes) -> None:
         """See `Link`."""

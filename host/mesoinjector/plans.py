@@ -106,10 +106,13 @@ def text_of(path: Path) -> str:
 def name_in(text: str) -> str:
     """The name that a plan's text bears; empty if there is none."""
     try:
-        head = tables(text, "plan").get("plan")
+        match tables(text, "plan"):
+            case {"plan": {"name": str(name)}}:
+                return name
+            case _:
+                return ""
     except PlanError:
         return ""
-    return str(head.get("name", "")) if isinstance(head, dict) else ""
 
 
 def tables(text: str, origin: str) -> dict[str, Any]:

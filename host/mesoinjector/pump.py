@@ -108,7 +108,7 @@ class Pump:
         self._telling = threading.Lock()
         self._attendant: threading.Thread | None = None
         self._is_over = False
-        self._is_closed = False
+        self.is_closed: bool = False
 
     def attend(self) -> None:
         """From here on a thread waits when nobody else does, until `leave`, or the line breaks."""
@@ -132,13 +132,13 @@ class Pump:
     def close(self) -> None:
         """Close the link, while nobody reads from it; who still waits gets a `LinkLost`. Idempotent."""
         self.leave()
-        self._is_closed = True
+        self.is_closed = True
         with self._step:
             self.link.close()
 
     def refuse_if_closed(self) -> None:
         """Raises `LinkLost` once it is closed."""
-        if self._is_closed:
+        if self.is_closed:
             raise errors.LinkLost(f"{self.link.url} was closed by this program. Next: open it again.")
 
     def turn(self) -> bool:

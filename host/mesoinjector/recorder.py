@@ -74,6 +74,10 @@ class RecordingLink:
         """See `Link`."""
         return self._today
 
+    def utc_us(self) -> int:
+        """See `Link`. Not recorded."""
+        return self._link.utc_us()
+
     def write(self, data: bytes) -> None:
         """See `Link`."""
         try:

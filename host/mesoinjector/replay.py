@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from mesoinjector import errors, recording
 from mesoinjector.decoding import Decoder, Message
-from mesoinjector.links import VIRTUAL_DAY
+from mesoinjector.links import VIRTUAL_DAY, VIRTUAL_DAY_US
 from mesoinjector.recording import Broken, Clock, Closed, Item, Reopened, Token, Transfer
 
 
@@ -32,6 +32,8 @@ class ReplayLink:
         self._line = 1
         self._paced = not recorded.virtual
         self._today = VIRTUAL_DAY if recorded.virtual else recorded.start.date()
+        began_us = round(recorded.start.timestamp() * 1e6) - recorded.start_us
+        self._utc_us = VIRTUAL_DAY_US if recorded.virtual else began_us
 
     def now_us(self) -> int:
         """See `Link`."""
@@ -50,6 +52,10 @@ class ReplayLink:
     def today(self) -> date:
         """See `Link`."""
         return self._today
+
+    def utc_us(self) -> int:
+        """See `Link`. As it was when the recording began, and by its clock from there on."""
+        return self._utc_us + self._t
 
     def write(self, data: bytes) -> None:
         """See `Link`. Raises `RecordingError` at the first byte that is not the recording's."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from mesoinjector import errors
-from mesoinjector.links import READ_SLICE_S, VIRTUAL_DAY, SerialLink, lost, pauses
+from mesoinjector.links import READ_SLICE_S, VIRTUAL_DAY, VIRTUAL_DAY_US, SerialLink, lost, pauses
 from mesoinjector.waiting import waiting
 
 if TYPE_CHECKING:
@@ -47,6 +47,10 @@ class SimulatedLink:
     def today(self) -> date:
         """See `Link`."""
         return VIRTUAL_DAY
+
+    def utc_us(self) -> int:
+        """See `Link`."""
+        return VIRTUAL_DAY_US + self.now_us()
 
     def write(self, data: bytes) -> None:
         """See `Link`."""
