@@ -231,6 +231,14 @@ def test_a_report_replaces_nothing_but_a_file(tmp_path: Path) -> None:
     assert pipe.is_fifo()
 
 
+def test_a_treatment_that_fails_says_what_was_delivered(tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(SHORT)
+    where = ["--device", "sim://cpython?seed=1&mounted=nothing", "--report", str(tmp_path / "r.html")]
+    done = meso("run", str(tmp_path / "plan.toml"), *where)
+    assert done.returncode == cli.DEVICE and "Prepare was refused" in done.stderr
+    assert "Delivered 0.00 ul to 0.00 ul in 0 doses, 0 punctures." in done.stderr
+
+
 @pytest.mark.skipif(os.name != "posix", reason="the size of files is limited on POSIX only")
 def test_what_was_given_is_told_though_no_disk_takes_the_report(tmp_path: Path) -> None:
     (tmp_path / "plan.toml").write_text(SHORT)

@@ -99,6 +99,10 @@ def _execute(treatment: Treatment, shown_bar: Progress, report: Path) -> bool:
         treatment.add_interrupted()
         screen.print(f"Stopped. {shown.delivered(treatment.record)}.", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
+    except errors.MesoError:
+        shown_bar.stop()
+        screen.print(f"{shown.delivered(treatment.record)}.", soft_wrap=True)
+        raise
     finally:
         keep(treatment.record, report)
 
