@@ -14,7 +14,7 @@ UNKNOWN_THEN = "not recorded"
 
 
 def recall(past: Past, journal: Journal) -> TreatmentRecord:
-    """What a journal knows of a treatment; a dose without an end is Unknown, or NotDelivered if it never left."""
+    """What a journal knows of a treatment; a dose without an end is Unknown."""
     about = past.about
     record = TreatmentRecord(
         plan_name=plans.name_in(past.plan) or f"Treatment {past.number}",
@@ -27,9 +27,8 @@ def recall(past: Past, journal: Journal) -> TreatmentRecord:
     )
     for dose in past.doses:
         if dose.result is None:
-            asked = dose.asked
-            known = journal.committed(asked.dose_id)
-            dose.result = asked.unknown("no end known yet") if known else asked.not_delivered("never committed")
+            is_committed = journal.committed(dose.asked.dose_id)
+            dose.result = dose.asked.unknown("no end known yet" if is_committed else "not committed yet")
     add_given(record, past)
     return record
 
@@ -123,7 +122,7 @@ def _notes(past: Past) -> list[str]:
     if past.ended is None:
         notes.append("The journal does not say that it has ended.")
     elif past.ended != "complete":
-        notes.append(f"It ended early: {past.ended}. Points behind that were not asked for.")
+        notes.append(f"Not all was given as asked: {past.ended}.")
     if "simulated" not in past.about:
         notes.append("Whether a device or a simulated one gave it is not recorded.")
     if past.skipped:

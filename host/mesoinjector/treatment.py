@@ -22,6 +22,7 @@ from mesoinjector.record import TreatmentRecord
 from mesoinjector.results import Delivered, Result
 from mesoprotocol import wire
 
+LEFT_OUT = "left out: point"
 PAUSE_LOOK_S = 0.1
 """How often a paused treatment looks whether it is to go on."""
 
@@ -76,6 +77,8 @@ class Treatment:
             today = injector.link.today() if injector.link.virtual else date.today()
             self.warnings = sessions.check(session, plan, injector.journal, today)
         self._session = session
+        self.left_out: list[int] = []
+        """Points of what is gone on with that an operator has left out: it ends, but not as asked."""
         self.past: Past | None = None
         """What is gone on with: the treatment as the journal has it."""
         self._injector = injector
@@ -86,7 +89,8 @@ class Treatment:
         self._stopped = threading.Event()
         self._points = tuple(_points(plan))
         self._primed = False
-        self._ended_by = "complete"
+        self.ended_by: str = "complete"
+        """How it ended: this, why early, or `LEFT_OUT` and which points."""
         self._done = 0
         self._total = plan.points if isinstance(plan, MeteredPlan) else plan.strokes
         self._keeper = Keeper(injector, plan)
@@ -104,10 +108,11 @@ class Treatment:
         A point of which something moved, but not as asked, is not given again; `skip` must name it, which the
         journal keeps. Raises `PlanError`, `JournalError`; nothing was sent.
         """
-        standing = continuing.find(injector)
-        without = continuing.leave_out(standing, skip, injector)
+        standing, said = continuing.find(injector), set(skip)
+        without = continuing.leave_out(standing, said, injector)
         made = cls(injector, standing.plan, on_progress, bench=True)
         made.past = standing.past
+        made.left_out = sorted(standing.past.skipped | said)
         done = [point for point in made._points if point.number in without]
         made._points = tuple(point for point in made._points if point.number not in without)
         made._keeper.recall(standing.past)
@@ -161,7 +166,9 @@ class Treatment:
                 if isinstance(error, MesoError):
                     self.add_interrupted()
                 raise
-            self._note_end(number, as_asked, self._ended_by)
+            if as_asked and self.left_out:
+                as_asked, self.ended_by = False, f"{LEFT_OUT} {', '.join(map(str, self.left_out))}"
+            self._note_end(number, as_asked, self.ended_by)
             return as_asked
         finally:
             unlisten()
@@ -191,7 +198,7 @@ class Treatment:
         while self._paused.is_set() and not self._stopped.is_set():
             self._injector.wait(PAUSE_LOOK_S)
         if self._stopped.is_set():
-            self._ended_by = "stopped between points"
+            self.ended_by = "stopped between points"
         return not self._stopped.is_set()
 
     def _is_primed(self) -> bool:
@@ -258,7 +265,7 @@ class Treatment:
         self._done += strokes
 
     def _is_as_asked(self, result: Result) -> bool:
-        self._ended_by = result.reason
+        self.ended_by = result.reason
         return isinstance(result, Delivered) and result.complete
 
     # --- Events ---------------------------------------------------------------------------------------

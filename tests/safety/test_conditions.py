@@ -14,6 +14,7 @@ import pytest
 from mesofirmware import safety
 from mesoprotocol import limits, messages, wire
 from mesosim.lab.enumeration.host import Unexpected
+from tests.safety.still import Alone
 from tests.safety.watch import DOSE, IN_DOSE_US, RUN, SMALL, Watch
 
 SIGNAL_US = 200_000
@@ -295,3 +296,8 @@ def test_a_depth_stop_that_stands_elsewhere_lets_no_needle_in(request_: Any) -> 
     dose = host.try_dose(request_)
     assert dose.outcome.reason == wire.REASON_DRIVE_FAULT
     assert host.account()["punctures"] == dose.before["punctures"]
+
+
+@pytest.mark.requirement("SR-29")
+def test_nothing_is_permitted_and_nothing_has_power_from_the_beginning_on() -> None:
+    assert Alone().asked()[-2:] == [("permit", False, False), ("enable", False)]

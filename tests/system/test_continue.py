@@ -154,7 +154,8 @@ def finished(bench: Bench) -> tuple[Injector, list[int]]:
         injector.clear()
     skipped = uncertain(injector)
     treatment = Treatment.left(injector, skip=skipped)
-    assert treatment.run()
+    assert treatment.run() == (not skipped)
+    assert treatment.ended_by == (f"left out: point {', '.join(map(str, skipped))}" if skipped else "complete")
     return injector, skipped
 
 
@@ -266,7 +267,7 @@ def test_what_a_restart_cut_short_is_shown_and_never_given_again(here: Bench) ->
     treatment = Treatment.left(again, skip=[2])
     assert treatment.points_left == 1
     # the device has started anew: it is primed again, then goes on at point 3
-    assert treatment.run()
+    assert not treatment.run() and treatment.ended_by == "left out: point 2"
     assert [point_of(entry) for entry in ledger(again)] == [0, 1, 2, 0, 3]
     recorded = [(dose.kind, dose.point, dose.result) for dose in treatment.record.doses]
     assert recorded == [
@@ -491,5 +492,5 @@ def test_the_journal_says_how_it_ended(here: Bench) -> None:
     parts = [row[2] for row in injector.journal.entries() if row[2] in ("ended", "resumed")]
     assert parts == ["ended", "resumed", "ended", "resumed", "ended"]
     again = here.connect()
-    assert Treatment.left(again).run()
-    assert ends(again)[-1] == (True, "complete")
+    assert not Treatment.left(again).run()
+    assert ends(again)[-1] == (False, "left out: point 2")

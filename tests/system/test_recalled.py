@@ -45,7 +45,7 @@ def test_a_treatment_that_did_not_end_as_asked_is_recalled_as_that(bench: Bench)
         cut = Treatment(injector, parse(MODES["metered"], "test"))
         injector.listen(after_flow(110_000, cut.stop))
         assert not cut.run()
-        assert "It ended early: stopped between points. Points behind that were not asked for." in recalled(bench).notes
+        assert "Not all was given as asked: stopped between points." in recalled(bench).notes
         injector.dose(0.02, 1.0, "cheek", 0)
     assert "The journal does not say that it has ended." in recalled(bench).notes
 

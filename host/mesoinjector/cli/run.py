@@ -19,8 +19,8 @@ from mesoinjector.cli.service import AsJson, Device, JournalPath, OperatorKey
 from mesoinjector.injector import Injector
 from mesoinjector.record import TreatmentRecord
 from mesoinjector.report import write_report
+from mesoinjector.treatment import LEFT_OUT, Treatment
 from mesoinjector.treatment import Progress as Step
-from mesoinjector.treatment import Treatment
 
 ENDED_EARLY, UNKNOWN, INTERRUPTED = 4, 5, 130
 """Exit codes; see `mesoinjector.cli`."""
@@ -127,7 +127,9 @@ def _tell(treatment: Treatment, as_asked: bool, as_json: bool) -> None:
     else:
         shown.treatment(treatment.record)
     if not as_asked:
-        screen.print("It ended early. Next: `mesoinjector run --continue`, with the same --device and --journal.")
+        screen.print(f"Not all was given as asked: {treatment.ended_by}.")
+        if not treatment.ended_by.startswith(LEFT_OUT):
+            screen.print("Next: `mesoinjector run --continue`, with the same --device and --journal.")
         raise typer.Exit(UNKNOWN if _ended_unknown(treatment.record) else ENDED_EARLY)
 
 
