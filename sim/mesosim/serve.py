@@ -50,8 +50,10 @@ class Places:
         return Places(_numbered(self.pty, i), tcp, _numbered(self.control, i))
 
 
-def serve(runtime: str, seed: int, speed: float, places: Places, devices: int, on_ready: Callable[[str], None]) -> None:
-    """Serve until interrupted or terminated; `on_ready` is told once for each device where it is.
+def serve(
+    runtime: str, seed: int, speed: float, places: Places, devices: int, on_ready: Callable[[int, list[str]], None]
+) -> None:
+    """Serve until interrupted or terminated; `on_ready` is told once for each device its seed and where it is.
 
     The n-th device has seed + n - 1. Raises ValueError, OSError, `DeviceDied` once one of them has.
     """
@@ -60,7 +62,7 @@ def serve(runtime: str, seed: int, speed: float, places: Places, devices: int, o
         selector = stack.enter_context(selectors.DefaultSelector())
         for i in range(devices):
             served = stack.enter_context(contextlib.closing(Served(selector, runtime, seed + i, speed, places.nth(i))))
-            on_ready(f"simulated device ({runtime}, seed {seed + i}) at {' and '.join(served.found_at)}")
+            on_ready(seed + i, served.found_at)
         while True:
             for key, _ in selector.select():
                 if selector.get_map().get(key.fd) == key:  # not given up by one before it

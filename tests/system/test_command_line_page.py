@@ -6,8 +6,11 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import typer
 
 from mesoinjector import cli
 from tests.house.rooms import ROOT
@@ -51,3 +54,19 @@ def test_a_shell_completes_commands_and_options(typed: str, offered: set[str]) -
         check=False,
     )
     assert set(done.stdout.split()) == offered
+
+
+SPEAK_JSON_ALONE = ("plan schema", "sim schema", "sim control")
+
+
+def test_every_command_speaks_json() -> None:
+    def leaves(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+        if not hasattr(command, "commands"):
+            yield name, command
+        for word, inner in getattr(command, "commands", {}).items():
+            yield from leaves(inner, f"{name} {word}".strip())
+
+    found = dict(leaves(typer.main.get_command(cli.app), ""))
+    assert len(found) > 40
+    silent = [name for name, command in found.items() if not any("--json" in each.opts for each in command.params)]
+    assert sorted(silent) == sorted(SPEAK_JSON_ALONE)

@@ -1,7 +1,7 @@
 """The command line. Figures go to stdout, progress and errors to stderr.
 
 Exit codes: 0 everything was given as asked; 1 an error of this program; 2 bad input, nothing was sent; 3 the
-device or its line; 4 the treatment ended early, with the amounts known; 5 a dose is unknown; 130 Ctrl-C.
+device or its line; 4 not all was given as asked, with the amounts known; 5 a dose is unknown; 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from mesoinjector.cli import devices, giving, motion, observing, plan, report, r
 from mesoinjector.cli import journal as journal_commands
 from mesoinjector.cli.run import ENDED_EARLY, INTERRUPTED, UNKNOWN
 from mesoinjector.cli.screen import screen
+from mesoinjector.cli.service import AsJson
 from mesoinjector.connection import STOP_BYTES
 from mesoinjector.injector import Injector
 from mesoinjector.journal import Journal
@@ -85,7 +86,6 @@ Record = Annotated[
         "--record", help="New file for all that passes on the line; `decode` reads it, replay:FILE replays it."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
 def main() -> None:

@@ -6,16 +6,18 @@ input, nothing was run; 3 no executor, or no MicroPython; 130 Ctrl-C, to be resu
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mesoinjector import errors
 from mesoinjector.cli.screen import screen
+from mesoinjector.cli.service import AsJson
 
 if TYPE_CHECKING:
     from mesosim.lab.campaign.campaign import Progress as Standing
@@ -46,6 +48,7 @@ def campaign(
     executor: Annotated[str, typer.Option(help="dask://HOST:PORT of a scheduler; by default this machine.")] = "",
     runtime: Annotated[str | None, typer.Option(help="cpython or micropython; by default as the file says.")] = None,
     junit: Junit = None,
+    as_json: AsJson = False,
 ) -> None:
     """Play every scenario with every seed, and write results, raw data and a report.
 
@@ -70,26 +73,30 @@ def campaign(
         from mesosim.lab import report as pages  # it takes longer to import than bad input to be found
 
         page = pages.write(out, junit)
-    print(f"{standing.cases} cases, {standing.played} played now, {len(standing.failing)} failed")
-    screen.print(f"Report: {page}", soft_wrap=True)
-    _end(standing.failing, out)
+    said = {"cases": standing.cases, "played": standing.played}
+    if not as_json:
+        print(f"{standing.cases} cases, {standing.played} played now, {len(standing.failing)} failed")
+    _end(standing.failing, out, page, said if as_json else None)
 
 
 def merge(
     folders: Annotated[list[Path], typer.Argument(help="Folders of campaigns or shards.")],
     out: Annotated[Path, typer.Option(help="New folder.")],
+    as_json: AsJson = False,
 ) -> None:
     """Put results together. Two different results of one case are an error, and nothing is merged."""
     with _said():
         from mesosim.lab.campaign import results
 
         count = results.merge(folders, out)
-    print(f"{count} results of {len(folders)} folders in {out}")
+    said = {"results": count, "folders": len(folders), "out": str(out)}
+    print(json.dumps(said) if as_json else f"{count} results of {len(folders)} folders in {out}")
 
 
 def report(
     folder: Annotated[Path, typer.Argument(help="Folder of a campaign, or of several that were merged.")],
     junit: Junit = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write report.html and the raw data as CSV into a campaign's folder."""
     with _said():
@@ -97,18 +104,31 @@ def report(
 
         page = pages.write(folder, junit)
         failing = pages.read(folder).account.failing
-    screen.print(f"Report: {page}", soft_wrap=True)
-    _end(failing, folder)
+    _end(failing, folder, page, {} if as_json else None)
 
 
-def _end(failing: list[Result], out: Path) -> None:
+def _end(failing: list[Result], out: Path, page: Path, said: dict[str, Any] | None) -> None:
+    """What failed, and how it is played again; with `said` as one JSON object that has this, too."""
     from mesosim.lab.campaign import replay
 
-    for result in failing[:SHOWN]:
-        print(f"{result.outcome.scenario}, seed {result.key.seed}: {'; '.join(result.outcome.findings)}")
-        print(f"  {replay.command(result, out)}")
-    if len(failing) > SHOWN:
-        print(f"and {len(failing) - SHOWN} more, in the report")
+    if said is None:
+        screen.print(f"Report: {page}", soft_wrap=True)
+        for result in failing[:SHOWN]:
+            print(f"{result.outcome.scenario}, seed {result.key.seed}: {'; '.join(result.outcome.findings)}")
+            print(f"  {replay.command(result, out)}")
+        if len(failing) > SHOWN:
+            print(f"and {len(failing) - SHOWN} more, in the report")
+    else:
+        failed = [
+            {
+                "scenario": result.outcome.scenario,
+                "seed": result.key.seed,
+                "findings": list(result.outcome.findings),
+                "again": replay.command(result, out),
+            }
+            for result in failing
+        ]
+        print(json.dumps({**said, "report": str(page), "failing": failed}))
     if failing:
         raise typer.Exit(FINDINGS)
 

@@ -45,11 +45,16 @@ def record(
     device: Device,
     seconds: Seconds = None,
     journal: JournalPath = None,
+    as_json: AsJson = False,
 ) -> None:
     """Watch a device and write down all that passes on the line. `run --record FILE` does so for a treatment."""
     with Injector.open(device, journal, record=file) as injector:
         _watch(injector, seconds, False)
-    screen.print(f"{len(recording.read(file).items)} entries in {file}", soft_wrap=True)
+    entries = len(recording.read(file).items)
+    if as_json:
+        print(json.dumps({"file": str(file), "entries": entries}))
+    else:
+        screen.print(f"{entries} entries in {file}", soft_wrap=True)
 
 
 def replay(

@@ -13,6 +13,7 @@ import typer
 
 from mesoinjector import estimating, plan_schema, sessions
 from mesoinjector.cli.screen import screen
+from mesoinjector.cli.service import AsJson
 from mesoinjector.journal import Journal
 from mesoinjector.plans import FractionalPlan
 
@@ -21,7 +22,6 @@ app: typer.Typer = typer.Typer(
 )
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="Session or plan in TOML; see examples/plans.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
 class What(StrEnum):

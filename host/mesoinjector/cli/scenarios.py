@@ -15,6 +15,7 @@ from rich.table import Table
 
 from mesoinjector import errors
 from mesoinjector.cli import sim
+from mesoinjector.cli.service import AsJson
 
 if TYPE_CHECKING:
     from mesosim.lab.catalogue import Fault
@@ -25,7 +26,6 @@ FINDINGS = 1
 """Exit code of a scenario that has come out otherwise than it should."""
 
 Control = Annotated[Path, typer.Option(help="Control socket of a device that `sim serve --control` serves.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout.")]
 
 
 @app.command()
@@ -43,7 +43,7 @@ def run(
         typer.Option(help="NAME[@seconds][:step=,kind=,value=,duration_s=]; replaces what the file expects."),
     ] = None,
     trace: Annotated[Path | None, typer.Option(help="File for the whole trace.")] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Play a scenario in virtual time; exit code 1 if it comes out otherwise than it should."""
     from mesosim.lab import play
@@ -76,7 +76,7 @@ def run(
 @app.command()
 def faults(
     name: Annotated[str | None, typer.Argument(help="One fault, or a family such as board.encoder.")] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the catalogue of faults."""
     from mesosim.lab import catalogue
@@ -104,6 +104,7 @@ def inject(
     value: Annotated[float | None, typer.Option(help="Its size, in its unit.")] = None,
     duration_s: Annotated[float | None, typer.Option(help="0: until it is cleared.", min=0.0)] = None,
     clear: Annotated[bool, typer.Option("--clear", help="End it instead.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Bring a fault about in a served device, or end it, while a client is connected."""
     from mesosim.lab import catalogue
@@ -117,6 +118,8 @@ def inject(
                 injecting.inject(world, name, kind, value, duration_s)
     except (catalogue.UnknownFault, ValueError) as error:
         raise errors.PlanError(f"sim inject: {error}") from None
+    if as_json:
+        print(json.dumps({"fault": name, "active": not clear}))
 
 
 @app.command("control")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 from mesoinjector import errors
 from mesoinjector.cli import campaign
 from mesoinjector.cli.screen import screen
+from mesoinjector.cli.service import AsJson
 
 app: typer.Typer = typer.Typer(no_args_is_help=True, help="The simulated device.")
 campaign.register(app)
@@ -34,6 +36,7 @@ def serve(
         int | None,
         typer.Option(min=0, max=SEED_MAX, help="Seed of the simulated device; by default another each time."),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run a simulated device in real time behind a pty, a TCP port or both, until Ctrl-C."""
     from mesosim import micropython
@@ -41,12 +44,18 @@ def serve(
     from mesosim.process import DeviceDied
 
     chosen = choose_runtime(runtime)
+
+    def tell(seed: int, found_at: list[str]) -> None:
+        facts = {"runtime": chosen, "seed": seed, "at": found_at}
+        said = f"simulated device ({chosen}, seed {seed}) at {' and '.join(found_at)}"
+        print(json.dumps(facts) if as_json else said, flush=True)
+
     if pty is None and tcp is None:
         raise errors.PlanError("sim serve: name a --pty, a --tcp address, or both.")
     try:
         number = secrets.randbelow(1 << 30) if seed is None else seed
         places = server.Places(pty, tcp, control)
-        server.serve(chosen, number, speed, places, devices, on_ready=lambda line: print(line, flush=True))
+        server.serve(chosen, number, speed, places, devices, on_ready=tell)
     except (OSError, ValueError) as error:
         raise errors.PlanError(f"sim serve: {error}") from None
     except DeviceDied as error:
