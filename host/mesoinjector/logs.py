@@ -17,6 +17,7 @@ from pythonjsonlogger.json import JsonFormatter
 from mesoinjector.errors import PlanError
 
 LOGGER = logging.getLogger("mesoinjector")
+LOGGER.addHandler(logging.NullHandler())  # nothing is printed of which nobody has said where to
 
 
 def note(level: int, kind: str, /, **facts: Any) -> None:

@@ -87,3 +87,9 @@ def test_who_settles_a_dose_and_why_is_not_logged(caplog: pytest.LogCaptureFixtu
     journal.commit("d", "a1")
     journal.settle("a1", "Mueller", "Schmidt had to leave")
     assert facts(caplog.records, "settled") == [{"row": 4, "device": "d", "dose_id": "a1", "data": {}}]
+
+
+def test_nothing_is_printed_of_what_nobody_asked_to_log() -> None:
+    program = "from mesoinjector import Injector\nwith Injector.open('sim://') as injector: injector.stop()"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
