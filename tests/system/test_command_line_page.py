@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,3 +72,20 @@ def test_every_command_speaks_json() -> None:
     assert len(found) > 40
     silent = [name for name, command in found.items() if not any("--json" in each.opts for each in command.params)]
     assert sorted(silent) == sorted(SPEAK_JSON_ALONE)
+
+
+def test_what_writes_files_says_so_in_json(tmp_path: Path) -> None:
+    said: list[dict[str, Any]] = []
+    for line in (
+        "sim campaign occlusion --seeds 1:1 --out one --json",
+        "sim report one --json",
+        "sim merge one --out all --json",
+        "record line.jsonl --device sim://?seed=1 --seconds 1 --journal :memory: --json",
+    ):
+        command = [sys.executable, "-m", "mesoinjector", *line.split()]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False, timeout=60)
+        assert done.returncode == 0, done.stderr
+        said.append(json.loads(done.stdout))
+    played, reported, merged, recorded = said
+    assert (played["cases"], played["failing"], reported["failing"]) == (1, [], []) and merged["results"] == 1
+    assert played["report"] == reported["report"] == "one/report.html" and recorded["entries"] > 10
