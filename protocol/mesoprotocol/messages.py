@@ -690,6 +690,89 @@ class ConfirmReply(NamedTuple):
     """how it stands"""
 
 
+class UpdateBegin(NamedTuple):
+    """Announces an application for the folder that does not run. If that folder's manifest is this one, and
+    verified, its files that are as listed are kept; else it is emptied. Not while an application is on
+    trial. Moves nothing.
+    """
+
+    size: int
+    """bytes of the manifest"""
+    digest: bytes
+    """SHA-256 of the manifest"""
+    older: int
+    """1: accept one that is older than what is on the device"""
+
+
+class UpdateBeginReply(NamedTuple):
+    """Answer to UPDATE_BEGIN."""
+
+    status: int
+    state: int
+    file: int
+    """what to send next: 0 the manifest, 1 its signature, from 2 on its files in order; one more than there are: nothing"""
+    offset: int
+    """from which byte on"""
+
+
+class UpdateWrite(NamedTuple):
+    """Bytes of a file of the application. What is not the next place writes nothing and is answered with the
+    next place. Manifest and signature are verified when they are there, each file when it is; one that is
+    not as listed is refused and begins anew. Moves nothing.
+    """
+
+    file: int
+    """as in UPDATE_BEGIN"""
+    offset: int
+    """of the first of these bytes"""
+    count: int  # type: ignore[assignment]
+    """how many bytes"""
+    data: bytes
+    """the bytes, zeros behind them"""
+
+
+class UpdateWriteReply(NamedTuple):
+    """Answer to UPDATE_WRITE."""
+
+    status: int
+    state: int
+    file: int
+    """what to send next, as in UPDATE_BEGIN"""
+    offset: int
+    """from which byte on"""
+
+
+class UpdateStage(NamedTuple):
+    """Verifies all of the application again and puts it on trial from the next start on. Restarts nothing and
+    moves nothing.
+    """
+
+
+class UpdateStageReply(NamedTuple):
+    """Answer to UPDATE_STAGE."""
+
+    status: int
+    state: int
+    update: int
+    """how it stands"""
+
+
+class Restart(NamedTuple):
+    """Restarts the device right after the answer, which ends every session. Refused while something moves."""
+
+    into: int
+    """0: the application, 1: the boot ROM, which waits for a program on USB"""
+
+
+class RestartReply(NamedTuple):
+    """Answer to RESTART."""
+
+    status: int
+    state: int
+    into: int
+    """the request's"""
+
+
 class NewSyringe(NamedTuple):
     """Another syringe is mounted, full and not primed. Until this is said, one that was taken out and put
     back counts as the former one, with what is left of it, and after a restart as the one that all of the
@@ -894,6 +977,10 @@ REQUESTS: dict[type, tuple[int, tuple[tuple[int, int, int, int], ...]]] = {
     Alarms: (wire.ALARMS, wire.ALARMS_FIELDS),
     Update: (wire.UPDATE, wire.UPDATE_FIELDS),
     Confirm: (wire.CONFIRM, wire.CONFIRM_FIELDS),
+    UpdateBegin: (wire.UPDATE_BEGIN, wire.UPDATE_BEGIN_FIELDS),
+    UpdateWrite: (wire.UPDATE_WRITE, wire.UPDATE_WRITE_FIELDS),
+    UpdateStage: (wire.UPDATE_STAGE, wire.UPDATE_STAGE_FIELDS),
+    Restart: (wire.RESTART, wire.RESTART_FIELDS),
     NewSyringe: (wire.NEW_SYRINGE, wire.NEW_SYRINGE_FIELDS),
     SelfTest: (wire.SELF_TEST, wire.SELF_TEST_FIELDS),
 }
@@ -926,6 +1013,10 @@ REPLIES: dict[int, tuple[type, tuple[tuple[int, int, int, int], ...]]] = {
     wire.ALARMS: (AlarmsReply, wire.ALARMS_REPLY_FIELDS),
     wire.UPDATE: (UpdateReply, wire.UPDATE_REPLY_FIELDS),
     wire.CONFIRM: (ConfirmReply, wire.CONFIRM_REPLY_FIELDS),
+    wire.UPDATE_BEGIN: (UpdateBeginReply, wire.UPDATE_BEGIN_REPLY_FIELDS),
+    wire.UPDATE_WRITE: (UpdateWriteReply, wire.UPDATE_WRITE_REPLY_FIELDS),
+    wire.UPDATE_STAGE: (UpdateStageReply, wire.UPDATE_STAGE_REPLY_FIELDS),
+    wire.RESTART: (RestartReply, wire.RESTART_REPLY_FIELDS),
     wire.NEW_SYRINGE: (NewSyringeReply, wire.NEW_SYRINGE_REPLY_FIELDS),
     wire.SELF_TEST: (SelfTestReply, wire.SELF_TEST_REPLY_FIELDS),
 }
@@ -966,6 +1057,10 @@ TIMEOUT_MS = {
     wire.ALARMS: 300,
     wire.UPDATE: 300,
     wire.CONFIRM: 600,
+    wire.UPDATE_BEGIN: 10000,
+    wire.UPDATE_WRITE: 3000,
+    wire.UPDATE_STAGE: 5000,
+    wire.RESTART: 600,
     wire.NEW_SYRINGE: 300,
     wire.SELF_TEST: 600,
 }
@@ -999,6 +1094,10 @@ ROLES = {
     wire.ALARMS: wire.ROLE_OBSERVER,
     wire.UPDATE: wire.ROLE_OBSERVER,
     wire.CONFIRM: wire.ROLE_SERVICE,
+    wire.UPDATE_BEGIN: wire.ROLE_SERVICE,
+    wire.UPDATE_WRITE: wire.ROLE_SERVICE,
+    wire.UPDATE_STAGE: wire.ROLE_SERVICE,
+    wire.RESTART: wire.ROLE_SERVICE,
     wire.NEW_SYRINGE: wire.ROLE_OPERATOR,
     wire.SELF_TEST: wire.ROLE_OPERATOR,
 }
@@ -1077,6 +1176,9 @@ LOG_NAMES = {
     7: "SETTINGS",
     8: "REFUSED",
     9: "TREATMENT",
+    10: "UPDATE",
+    11: "OLDER",
+    12: "RESTART",
 }
 CARTRIDGE_NAMES = {
     1: "PUNCTURE",
@@ -1167,6 +1269,14 @@ STATUS_NAMES = {
     4020: "BATTERY",
     6006: "SAFE_APPLICATION",
     6007: "NOT_WHOLE",
+    6008: "BAD_MANIFEST",
+    6009: "BAD_SIGNATURE",
+    6010: "NO_SIGNER",
+    6011: "OTHER_BOARD",
+    6012: "OLDER_VERSION",
+    6013: "ON_TRIAL",
+    6014: "NO_UPDATE",
+    6015: "FLASH_FAILED",
 }
 REASON_ABOUT = {
     0: "as planned",
@@ -1276,6 +1386,10 @@ NAMES = {
     wire.ALARMS: "ALARMS",
     wire.UPDATE: "UPDATE",
     wire.CONFIRM: "CONFIRM",
+    wire.UPDATE_BEGIN: "UPDATE_BEGIN",
+    wire.UPDATE_WRITE: "UPDATE_WRITE",
+    wire.UPDATE_STAGE: "UPDATE_STAGE",
+    wire.RESTART: "RESTART",
     wire.NEW_SYRINGE: "NEW_SYRINGE",
     wire.SELF_TEST: "SELF_TEST",
     wire.EVENT_OUTCOME: "OUTCOME",
@@ -1385,9 +1499,17 @@ STATUS_CAUSES = {
     6005: ("storage", "the device's log does not read, or it or the ledger was altered; nothing can be given", "service: read the log, find out who has opened the device, and replace its non-volatile memory"),
     6004: ("storage", "settings or calibration in the device's files do not read, or are not there any more; nothing can be given", "service: the device must be set up and calibrated anew"),
     6003: ("storage", "the keys in the device's memory do not read: nobody can be let in, and nothing can be given", "service: the non-volatile memory must be replaced and the device provisioned anew"),
-    4020: ("actuator", "the battery cannot finish a dose or run", "charge it, or connect the mains"),
+    4020: ("actuator", "the battery cannot finish a dose or run, or is low while an application is to be written", "charge it, or connect the mains"),
     6006: ("storage", "the safe application runs, which gives nothing: the others do not read, have failed, or were not wanted", "service: read UPDATE and the log, then install the application again"),
     6007: ("storage", "a file of the application is missing, or is not as its manifest says", "service: install the application again"),
+    6008: ("storage", "the application's manifest is not the one that was announced, or does not read", "service: take the application from where it was built, and update again"),
+    6009: ("storage", "the application's signature is not the device's signer's, or not over this manifest", "service: take the application from where it was signed; if it was, the device has another signer"),
+    6010: ("storage", "the device does not know whose applications it may take", "service: flash it with the signer's public key (`mesoinjector flash`)"),
+    6011: ("storage", "the application was built for another board", "service: update with one that was built for this board"),
+    6012: ("storage", "the application is older than what is on the device", "service: update with a newer one, or accept the older one in so many words"),
+    6013: ("storage", "an application is on trial, and the other folder is the way back", "service: CONFIRM what runs, or restart the device until it is given up; then update"),
+    6014: ("storage", "no update is under way: none was begun since the device started, or it was refused", "service: begin the update again; what is already on the device is kept"),
+    6015: ("storage", "the flash did not take the application: it is full, or defective", "service: update again; if it comes back, flash the device anew"),
 }
 FINAL_DOSE_STATES = frozenset(
     (0, 1, 6, 7, 8, 9)

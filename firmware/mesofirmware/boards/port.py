@@ -81,6 +81,35 @@ class Files(Protocol):
         """Make buf[:n] a file's whole content, lasting when this returns."""
 
 
+class Shelf(Protocol):
+    """The folders on flash that applications lie in, by paths from the root: `/app_a/mesofirmware/app.mpy`.
+
+    All of it takes its time and allocates: only while nothing moves and nothing is armed. OSError: the flash is full or
+    defective.
+    """
+
+    def names(self, folder: str) -> list:
+        """What is in a folder, sorted; names of folders end in a slash. Nothing if there is no such folder."""
+
+    def read(self, path: str, at: int, buf: bytearray) -> int:
+        """Read a file from offset `at` into buf, at most its length; how many bytes, -1 if there is no such file."""
+
+    def begin(self, path: str) -> None:
+        """Make an empty file, and the folders it lies in; one that is there is replaced. One at a time is written."""
+
+    def write(self, buf: bytearray, at: int, n: int) -> None:
+        """Append buf[at:at+n] to the file that was begun."""
+
+    def end(self) -> None:
+        """The file that was begun is whole, and lasting when this returns. Nothing if there is none.
+
+        After a power cut before, it may be there with any of what was written, or not at all.
+        """
+
+    def remove(self, path: str) -> None:
+        """Remove a file, or an empty folder, whose path ends in a slash; lasting when this returns."""
+
+
 class Chip(Protocol):
     """The identity chip of the cartridge that is mounted, on one wire: asked and written only while nothing is armed.
 
@@ -108,11 +137,14 @@ class Board(Protocol):
     """0.3125 um a step, forward pushes."""
     store: Store
     files: Files
+    shelf: Shelf
     chip: Chip
     readings: "Readings"
     """What `protrusion_um`, `needle_um`, `pressure_pa` and `encoder` pass through before they are returned."""
     reset_reason: int
     """Why this boot: one of the schema's `reset_reason`, as hardware and a note made before the reset say."""
+    model: bytes
+    """For which board an application must be built to run here: `pico` or `pico2`, as its manifest names them."""
     uid: bytes
     """Eight bytes, unique to the device."""
     boot_id: bytes
@@ -171,3 +203,9 @@ class Board(Protocol):
 
     def light(self, code: int) -> None:
         """Show a state, or over it an alarm (codes from `ALARM_NONE` on): see `mesofirmware.signals`, sounds too."""
+
+    def restart(self, into: int) -> None:
+        """Start anew once what was sent has left: 0, the application, 1, the chip's boot ROM. Only at rest.
+
+        It does not return, but in the simulator, where it happens when `step` has returned.
+        """
