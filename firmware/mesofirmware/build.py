@@ -12,9 +12,11 @@ import importlib.util
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
+from mesofirmware import version
 from mesofirmware.build_constants import folded, module
 from mesofirmware.build_names import shortened
 from mesofirmware.start import manifest
@@ -26,6 +28,8 @@ NOT_GIVEN = {
 }
 """Modules that stay on the computer: the generator, the host's quick codec, this tool, a page of contracts."""
 
+BOARDS = ("pico", "pico2")
+"""Where one build runs: what the Board port's `model` may be."""
 ARCH = "armv6m"
 """What viper becomes: RP2040's machine code, which RP2350's Arm cores run too."""
 _BORDER = (
@@ -110,13 +114,14 @@ def _names(folder: Path) -> Path:
     return folder.with_name(folder.name + ".names")
 
 
-def seal(folder: Path) -> None:
-    """Write the manifest of a folder, which `start.manifest` holds it against."""
-    lines = []
-    for file in sorted(each for each in folder.rglob("*") if each.is_file() and each.name != manifest.MANIFEST):
-        data = file.read_bytes()
-        digest = hashlib.sha256(data).hexdigest()
-        lines.append("%s %d %s\n" % (digest, len(data), file.relative_to(folder).as_posix()))
+def seal(folder: Path, boards: "Sequence[str]" = BOARDS, number: str = version.FIRMWARE) -> None:
+    """Write the manifest of a folder, which `start.manifest` holds it against: of this version, for these boards."""
+    lines = ["%s %s %s\n" % (manifest.PRODUCT.decode(), number, ",".join(boards))]
+    beside = (folder / manifest.MANIFEST, folder / manifest.SIGNATURE)
+    files = [each for each in folder.rglob("*") if each.is_file() and each not in beside]
+    for path in sorted(each.relative_to(folder).as_posix() for each in files):
+        data = (folder / path).read_bytes()
+        lines.append("%s %d %s\n" % (hashlib.sha256(data).hexdigest(), len(data), path))
     text = "".join(lines)
     (folder / manifest.MANIFEST).write_text(text + hashlib.sha256(text.encode()).hexdigest() + "\n")
 
@@ -126,13 +131,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="mesofirmware.build", description="compile what a board is given")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--arch", default=ARCH, help="what viper becomes, in mpy-cross's terms (default %(default)s)")
+    parser.add_argument("--boards", default=",".join(BOARDS), help="for which the manifest says it is (default %(default)s)")
     parser.add_argument("--read", type=Path, metavar="FILE", help="compile nothing; print a board's traceback readably")
     asked = parser.parse_args()
     if asked.read:
         print(readable(asked.read.read_text(encoding="utf-8"), asked.folder), end="")
         return
     total = compiled(asked.folder, asked.arch)
-    seal(asked.folder)
+    seal(asked.folder, asked.boards.split(","))
     print("%d bytes of .mpy" % total)
 
 

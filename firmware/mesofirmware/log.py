@@ -91,13 +91,13 @@ class Log:
         except records.StoreFailed:
             self.damaged = True
 
-    def refuse(self, status: int, n: int) -> None:
-        """Therapy was refused, for a status; the same one again is said once, and few while something is armed."""
+    def refuse(self, kind: int, status: int, n: int) -> None:
+        """Therapy or an update was refused, for a status; the same again is said once, and few while one is armed."""
         e = self._entry
         if self.newest - self.chained >= _WAITING:
             return
-        if e[E_N] != self.newest or e[E_KIND] != wire.LOG_REFUSED or e[E_A] != status or e[E_B] != n:
-            self.add(wire.LOG_REFUSED, status, n)
+        if e[E_N] != self.newest or e[E_KIND] != kind or e[E_A] != status or e[E_B] != n:
+            self.add(kind, status, n)
 
     def chain(self) -> bool:
         """Chain the oldest entry that is not; True if there was one. Nothing is armed: it takes its time."""

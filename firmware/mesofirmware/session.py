@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from mesofirmware.settings import Settings
     from mesofirmware.slots import Slots
     from mesofirmware.transaction import Transaction
+    from mesofirmware.update import Update
 
 _NO_FIELDS = ()
 _NO_VALUES: list = []
 _PREPARES = (wire.PREPARE, wire.PREPARE_RUN, wire.PREPARE_SERIES, wire.PREPARE_DRY, wire.PREPARE_HOME)
 _TRANSACTIONAL = _PREPARES + (wire.COMMIT,)
 """Looked up by id before anything else, their state included."""
+_UPDATES = (wire.UPDATE_BEGIN, wire.UPDATE_WRITE, wire.UPDATE_STAGE)
+"""A refusal of one of these is said in the log."""
 _HEARTBEAT_SIZE = codec.size(wire.HEARTBEAT_FIELDS)
 _UNKNOWN = (None, 0, wire.ROLE_OBSERVER)
 
@@ -60,6 +63,7 @@ class Session:
         self._log = log
         self._selftest = selftest
         self._slots = slots
+        self._update: "Update | None" = None
         self._args = [0] * 11
         self._one = [0]
         self._two = [0, 0]
@@ -166,6 +170,10 @@ class Session:
             self._accept(peer, wire.NEW_SYRINGE_REPLY_FIELDS, self._one)
         elif msg_id == wire.CONFIRM:
             self._confirm(peer)
+        elif msg_id in _UPDATES:
+            self._take_update(peer, msg_id)
+        elif msg_id == wire.RESTART:
+            self._restart(peer)
         elif msg_id == wire.CALIBRATE:
             self._calibrate(peer)
         elif msg_id == wire.SELF_TEST:
@@ -177,7 +185,10 @@ class Session:
             self._answers.answer(msg_id, self._args, self._link.body)
             self._accept(peer, self._answers.fields, self._answers.values)
 
-    def _refuse(self, peer: "Peer", status: int) -> None:
+    def _refuse(self, peer: "Peer", status: int, version: int = 0) -> None:
+        """`version`: of the application, if it is known that an update would have brought it."""
+        if self._link.msg_id in _UPDATES:
+            self._log.refuse(wire.LOG_UPDATE, status, version)
         self._link.reply(peer, status, self._transaction.state, _NO_FIELDS, _NO_VALUES)
 
     def _accept(self, peer: "Peer", fields: tuple, values: list) -> None:
@@ -188,7 +199,7 @@ class Session:
         transaction = self._transaction
         status = transaction.prepare(now, link.body, frame.HEADER, link.length, self._args, kind)
         if status != wire.S_OK:
-            self._log.refuse(status, self._args[wire.PREPARE_N])
+            self._log.refuse(wire.LOG_REFUSED, status, self._args[wire.PREPARE_N])
             self._refuse(peer, status)
         else:
             fields = wire.PREPARE_RUN_REPLY_FIELDS if transaction.plan.is_run else wire.PREPARE_REPLY_FIELDS
@@ -198,7 +209,7 @@ class Session:
         transaction = self._transaction
         status = transaction.commit(now, self._link.body, self._args)
         if status != wire.S_OK:
-            self._log.refuse(status, transaction.plan.n)
+            self._log.refuse(wire.LOG_REFUSED, status, transaction.plan.n)
             self._refuse(peer, status)
             return
         self._one[0] = transaction.dose_state()
@@ -300,6 +311,45 @@ class Session:
             return
         self._one[0] = wire.UPDATE_CONFIRMED
         self._accept(peer, wire.CONFIRM_REPLY_FIELDS, self._one)
+
+    def _take_update(self, peer: "Peer", msg_id: int) -> None:
+        """UPDATE_BEGIN, UPDATE_WRITE, UPDATE_STAGE. What they need is loaded with the first UPDATE_BEGIN.
+
+        The heap has no room to spare for what a device needs once in years; a restart ends each update.
+        """
+        if self._update is None and msg_id == wire.UPDATE_BEGIN:
+            from mesofirmware import update
+
+            self._update = update.Update(self._board, self._slots, self._log)
+        if self._update is None:
+            self._refuse(peer, wire.S_NO_UPDATE)
+            return
+        status = self._may_update()
+        if status != wire.S_OK:
+            self._refuse(peer, status)
+            return
+        status = self._update.take(msg_id, self._args, self._link.body)
+        if status != wire.S_OK:
+            self._refuse(peer, status, self._update.version)
+        else:
+            self._accept(peer, self._update.fields, self._update.values)
+
+    def _may_update(self) -> int:
+        """Whether the folder that does not run may be written; a status."""
+        if not self._is_at_rest():
+            return wire.S_WRONG_STATE
+        if self._slots.is_on_trial:
+            return wire.S_ON_TRIAL
+        return wire.S_OK if self._board.battery_mv() >= limits.BATTERY_LOW_MV else wire.S_BATTERY
+
+    def _restart(self, peer: "Peer") -> None:
+        if not self._is_at_rest():
+            self._refuse(peer, wire.S_WRONG_STATE)
+            return
+        self._one[0] = into = self._args[wire.RESTART_INTO]
+        self._log.add(wire.LOG_RESTART, into, 0)
+        self._accept(peer, wire.RESTART_REPLY_FIELDS, self._one)
+        self._board.restart(into)
 
     def _is_at_rest(self) -> bool:
         """Whether flash may be written: that stops everything else."""

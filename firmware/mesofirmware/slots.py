@@ -39,6 +39,17 @@ class Slots(copies.Copies):
     def __init__(self, files: "Files") -> None:
         super().__init__(files, _FILES, b"SLOTS1", _FIELDS, _DEFAULTS)
 
+    @property
+    def slot(self) -> int:
+        """Which of FOLDERS would be started."""
+        slot: int = self.values[_SLOT]
+        return slot
+
+    @property
+    def is_on_trial(self) -> bool:
+        """Whether that one is on trial, and the other folder the way back."""
+        return self.values[_ON_TRIAL] != 0
+
     def choose(self, is_whole: "Callable[[str], bool]") -> str:
         """The folder to start, after what this start costs is durable; "" for the safe application.
 

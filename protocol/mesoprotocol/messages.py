@@ -692,8 +692,8 @@ class ConfirmReply(NamedTuple):
 
 class UpdateBegin(NamedTuple):
     """Announces an application for the folder that does not run. If that folder's manifest is this one, and
-    verified, its files that are as listed are kept; else it is emptied. Not while an application is on
-    trial. Moves nothing.
+    verified, its files that are as listed are kept; else it is emptied once the announced manifest and
+    signature have come and are verified. Not while an application is on trial. Moves nothing.
     """
 
     size: int
@@ -718,7 +718,8 @@ class UpdateBeginReply(NamedTuple):
 class UpdateWrite(NamedTuple):
     """Bytes of a file of the application. What is not the next place writes nothing and is answered with the
     next place. Manifest and signature are verified when they are there, each file when it is; one that is
-    not as listed is refused and begins anew. Moves nothing.
+    not as listed is refused (NOT_WHOLE) and begins anew, and UPDATE_BEGIN says so. Any other refusal ends
+    the update. Moves nothing.
     """
 
     file: int
@@ -1057,7 +1058,7 @@ TIMEOUT_MS = {
     wire.ALARMS: 300,
     wire.UPDATE: 300,
     wire.CONFIRM: 600,
-    wire.UPDATE_BEGIN: 10000,
+    wire.UPDATE_BEGIN: 5000,
     wire.UPDATE_WRITE: 3000,
     wire.UPDATE_STAGE: 5000,
     wire.RESTART: 600,

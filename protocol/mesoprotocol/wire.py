@@ -5,7 +5,7 @@ Ids, enumerations and field tables (see `codec`).
 
 MAJOR = 1
 MINOR = 3
-SCHEMA_HASH = b'\xae\x14vV'
+SCHEMA_HASH = b'\x7f\xce\xd8\xbc'
 
 STATE_IDLE = 0
 STATE_PREPARED = 1

@@ -15,7 +15,7 @@ class Rig:
 
     def __init__(self) -> None:
         self.plant = plant.Plant(trace.Untraced(), 1, symbols.Symbols(), 0)
-        self.board = board.SimulatedBoard(self.plant, bytearray(), {}, b"", _No(), 0, 0, lambda code: None)
+        self.board = board.SimulatedBoard(self.plant, bytearray(), {}, {}, b"", _No(), 0, 0, lambda code: None)
         self.board.enable(True)
         self.stop = DepthStop(self.board)
 

@@ -183,12 +183,12 @@ def test_nobody_pushes_the_others_out() -> None:
     book = booted(bytearray(SIZE), True)
     book.add(wire.LOG_BOOT, 0, 0)
     for n in range(500):
-        book.refuse(wire.S_RANGE, 7)
-        book.refuse(wire.S_STALE_VIEW, n)
+        book.refuse(wire.LOG_REFUSED, wire.S_RANGE, 7)
+        book.refuse(wire.LOG_REFUSED, wire.S_STALE_VIEW, n)
     assert book.newest == log._WAITING
     while book.chain():
         pass
     newest = book.newest
     for _ in range(5):
-        book.refuse(wire.S_ZONE_LIMIT, 7)
+        book.refuse(wire.LOG_REFUSED, wire.S_ZONE_LIMIT, 7)
     assert book.newest == newest + 1

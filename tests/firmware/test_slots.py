@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from mesofirmware import build, slots
+from mesofirmware.boards.rp2_shelf import Shelf
 from mesofirmware.start import manifest
 from mesoprotocol import wire
 from tests.firmware.files import Memory
 
 A, B = slots.FOLDERS
+SHELF = Shelf(lambda: None)
 SAFE = ""
 
 
@@ -122,8 +124,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_folder_that_is_whole(folder: Path) -> None:
-    assert manifest.is_whole(str(folder))
-    assert not manifest.is_whole(str(folder / "nothing"))
+    assert manifest.is_whole(SHELF, str(folder))
+    assert not manifest.is_whole(SHELF, str(folder / "nothing"))
 
 
 @pytest.mark.requirement("SR-13", "SR-34")
@@ -133,11 +135,11 @@ def test_each_byte_of_each_file(name: str, folder: Path) -> None:
     for at in range(0, len(data), 1 if len(data) < 400 else 7):
         for byte in {data[at] ^ 0xFF, data[at] ^ 1, 0} - {data[at]}:
             (folder / name).write_bytes(data[:at] + bytes((byte,)) + data[at + 1 :])
-            assert not manifest.is_whole(str(folder)), at
+            assert not manifest.is_whole(SHELF, str(folder)), at
     for other in (data[:-1], data + b"\n", b""):
         (folder / name).write_bytes(other)
-        assert not manifest.is_whole(str(folder))
+        assert not manifest.is_whole(SHELF, str(folder))
     (folder / name).write_bytes(data)
-    assert manifest.is_whole(str(folder))
+    assert manifest.is_whole(SHELF, str(folder))
     (folder / name).unlink()
-    assert not manifest.is_whole(str(folder))
+    assert not manifest.is_whole(SHELF, str(folder))

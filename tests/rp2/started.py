@@ -59,7 +59,7 @@ class StartedWorld(TwinWorld):
     """One device, from its first power-on; see `World`."""
 
     def __init__(self, root: Path, model: models.Model) -> None:
-        """`root`: a folder for what lies on the flash beside the settings."""
+        """`root`: a folder with what lies on the flash at first."""
         self.model = model
         self._root = root
         self._thread: threading.Thread | None = None
@@ -150,6 +150,9 @@ class StartedWorld(TwinWorld):
     def _start(self) -> None:
         forget()
         imported("mesofirmware.start.boot", machine=machine)
+        if not self._disk.files:
+            for file in sorted(each for each in self._root.rglob("*") if each.is_file()):
+                self._disk.put("/" + file.relative_to(self._root).as_posix(), file.read_bytes())
         load.pico(self._port, load.Entropy(self._random.fill), self._disk)
         micropython = SimpleNamespace(kbd_intr=self.interrupt_characters.append)
         time = SimpleNamespace(ticks_ms=ticks.ticks_ms, ticks_diff=ticks.ticks_diff, sleep_ms=self._sleep_ms)
@@ -159,7 +162,6 @@ class StartedWorld(TwinWorld):
         main.gc = SimpleNamespace(threshold=lambda n: None)
         main.sys = SimpleNamespace(path=[""], modules={}, print_exception=write_error)
         main.open = self._disk.open
-        main.manifest.open = lambda path, mode: (self._root / path[1:]).open(mode)
         self._let_see(sys.modules["mesofirmware.boards.rp2_pico"])
         main.main()
 
@@ -189,7 +191,6 @@ class Started(InProcess):
     def close(self) -> None:
         """See `Device`."""
         self.world.end()
-        vars(sys.modules["mesofirmware.start.manifest"]).pop("open", None)
         forget()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mesofirmware import build
+from mesofirmware.boards.rp2_shelf import Shelf
 from mesofirmware.start import manifest
 from tests.judges import corruption
 from tests.soak.parts import Soaked, Wrong, soak
@@ -16,6 +17,7 @@ from tests.summary import TOLD
 
 PARTS = 60
 FOLDER = "application"
+SHELF = Shelf(lambda: None)
 
 
 @functools.cache
@@ -45,13 +47,13 @@ def application(first: str) -> int:
         folder = Path(name)
         build.compiled(folder)
         build.seal(folder)
-        assert manifest.is_whole(name)
+        assert manifest.is_whole(SHELF, name)
         for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.name.startswith(first)):
             data = file.read_bytes()
             for at in range(len(data)):
                 file.write_bytes(data[:at] + bytes((data[at] ^ 1 << at % 8,)) + data[at + 1 :])
                 tried += 1
-                if manifest.is_whole(name):
+                if manifest.is_whole(SHELF, name):
                     raise Wrong(f"{file.relative_to(folder)}: byte {at}")
             file.write_bytes(data)
     return tried

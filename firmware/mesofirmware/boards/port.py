@@ -97,7 +97,7 @@ class Shelf(Protocol):
     def begin(self, path: str) -> None:
         """Make an empty file, and the folders it lies in; one that is there is replaced. One at a time is written."""
 
-    def write(self, buf: bytearray, at: int, n: int) -> None:
+    def write(self, buf: "bytes | bytearray", at: int, n: int) -> None:
         """Append buf[at:at+n] to the file that was begun."""
 
     def end(self) -> None:

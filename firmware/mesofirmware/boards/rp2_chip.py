@@ -16,6 +16,11 @@ def watchdog_scratch() -> int:
     return 0x400D800C if _is_rp2350() else 0x4005800C
 
 
+def model() -> bytes:
+    """For which board an application is built: see `port.Board`."""
+    return b"pico2" if _is_rp2350() else b"pico"
+
+
 def _is_rp2350() -> bool:
     """By the name that MicroPython gives the board."""
     return "RP2350" in getattr(sys.implementation, "_machine", "")

@@ -65,6 +65,10 @@ class Link:
         self._waiting += n
         return True
 
+    def is_sending(self) -> bool:
+        """Whether something that was sent has not left yet."""
+        return self._waiting > 0
+
     def flush(self) -> None:
         """Pass on what the port has room for."""
         byte = self._byte

@@ -3,7 +3,7 @@
 Uses of MicroPython, and no others: `machine` Pin (value, hard irq), ADC (read_u16, once), I2C (writeto,
 readfrom_into, writeto_mem, readfrom_mem_into), UART, PWM (freq, duty_u16), WDT, mem32 (ADC control and result, a
 scratch register of the watchdog, JMP_PIN and IN_BASE of one state machine each), freq, idle, unique_id, reset,
-reset_cause; `rp2` StateMachine (active, restart, exec with a number, put, tx_fifo), DMA (pack_ctrl, config, active,
+reset_cause, bootloader; `rp2` StateMachine (active, restart, exec with a number, put, tx_fifo), DMA (pack_ctrl, config, active,
 ctrl, read, write, channel), bootsel_button; `time` ticks; `os` urandom and files; `select` ipoll; `uctypes` addressof.
 
 State machines: 0 to 2 step drive, depth and plunger, 3 is the dead-man, 4 to 6 their odometers, 7 the encoder.
@@ -25,6 +25,7 @@ from mesofirmware.boards import (
     rp2_bridge,
     rp2_carrier,
     rp2_cartridge,
+    rp2_chip,
     rp2_deadman,
     rp2_expander,
     rp2_files,
@@ -34,6 +35,8 @@ from mesofirmware.boards import (
     rp2_link,
     rp2_onewire,
     rp2_programs,
+    rp2_safe,
+    rp2_shelf,
     rp2_tmc2209,
 )
 from mesofirmware.boards.rp2_counter import Counter
@@ -50,6 +53,8 @@ _TICK_MASK = 0x3FFFFFFF
 _WIRE_BAUD = 115_200
 _ASK_MS = 300
 """From one driver to the next."""
+_FAREWELL_MS = 200
+"""For the answer to leave before a restart: a host that does not read does not keep it from happening."""
 
 
 class Pico:
@@ -65,6 +70,7 @@ class Pico:
         self._folder = folder
         self.reset_reason = watchdog.reason
         self.readings = readings.Readings()
+        self.model = rp2_chip.model()
         self.uid = machine.unique_id()
         self.boot_id = os.urandom(4)
         self._enable = Pin(pins.MOTOR_ENABLE, Pin.OUT, value=0)
@@ -76,6 +82,7 @@ class Pico:
         self._link = rp2_link.Link()
         self.store: "port.Store" = rp2_fram.Fram(I2C(0, sda=Pin(pins.FRAM_SDA), scl=Pin(pins.FRAM_SCL), freq=1_000_000))
         self.files: "port.Files" = rp2_files.Files("/settings")
+        self.shelf: "port.Shelf" = rp2_shelf.Shelf(watchdog.feed)
         bus = I2C(1, sda=Pin(pins.SENSE_SDA), scl=Pin(pins.SENSE_SCL), freq=400_000)
         self._expander = rp2_expander.Expander(bus, Pin(pins.EXPANDER_INT, Pin.IN))
         self._inputs = rp2_inputs.Inputs(self._expander)
@@ -242,11 +249,22 @@ class Pico:
 
     def program_intact(self) -> bool:
         """Whether the application's files are as its manifest says; True if it has none. Only at rest: 0.1 s."""
-        return not self._folder or manifest.is_whole(self._folder)
+        return not self._folder or manifest.is_whole(self.shelf, self._folder)
 
     def light(self, code: int) -> None:
         """See the port."""
         self._lamp.show(code)
+
+    def restart(self, into: int) -> None:
+        """See the port. The boot ROM is entered by way of its own watchdog reset, which takes ours along."""
+        began = time.ticks_ms()
+        while self._link.is_sending() and time.ticks_diff(time.ticks_ms(), began) < _FAREWELL_MS:
+            self._link.flush()
+            machine.idle()
+        rp2_safe.make_safe()
+        if into:
+            machine.bootloader()
+        self._watchdog.restart(wire.RESET_ASKED)
 
     # --- Hard interrupts: they only store ----------------------------------------------------------------
 

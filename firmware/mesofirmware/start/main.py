@@ -8,7 +8,7 @@ import gc
 import sys
 
 from mesofirmware import slots
-from mesofirmware.boards import rp2_files, rp2_safe, rp2_start, rp2_watchdog
+from mesofirmware.boards import rp2_files, rp2_safe, rp2_shelf, rp2_start, rp2_watchdog
 from mesofirmware.start import manifest
 from mesoprotocol import wire
 
@@ -26,7 +26,9 @@ def folder(watchdog: rp2_watchdog.Watchdog, answer: int) -> str:
     """Where the application is loaded from: the one place where that is chosen."""
     if answer == rp2_start.SAFE or watchdog.failures >= _FAILURES:
         return SAFE_FOLDER
-    return slots.Slots(rp2_files.Files(FILES_FOLDER)).choose(manifest.is_whole) or SAFE_FOLDER
+    shelf = rp2_shelf.Shelf(watchdog.feed)
+    record = slots.Slots(rp2_files.Files(FILES_FOLDER))
+    return record.choose(lambda folder: manifest.is_whole(shelf, folder)) or SAFE_FOLDER
 
 
 def run(watchdog: rp2_watchdog.Watchdog, path: str) -> None:

@@ -78,6 +78,6 @@ def pico(port: usb.Port, entropy: Entropy, disk: "Any") -> Modules:
     modules.rp2_pico.os = entropy
     modules.rp2_link.sys = port
     modules.rp2_link.select = usb
-    modules.rp2_files.os = disk
-    modules.rp2_files.open = disk.open
+    modules.rp2_files.os = modules.rp2_shelf.os = disk
+    modules.rp2_files.open = modules.rp2_shelf.open = disk.open
     return modules

@@ -34,6 +34,11 @@ def reset() -> None:
     raise Reset("reset")
 
 
+def bootloader() -> None:
+    """Restart into the boot ROM, which speaks another protocol."""
+    raise Reset("bootloader")
+
+
 def reset_cause() -> int:
     """Why the chip has started."""
     return _chip.chip.reset_cause

@@ -106,6 +106,50 @@ class TracedFiles:
         self._files.write(name, buf, n)
 
 
+class TracedShelf:
+    """The application folders on flash."""
+
+    def __init__(self, log: trace.Trace, now: "Callable[[], int]", shelf: "port.Shelf") -> None:
+        self._log = log
+        self._now = now
+        self._shelf = shelf
+
+    def names(self, folder: str) -> list:
+        """See the port."""
+        names = self._shelf.names(folder)
+        self._traced(trace.SHELF_NAMES, len(names), folder)
+        return names
+
+    def read(self, path: str, at: int, buf: bytearray) -> int:
+        """See the port."""
+        n = self._shelf.read(path, at, buf)
+        self._traced(trace.SHELF_READ, n, path)
+        return n
+
+    def begin(self, path: str) -> None:
+        """See the port."""
+        self._traced(trace.SHELF_BEGIN, 0, path)
+        self._shelf.begin(path)
+
+    def write(self, buf: "bytes | bytearray", at: int, n: int) -> None:
+        """See the port."""
+        self._log.blob(self._now(), trace.SHELF_WRITE, n, bytes(buf[at : at + n]))
+        self._shelf.write(buf, at, n)
+
+    def end(self) -> None:
+        """See the port."""
+        self._traced(trace.SHELF_END, 0, "")
+        self._shelf.end()
+
+    def remove(self, path: str) -> None:
+        """See the port."""
+        self._traced(trace.SHELF_REMOVE, 0, path)
+        self._shelf.remove(path)
+
+    def _traced(self, kind: int, a: int, path: str) -> None:
+        self._log.blob(self._now(), kind, a, path.encode())
+
+
 class TracedChip:
     """The identity chip of the cartridge."""
 
@@ -146,6 +190,7 @@ class TracedBoard:
         self.plunger: "port.Axis" = TracedAxis(log, now, board.plunger, 2)
         self.store: "port.Store" = TracedStore(log, now, board.store)
         self.files: "port.Files" = TracedFiles(log, now, board.files)
+        self.shelf: "port.Shelf" = TracedShelf(log, now, board.shelf)
         self.chip: "port.Chip" = TracedChip(log, now, board.chip)
         self.on_light: "Callable[[int], None]" = _ignore
 
@@ -239,6 +284,11 @@ class TracedBoard:
         self._note(trace.LIGHT, code)
         self._board.light(code)
         self.on_light(code)
+
+    def restart(self, into: int) -> None:
+        """See the port."""
+        self._note(trace.RESTART, into)
+        self._board.restart(into)
 
     def _note(self, kind: int, value: int) -> int:
         return self._log.add(self._now(), kind, value, 0, 0)

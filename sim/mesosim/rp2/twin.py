@@ -6,9 +6,10 @@ main.py's. There is one chip, and so one such world at a time.
 
 import gc
 
+from mesofirmware import app
 from mesofirmware.boards import pins
 from mesosim.rp2 import chip as chip_
-from mesosim.rp2 import circuit, disk, load, models, motors, traced, usb
+from mesosim.rp2 import circuit, disk, load, machine, models, motors, traced, usb
 from mesosim.world import plant, symbols, trace, world
 
 TYPE_CHECKING = False
@@ -72,6 +73,10 @@ class TwinWorld(world.World):
         self.hand.see(self._us_now(), 0)
         self._watch_hand()
 
+    def firmware(self) -> app.App:
+        """The application: which one main.py would choose is another's question."""
+        return app.App(self.board)
+
     def run(self, until_us: int, rx: bytes) -> tuple:
         """See `World`."""
         chip = chip_.chip
@@ -86,6 +91,10 @@ class TwinWorld(world.World):
                 self._t = chip.ticks()
                 self._cause = _WATCHDOG
                 self._power(True)
+        except machine.Reset as end:
+            self._t = chip.ticks()
+            self._cause = _WATCHDOG
+            self._power(end.args != ("bootloader",))
         self._t = chip.ticks()
         tx = self._tx
         self._tx = b""

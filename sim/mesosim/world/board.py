@@ -2,7 +2,7 @@
 
 from mesofirmware import readings
 from mesoprotocol import bulk, codec, frame, wire
-from mesosim.world import axis, plant, trace
+from mesosim.world import axis, flash, plant, trace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _LINK_BYTES = 4096
 _HELLO_REPLY = bytes((0, 4, wire.MAJOR, frame.REPLY, wire.HELLO))
 _IMPLEMENTATION_AT = frame.HEADER + 3 + codec.size(wire.HELLO_REPLY_FIELDS[: wire.HELLO_REPLY_IMPLEMENTATION])
+MODEL = b"pico"
+"""For which board an application must be built to be taken here."""
 _CALLS_DRIVE, _CALLS_DEPTH, _CALLS_PLUNGER = 0, 1, 2
 
 
@@ -101,23 +103,63 @@ class TracedStore:
 class TracedFiles:
     """The files on flash. They outlive the board."""
 
-    def __init__(self, board: "SimulatedBoard", content: dict) -> None:
+    def __init__(self, board: "SimulatedBoard", kept: "flash.Files") -> None:
         self._board = board
-        self._content = content
+        self._files = kept
 
     def read(self, name: str, buf: bytearray) -> int:
         """See the port."""
-        data = self._content.get(name)
-        n = -1 if data is None else min(len(data), len(buf))
-        if data is not None:
-            buf[:n] = data[:n]
+        n = self._files.read(name, buf)
         self._board.log.blob(self._board.t, trace.FILE_READ, n, name.encode())
         return n
 
     def write(self, name: str, buf: bytearray, n: int) -> None:
         """See the port."""
-        self._content[name] = bytes(buf[:n])
+        self._files.write(name, buf, n)
         self._board.log.blob(self._board.t, trace.FILE_WRITE, n, name.encode() + bytes(buf[:n]))
+
+
+class TracedShelf:
+    """The application folders on flash. They outlive the board."""
+
+    def __init__(self, board: "SimulatedBoard", kept: "flash.Shelf") -> None:
+        self._board = board
+        self._shelf = kept
+
+    def names(self, folder: str) -> list:
+        """See the port."""
+        names = self._shelf.names(folder)
+        self._traced(trace.SHELF_NAMES, len(names), folder)
+        return names
+
+    def read(self, path: str, at: int, buf: bytearray) -> int:
+        """See the port."""
+        n = self._shelf.read(path, at, buf)
+        self._traced(trace.SHELF_READ, n, path)
+        return n
+
+    def begin(self, path: str) -> None:
+        """See the port."""
+        self._traced(trace.SHELF_BEGIN, 0, path)
+        self._shelf.begin(path)
+
+    def write(self, buf: "bytes | bytearray", at: int, n: int) -> None:
+        """See the port."""
+        self._board.log.blob(self._board.t, trace.SHELF_WRITE, n, bytes(buf[at : at + n]))
+        self._shelf.write(buf, at, n)
+
+    def end(self) -> None:
+        """See the port."""
+        self._traced(trace.SHELF_END, 0, "")
+        self._shelf.end()
+
+    def remove(self, path: str) -> None:
+        """See the port."""
+        self._traced(trace.SHELF_REMOVE, 0, path)
+        self._shelf.remove(path)
+
+    def _traced(self, kind: int, a: int, path: str) -> None:
+        self._board.log.blob(self._board.t, kind, a, path.encode())
 
 
 class TracedChip:
@@ -160,6 +202,7 @@ class SimulatedBoard:
         thing: plant.Plant,
         fram: bytearray,
         files: dict,
+        folders: dict,
         uid: bytes,
         random: "arithmetic.Random",
         t: int,
@@ -177,6 +220,7 @@ class SimulatedBoard:
         self.has_sent = False
         """Whether there is something to collect."""
         self._hello = frame.Reader((wire.MAJOR,))
+        self.model = MODEL
         self.uid = uid
         boot_id = bytearray(4)
         random.fill(boot_id)
@@ -185,10 +229,13 @@ class SimulatedBoard:
         self.depth: "port.Axis" = TracedAxis(self, thing.depth, _CALLS_DEPTH)
         self.plunger: "port.Axis" = TracedAxis(self, thing.plunger, _CALLS_PLUNGER)
         self.store: "port.Store" = TracedStore(self, fram)
-        self.files: "port.Files" = TracedFiles(self, files)
+        self.files: "port.Files" = TracedFiles(self, flash.Files(files))
+        self.shelf: "port.Shelf" = TracedShelf(self, flash.Shelf(folders))
         self.chip: "port.Chip" = TracedChip(self)
         self.readings = readings.Readings()
         self.reset_reason = reset_reason
+        self.restarts_into = -1
+        """What the firmware has asked to be restarted into: see `restart`; -1: it has not."""
         self._counts_at_boot = thing.encoder(t)
 
     # --- The world's side of the link -----------------------------------------------------------------
@@ -307,3 +354,8 @@ class SimulatedBoard:
         """See the port."""
         self.note(self.t, trace.LIGHT, code, 0, 0)
         self._on_light(code)
+
+    def restart(self, into: int) -> None:
+        """See the port: the world restarts it when the firmware has come back."""
+        self.note(self.t, trace.RESTART, into, 0, 0)
+        self.restarts_into = into

@@ -21,6 +21,7 @@ boots RESTART_US later, as a real board does whose main program has ended.
 from mesofirmware import app
 from mesoprotocol import wire
 from mesosim.world import calls, plant
+from mesosim.world.world import RESTART_US
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
 
     from mesosim.world import board as boards
     from mesosim.world import world as worlds
-
-RESTART_US = 100_000
-"""From a reset to the firmware's first call; estimate."""
-
 
 class BoardReset(BaseException):
     """The board restarts here: what the firmware was about to do is not done."""
@@ -77,7 +74,7 @@ class Meddled:
         self._restart_at = -1
         self._app = None
         try:
-            self._app = app.App(board)
+            self._app = self._world.firmware()
         except (Exception, BoardReset):
             self._fall()
         return self

@@ -7,9 +7,10 @@ the world began.
 
 import gc
 
-from mesofirmware import app, signals
+from mesofirmware import app, signals, slots
+from mesofirmware.start import manifest
 from mesoprotocol import wire
-from mesosim.world import arithmetic, board, cartridge, faults, hand, plant, symbols, targets, trace
+from mesosim.world import arithmetic, board, cartridge, faults, flash, hand, plant, symbols, targets, trace
 from mesosim.world import parameters as p
 
 TYPE_CHECKING = False
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from mesosim.world import meddling
 
 US = plant.TICKS_PER_US
+RESTART_US = 100_000
+"""From a reset to the firmware's first call; estimate."""
 START_US = (1 << 30) - 3_000_000
 """The device's tick starts 3 s before it wraps, so that every scenario passes a wrap."""
 
@@ -32,6 +35,8 @@ class World:
         self._fram = bytearray(p.FRAM_BYTES)
         self.files: dict = {}
         """Content of each file on the flash."""
+        self.folders = flash.new()
+        """Content of each file of the application folders, by its path."""
         self.plant = self._handpiece(seed, symbols.Symbols(values))
         self.hand = hand.Hand()
         self._hand_at = plant.NEVER
@@ -45,6 +50,7 @@ class World:
         self._t = START_US * US
         self.meddled: "meddling.Meddled | None" = None
         """Faults on single Board calls, once there were any."""
+        self._restart_at = plant.NEVER
         self.boot(wire.RESET_POWER_ON)
 
     def _handpiece(self, seed: int, values: symbols.Symbols) -> plant.Plant:
@@ -100,12 +106,29 @@ class World:
         if self._dark:
             return
         t = self._t
+        if self._restart_at != plant.NEVER:
+            if t < self._restart_at:
+                self._wake_at = self._restart_at
+            else:
+                self.boot(wire.RESET_ASKED)
+            return
         us = t // US
         tick = us & 0x3FFFFFFF
         self.board.t = t
         self.log.add(t, trace.WAKE, tick, 0, 0)
         wait = self.app.step(tick)
         self._wake_at = (us + wait) * US if wait else t
+        if self.board.restarts_into >= 0:
+            self._leave(self.board.restarts_into)
+
+    def _leave(self, into: int) -> None:
+        """The firmware has asked for a restart. The boot ROM speaks another protocol: to us the device is dark."""
+        self.plant.reset(self._t)
+        if into:
+            self._dark = True
+            self._wake_at = plant.NEVER
+        else:
+            self._restart_at = self._wake_at = self._t + RESTART_US * US
 
     def boot(self, reason: int) -> None:
         """The board starts, for a reason of the schema's `reset_reason`; what was of its former boot is gone."""
@@ -114,8 +137,10 @@ class World:
         self.board: board.SimulatedBoard = None  # type: ignore[assignment]
         gc.collect()
         self.board = board.SimulatedBoard(
-            self.plant, self._fram, self.files, self._uid, self._random, self._t, reason, self._on_light
+            *(self.plant, self._fram, self.files, self.folders, self._uid),
+            *(self._random, self._t, reason, self._on_light),
         )
+        self._restart_at = plant.NEVER
         self.log.blob(self._t, trace.BOOT, 0, self.board.boot_id)
         if self.meddled is None:
             self.app = self.firmware()
@@ -126,8 +151,10 @@ class World:
         self._watch_hand()
 
     def firmware(self) -> "app.App":
-        """The application, started on this boot's board."""
-        return app.App(self.board)
+        """The application, started on this boot's board: the safe one unless the folder that is chosen is whole."""
+        kept = flash.Shelf(self.folders)
+        folder = slots.Slots(flash.Files(self.files)).choose(lambda folder: manifest.is_whole(kept, folder))
+        return app.App(self.board, not folder)
 
     def _on_light(self, code: int) -> None:
         self.hand.see(self._t // US, code)
