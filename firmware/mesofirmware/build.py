@@ -131,7 +131,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="mesofirmware.build", description="compile what a board is given")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--arch", default=ARCH, help="what viper becomes, in mpy-cross's terms (default %(default)s)")
-    parser.add_argument("--boards", default=",".join(BOARDS), help="for which the manifest says it is (default %(default)s)")
+    parser.add_argument(
+        "--boards", default=",".join(BOARDS), help="for which the manifest says it is (default %(default)s)"
+    )
     parser.add_argument("--read", type=Path, metavar="FILE", help="compile nothing; print a board's traceback readably")
     asked = parser.parse_args()
     if asked.read:

@@ -50,7 +50,7 @@ class Update:
         self.values: list = self._place
 
     def take(self, msg_id: int, args: list, body: bytearray) -> int:
-        """UPDATE_BEGIN, UPDATE_WRITE or UPDATE_STAGE: a status, and if it is S_OK the answer in `fields` and `values`."""
+        """UPDATE_BEGIN, UPDATE_WRITE or UPDATE_STAGE: a status; if it is S_OK, `fields` and `values` are the answer."""
         self.fields = wire.UPDATE_WRITE_REPLY_FIELDS
         self.values = self._place
         if msg_id == wire.UPDATE_BEGIN:

@@ -113,12 +113,22 @@ def said(entry: messages.LogReply) -> str:
             return f"dose {b}: {_name(messages.STATUS_NAMES, a)}"
         case wire.LOG_TREATMENT:
             return f"treatment {a}"
+        case wire.LOG_UPDATE:
+            return f"version {_version(b)}: {_name(messages.STATUS_NAMES, a) if a else 'staged'}"
+        case wire.LOG_OLDER:
+            return f"version {_version(b)} accepted though older"
+        case wire.LOG_RESTART:
+            return "into the boot ROM" if a else "into the application"
         case _:
             return f"{a}, {b}"
 
 
 def _name(names: dict[int, str], value: int) -> str:
     return names.get(value, str(value)).lower()
+
+
+def _version(packed: int) -> str:
+    return f"{packed >> 20}.{packed >> 10 & 1023}.{packed & 1023}" if packed else "unknown"
 
 
 def _latches(bits: int) -> str:

@@ -3,8 +3,9 @@
 Uses of MicroPython, and no others: `machine` Pin (value, hard irq), ADC (read_u16, once), I2C (writeto,
 readfrom_into, writeto_mem, readfrom_mem_into), UART, PWM (freq, duty_u16), WDT, mem32 (ADC control and result, a
 scratch register of the watchdog, JMP_PIN and IN_BASE of one state machine each), freq, idle, unique_id, reset,
-reset_cause, bootloader; `rp2` StateMachine (active, restart, exec with a number, put, tx_fifo), DMA (pack_ctrl, config, active,
-ctrl, read, write, channel), bootsel_button; `time` ticks; `os` urandom and files; `select` ipoll; `uctypes` addressof.
+reset_cause, bootloader; `rp2` StateMachine (active, restart, exec with a number, put, tx_fifo), DMA (pack_ctrl, config,
+active, ctrl, read, write, channel), bootsel_button; `time` ticks; `os` urandom and files; `select` ipoll; `uctypes`
+addressof.
 
 State machines: 0 to 2 step drive, depth and plunger, 3 is the dead-man, 4 to 6 their odometers, 7 the encoder.
 Ten channels of DMA: two for each motor, one for each counter; the carrier's is the eleventh. Made once at the start;

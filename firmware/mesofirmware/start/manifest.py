@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 MANIFEST, SIGNATURE = "manifest", "signature"
 """Files of a folder that its manifest does not list. SIGNATURE is over the whole manifest: `mesofirmware.signature`."""
 PRODUCT = b"mesoinjector"
-MOST_FILES = 253
-"""What the protocol's u8 can count beside manifest and signature."""
 _PIECE = 1024
 _HASH = 65
 """Bytes of the last line."""
@@ -59,7 +57,7 @@ def read(shelf: "Shelf", path: str) -> bytes:
 def parse(text: bytes) -> "tuple[int, list, list]":
     """Version, boards, and `(sha256, size, path)` of each file. Raises ValueError if it is no whole manifest."""
     lines = text.split(b"\n")
-    if len(lines) < 4 or len(lines) > MOST_FILES + 3:
+    if len(lines) < 4:
         raise ValueError("%d lines" % len(lines))
     if lines[-1] or binascii.hexlify(hashlib.sha256(text[:-_HASH]).digest()) != lines[-2]:
         raise ValueError("SHA-256")

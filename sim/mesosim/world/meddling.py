@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mesosim.world import board as boards
     from mesosim.world import world as worlds
 
+
 class BoardReset(BaseException):
     """The board restarts here: what the firmware was about to do is not done."""
 
