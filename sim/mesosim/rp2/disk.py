@@ -50,7 +50,8 @@ class Disk:
 
     def open(self, path: str, mode: str = "r") -> "_File":
         """Open to read or to write. Raises OSError ENOENT."""
-        if path.rpartition("/")[0] not in ["", *self._folders] or ("w" not in mode and path not in self.files):
+        folder = path.rpartition("/")[0]
+        if (folder and folder not in self._folders) or ("w" not in mode and path not in self.files):
             raise OSError(errno.ENOENT, path)
         return _File(self.files, path, "w" in mode)
 
