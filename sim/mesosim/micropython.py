@@ -25,7 +25,7 @@ faults, which no board holds. Objects are twice as large on a 64-bit port."""
 
 WORLD = {"mesosim": ("__init__", "device"), "mesosim.world": ()}
 """What the device consists of beside the firmware; an empty tuple means every module of the package."""
-_HARDWARE = ("mesofirmware/boards/", "mesofirmware/start/")
+_HARDWARE = ("mesofirmware/boards/", "mesofirmware/start/boot", "mesofirmware/start/main")
 
 
 class NoMicroPython(RuntimeError):

@@ -32,7 +32,7 @@ def test_every_call_of_the_port_has_a_form() -> None:
 
     axes = {"drive": {"home"}, "depth": {"park", "release"}, "plunger": {"home", "park", "release"}}
     wanted = methods("", port.Board) | methods("store.", port.Store)
-    wanted |= methods("files.", port.Files) | methods("chip.", port.Chip)
+    wanted |= methods("files.", port.Files) | methods("chip.", port.Chip) | methods("shelf.", port.Shelf)
     for axis, lacks in axes.items():
         wanted |= methods(axis + ".", port.Axis) - {axis + "." + name for name in lacks}
     assert {name for name, _ in calls.CALLS} == wanted
