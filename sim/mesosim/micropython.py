@@ -23,6 +23,9 @@ HEAP = "437K"
 """237 KiB, an RP2040's heap under MicroPython; 32 for the FRAM, which is a chip of its own; 168 for the plant and the
 faults, which no board holds. Objects are twice as large on a 64-bit port."""
 
+TIDY_BYTES = 2048
+"""Garbage is collected so often while it is loaded, as `mesofirmware.start.main` does: long buffers find room."""
+
 WORLD = {"mesosim": ("__init__", "device"), "mesosim.world": ()}
 """What the device consists of beside the firmware; an empty tuple means every module of the package."""
 _HARDWARE = ("mesofirmware/boards/", "mesofirmware/start/boot", "mesofirmware/start/main")
@@ -36,8 +39,11 @@ def command(arguments: list[str]) -> list[str]:
     """The command line that runs `mesosim.device` with `arguments` under MicroPython. Raises `NoMicroPython`."""
     # stdout is the line itself: last words go to stderr, where the launcher looks for them
     return line(f"""
+import gc
+gc.threshold({TIDY_BYTES})
 try:
     from mesosim.device import main
+    gc.threshold(-1)
     main({arguments!r})
 except Exception as error:
     sys.print_exception(error, sys.stderr)

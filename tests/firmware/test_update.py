@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import subprocess
 from collections.abc import Callable
+from types import ModuleType
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 from mesofirmware import signature, slots, version
 from mesofirmware.start import manifest
 from mesoprotocol import limits, messages, wire
+from mesosim import micropython, wasm
 from mesosim.lab.enumeration.host import Unexpected
 from mesosim.lab.enumeration.workloads import OPERATOR, PRIME, SERVICE
 from tests import signed
@@ -480,3 +484,49 @@ def test_a_signature_beyond_the_modulus_is_none() -> None:
 def test_versions_compare_as_their_numbers(a: tuple[int, ...], b: tuple[int, ...]) -> None:
     one, other = (manifest.version(b"%d.%d.%d" % each) for each in (a, b))
     assert (one < other) == (a < b) and (one == other) == (a == b) and one < 1 << 30
+
+
+PROGRAM = """
+import gc, json
+gc.threshold(%d)
+from mesofirmware import slots, update
+from mesoprotocol import wire
+from mesosim.world import trace, world
+gc.threshold(-1)
+
+signer, digest, parts, other = [
+    [bytes.fromhex(x) for x in each] if isinstance(each, list) else bytes.fromhex(each) for each in json.loads(%r)
+]
+device = world.World(1, trace.Untraced())
+device.files["signer"] = signer
+record = slots.Slots(device.board.files)
+taken = update.Update(device.board, record, device.app._log)
+said = []
+for signature in (other, parts[1]):
+    parts[1] = signature
+    answer = taken.take(wire.UPDATE_BEGIN, [len(parts[0]), 0, 0], bytearray(digest))
+    while answer == wire.S_OK and taken.values[0] < len(parts):
+        file, offset = taken.values
+        data = parts[file][offset : offset + 192]
+        answer = taken.take(wire.UPDATE_WRITE, [file, offset, len(data), 0], bytearray(data))
+    said.append(answer)
+said.append(taken.take(wire.UPDATE_STAGE, [], bytearray(0)))
+device.control("reset", 1)
+print(json.dumps(said + slots.Slots(device.board.files).values))
+"""
+
+
+@pytest.mark.parametrize("port", [micropython, wasm], ids=["64 bits", "32 bits"])
+def test_a_board_takes_it_too(port: ModuleType) -> None:
+    """MicroPython has its own long integers."""
+    other = signed.signature(NEW.manifest, "somebody")
+    parts = [part.hex() for part in NEW.parts]
+    given = json.dumps([signed.modulus("maker").hex(), NEW.digest.hex(), parts, other.hex()])
+    try:
+        command = port.line(PROGRAM % (micropython.TIDY_BYTES, given))
+    except micropython.NoMicroPython as missing:
+        pytest.skip(str(missing))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout, done.stderr
+    # on trial in B, one of three tries made
+    assert json.loads(done.stdout) == [wire.S_BAD_SIGNATURE, wire.S_OK, wire.S_OK, 2, 1, 1, 1, 2, 0]
