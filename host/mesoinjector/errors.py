@@ -19,8 +19,16 @@ MesoError
 |   |   +-- DeviceBusy        a dose is under way
 |   +-- LimitExceeded         never: a limit
 |   +-- Fault                 hardware or storage
+|   +-- UpdateRefused         an application is not taken
+|       +-- NotSigned         its signature is not the device's signer's, or the device knows no signer
+|       +-- OtherBoard        it was built for another board
+|       +-- OlderVersion      it is older than what is on the device
+|       +-- OnTrial           another one is on trial, and not confirmed
+|       +-- NotWhole          it is not as its manifest says, or the flash did not take it
 +-- DoseUncertain             a dose before this one is unknown; no other is given until it is resolved
 |   +-- UnaccountedDose       the ledger has grown by something that this journal does not know
++-- ApplicationError          an application's folder, or the key it is signed with, cannot be used
++-- UpdateFailed              a new application was tried and not kept: what was there before runs
 +-- LogAltered                the device's log is not what it was
 +-- RecordingError            a recording cannot be made or read, or is not what this host does
 +-- PlanError                 a plan, or an argument, is outside what is allowed
@@ -116,8 +124,44 @@ class Fault(DeviceError):
     """Hardware or storage."""
 
 
+class UpdateRefused(DeviceError):
+    """An application is not taken. What runs, runs on; what was sent is kept, as far as it is as listed."""
+
+
+class NotSigned(UpdateRefused):
+    """Its signature is not the device's signer's, or the device knows no signer."""
+
+
+class OtherBoard(UpdateRefused):
+    """It was built for another board."""
+
+
+class OlderVersion(UpdateRefused):
+    """It is older than what is on the device."""
+
+
+class OnTrial(UpdateRefused):
+    """Another application is on trial, and not confirmed."""
+
+
+class NotWhole(UpdateRefused):
+    """It is not as its manifest says, or the flash did not take it."""
+
+
 class DeviceBusy(Refused):
     """A dose is under way."""
+
+
+class ApplicationError(MesoError):
+    """An application's folder, or the key it is signed with, cannot be used."""
+
+
+class UpdateFailed(MesoError):
+    """A new application was tried and not kept: what was there before runs. `entries`: what the device's log says."""
+
+    def __init__(self, said: str, entries: tuple[messages.LogReply, ...]) -> None:
+        self.entries = entries
+        super().__init__(said)
 
 
 class DoseUncertain(MesoError):
@@ -179,6 +223,8 @@ def refusal(status: int, request: str) -> MesoError:
     family = messages.STATUS_CAUSES.get(status, ("", "", ""))[0]
     if status in _ABOUT_KEYS:
         return AuthError(str(DeviceError(status, request)))
+    if status in _OF_UPDATES:
+        return _OF_UPDATES[status](status, request)
     if name == "WRONG_STATE":
         return DeviceBusy(status, request)
     if family == "limit":
@@ -231,3 +277,15 @@ _OF_THEIR_OWN = (
 _ABOUT_KEYS = frozenset(
     (wire.S_ROLE, wire.S_AUTH_FAILED, wire.S_AUTH_BACKOFF, wire.S_BAD_TAG, wire.S_NO_KEY, wire.S_KEYS_DAMAGED)
 )
+
+_OF_UPDATES: dict[int, type[UpdateRefused]] = {
+    wire.S_BAD_SIGNATURE: NotSigned,
+    wire.S_NO_SIGNER: NotSigned,
+    wire.S_OTHER_BOARD: OtherBoard,
+    wire.S_OLDER_VERSION: OlderVersion,
+    wire.S_ON_TRIAL: OnTrial,
+    wire.S_BAD_MANIFEST: NotWhole,
+    wire.S_NOT_WHOLE: NotWhole,
+    wire.S_FLASH_FAILED: NotWhole,
+    wire.S_NO_UPDATE: UpdateRefused,
+}
