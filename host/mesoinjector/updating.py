@@ -116,10 +116,39 @@ def restart(injector: Injector, into: int = APPLICATION) -> None:
 
 
 def try_out(injector: Injector, within_s: float = RESTART_S) -> messages.UpdateReply:
-    """Restart a device into what is staged, have it test itself, and confirm it: it is kept. The device's answer.
+    """Restart a device into what is staged, have it test itself, and keep it. How it stands then.
 
-    Raises `UpdateFailed` if it does not answer or fails its test: then it is not confirmed, and the device goes back.
+    Raises `UpdateFailed` if it does not start, does not answer or fails its test: then it is not kept. One that fails
+    its test is restarted until the device has gone back.
     """
+    _restarted(injector, within_s)
+    failed = _tested(injector)
+    if failed:
+        while Service(injector).update().update == wire.UPDATE_PENDING:
+            _restarted(injector, within_s)
+        found = Service(injector).update()
+        raise _failed(injector, f"its self-test failed ({failed}), and the device has gone back: {_runs(found)}")
+    return Service(injector).confirm()
+
+
+def confirm(injector: Injector) -> messages.UpdateReply:
+    """Keep what is on trial, if it passes its self-test now. How it stands then. Raises `UpdateFailed`."""
+    failed = _tested(injector)
+    if failed:
+        raise _failed(injector, f"its self-test fails ({failed}), so that it is not kept.")
+    return Service(injector).confirm()
+
+
+def install(
+    injector: Injector, application: Application, older: bool = False, progress: Progress = silent
+) -> messages.UpdateReply:
+    """Send an application, try it and keep it. Raises what `update` and `try_out` do."""
+    update(injector, application, older, progress)
+    return try_out(injector)
+
+
+def _restarted(injector: Injector, within_s: float) -> None:
+    """Restart it, and wait until it answers from another boot."""
     boot_id = injector.hello.boot_id
     until_us = injector.link.now_us() + round(within_s * 1e6)
     restart(injector)
@@ -129,39 +158,24 @@ def try_out(injector: Injector, within_s: float = RESTART_S) -> messages.UpdateR
             injector.reconnect(within_s)
     except (errors.LinkError, errors.ProtocolError, errors.AuthError) as error:
         raise errors.UpdateFailed(
-            f"the new application does not answer as it should: {error} It is not confirmed. Next: if this host is the "
+            f"the new application does not answer as it should: {error} It is not kept yet. Next: if this host is the "
             "older side, update it, and `mesoinjector update --confirm`; else switch the device off and on: after "
             "three starts it goes back by itself.",
             (),
         ) from error
-    return confirm(injector)
 
 
-def confirm(injector: Injector) -> messages.UpdateReply:
-    """Have what is on trial test itself, and keep it. Raises `UpdateFailed` if nothing is, or the test fails."""
-    service = Service(injector)
-    found = service.update()
-    if found.update != wire.UPDATE_PENDING or found.safe:
-        went_back = found.update == wire.UPDATE_ROLLED_BACK
-        said = (
-            "the new application did not start, and the device went back by itself"
-            if went_back
-            else "nothing is on trial"
+def _tested(injector: Injector) -> str:
+    """Names of the self-test's checks that fail. Raises `UpdateFailed` if nothing is on trial."""
+    found = Service(injector).update()
+    if found.update == wire.UPDATE_ROLLED_BACK and not found.safe:
+        raise _failed(
+            injector, f"the new application did not start, and the device went back by itself: {_runs(found)}"
         )
-        raise _failed(injector, f"{said}: {_runs(found)}")
+    if found.update != wire.UPDATE_PENDING or found.safe:
+        raise _failed(injector, f"nothing that runs is on trial: {_runs(found)}")
     failed = injector.self_test().failed_checks
-    if failed:
-        checks = ", ".join(name.lower() for bit, name in messages.CHECK_BITS.items() if failed & bit)
-        raise _failed(injector, f"its self-test fails ({checks}), so that it is not confirmed: {_runs(found)}")
-    return service.confirm()
-
-
-def install(
-    injector: Injector, application: Application, older: bool = False, progress: Progress = silent
-) -> messages.UpdateReply:
-    """Send an application, try it and keep it. Raises what `update` and `try_out` do."""
-    update(injector, application, older, progress)
-    return try_out(injector)
+    return ", ".join(name.lower() for bit, name in messages.CHECK_BITS.items() if failed & bit)
 
 
 def _runs(found: messages.UpdateReply) -> str:

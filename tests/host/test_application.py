@@ -161,7 +161,10 @@ def test_a_key_is_made_once_and_is_its_owners(key: Path) -> None:
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        (["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], "RSA-2048 with e = 65537, must be RSA-3072"),
+        (
+            ["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"],
+            "RSA-2048 with e = 65537, must be RSA-3072",
+        ),
         (["genpkey", "-algorithm", "ED25519"], "not RSA"),
     ],
 )
