@@ -1,7 +1,8 @@
 """What MicroPython runs second: the safe-mode window, then the application until it fails or the power goes.
 
 The window is the only way to a prompt: afterwards Ctrl-C is a byte like any other. An application that fails leaves
-every pin safe and its traceback in a file, and the board restarts; after three since the power came, the safe one runs.
+every pin safe and its traceback in a file, and the board restarts; after three since the power came, the safe one runs,
+or the one before if it was on trial.
 """
 
 import gc
@@ -23,12 +24,23 @@ _TIDY_BYTES = 2048
 
 
 def folder(watchdog: rp2_watchdog.Watchdog, answer: int) -> str:
-    """Where the application is loaded from: the one place where that is chosen."""
-    if answer == rp2_start.SAFE or watchdog.failures >= _FAILURES:
+    """Where the application is loaded from: the one place where that is chosen.
+
+    One on trial that fails at each start is given up for the one before, which gets a start of its own.
+    """
+    if answer == rp2_start.SAFE:
         return SAFE_FOLDER
-    shelf = rp2_shelf.Shelf(watchdog.feed)
-    record = slots.Slots(rp2_files.Files(FILES_FOLDER))
-    return record.choose(lambda folder: manifest.is_whole(shelf, folder)) or SAFE_FOLDER
+    has_failed = watchdog.failures >= _FAILURES
+    try:
+        shelf = rp2_shelf.Shelf(watchdog.feed)
+        record = slots.Slots(rp2_files.Files(FILES_FOLDER))
+        if has_failed and not record.is_on_trial:
+            return SAFE_FOLDER
+        return record.choose(lambda folder: manifest.is_whole(shelf, folder)) or SAFE_FOLDER
+    except OSError:
+        if not has_failed:
+            raise
+        return SAFE_FOLDER
 
 
 def run(watchdog: rp2_watchdog.Watchdog, path: str) -> None:

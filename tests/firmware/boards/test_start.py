@@ -228,6 +228,44 @@ def test_the_third_failure_brings_the_safe_application(start: Start, failures: i
     assert start.main.folder(watchdog, start.rp2_start.SAFE) == "/lib"
 
 
+@pytest.mark.requirement("SR-13", "SR-34")
+def test_one_on_trial_that_fails_at_each_start_is_given_up_for_the_one_before(start: Start):
+    """And the safe one runs only if that fails as well. Nobody switches anything off."""
+    start.install("/app_a")
+    start.install("/app_b")
+    record = start.main.slots.Slots(start.main.rp2_files.Files("/settings"))
+    assert record.stage(start.is_whole) == start.main.wire.S_OK
+    started = []
+    for _ in range(5):
+        watchdog = start.main.rp2_watchdog.Watchdog()
+        started.append(start.main.folder(watchdog, start.rp2_start.APPLICATION))
+        with pytest.raises(machine.Reset):
+            watchdog.restart(NO_LOOP)
+    assert started == ["/app_b"] * 3 + ["/app_a", "/lib"]
+
+
+def test_a_flash_that_does_not_read_brings_the_safe_application(start: Start, monkeypatch: pytest.MonkeyPatch):
+    """Not at once: the first failures leave their traceback."""
+
+    def unread(path: str, mode: str = "r") -> Any:
+        raise OSError(5)
+
+    start.install("/app_a")
+    started = []
+    with monkeypatch.context() as patch:
+        patch.setattr(start.main.rp2_files, "open", unread)
+        for _ in range(4):
+            watchdog = start.main.rp2_watchdog.Watchdog()
+            try:
+                started.append(start.main.folder(watchdog, start.rp2_start.APPLICATION))
+            except OSError:
+                started.append("")
+            assert start.main.folder(watchdog, start.rp2_start.SAFE) == "/lib"
+            with pytest.raises(machine.Reset):
+                watchdog.restart(NO_LOOP)
+    assert started == ["", "", "", "/lib"]
+
+
 def test_without_a_whole_application_the_safe_one_runs(start: Start):
     watchdog = start.main.rp2_watchdog.Watchdog()
     assert start.main.folder(watchdog, start.rp2_start.APPLICATION) == "/lib"
