@@ -112,6 +112,10 @@ def build(folder: Path | str, boards: tuple[str, ...] = BOARDS) -> Application:
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ApplicationError(f"{folder} is there, and no empty folder. Next: name one that is not there yet.")
+    if not boards or not set(boards) <= set(BOARDS):
+        raise ApplicationError(
+            f"boards = {', '.join(boards)!r}: there is no such board. Next: choose of {', '.join(BOARDS)}."
+        )
     command = [sys.executable, "-m", "mesofirmware.build", str(folder), "--boards", ",".join(boards)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

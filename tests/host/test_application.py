@@ -12,11 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from mesofirmware import build as firmware_build
 from mesofirmware import signature as device_side
 from mesofirmware.start import manifest as on_device
-from mesoinjector import application, signing
+from mesoinjector import application, cli, signing
 from mesoinjector.application import Application
 from mesoinjector.errors import ApplicationError
 
@@ -200,11 +201,10 @@ def test_a_board_runs_what_its_micropython_imports(folder: Path) -> None:
         read.check_runs_on("tiny", PICO)
 
 
-def said(*words: str, code: int = 0) -> dict[str, object]:
-    command = [sys.executable, "-m", "mesoinjector", "application", *words, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == code, done.stderr
-    answer: dict[str, object] = json.loads(done.stdout) if not code else {"error": done.stderr}
+def said(*words: str) -> dict[str, object]:
+    """What a command answers. Raises what the command line would print."""
+    done = CliRunner().invoke(cli.app, ["application", *words, "--json"], catch_exceptions=False)
+    answer: dict[str, object] = json.loads(done.stdout)
     return answer
 
 
@@ -212,11 +212,23 @@ def test_it_is_built_signed_and_verified_from_the_command_line(tmp_path: Path, k
     made, public = str(tmp_path / "made"), str(key.with_name("signer.pub"))
     built = said("build", made, "--board", "pico")
     assert (built["boards"], built["signed"], built["mpy"]) == ("pico", False, "6,4870")
-    assert "not signed" in str(said("verify", made, "--key", public, code=2)["error"])
+    with pytest.raises(ApplicationError, match=r"not signed\. Next: "):
+        said("verify", made, "--key", public)
     assert said("sign", made, "--key", str(key))["signed"] is True
     assert said("verify", made, "--key", public)["signed_with"] == public
-    assert "no empty folder" in str(said("build", made, code=2)["error"])
-    assert "No such file" in str(said("sign", made, "--key", public + "x", code=2)["error"])
-    found = said("key", str(tmp_path / "another"))
-    assert "not signed with" in str(said("verify", made, "--key", str(found["public"]), code=2)["error"])
+    another = str(said("key", str(tmp_path / "another"))["public"])
+    for words, why in (
+        (("build", made), "no empty folder"),
+        (("build", str(tmp_path / "new"), "--board", "tiny"), "tiny"),
+        (("sign", made, "--key", public + "x"), "No such file"),
+        (("verify", made, "--key", another), "not signed with"),
+    ):
+        with pytest.raises(ApplicationError, match=rf"{why}.*Next: "):
+            said(*words)
     Application.load(made).check_runs_on("pico", PICO)
+
+
+def test_bad_input_is_said_with_its_exit_code(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mesoinjector", "application", "verify", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == cli.BAD_INPUT and "manifest: No such file" in done.stderr and done.stdout == ""
