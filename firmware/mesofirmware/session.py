@@ -305,7 +305,11 @@ class Session:
         self._accept(peer, wire.CALIBRATE_REPLY_FIELDS, self._one)
 
     def _confirm(self, peer: "Peer") -> None:
-        status = self._slots.confirm() if self._is_at_rest() else wire.S_WRONG_STATE
+        status = wire.S_WRONG_STATE
+        if self._latches.bits & wire.LATCH_SAFE_APPLICATION:
+            status = wire.S_SAFE_APPLICATION  # it is not what is on trial
+        elif self._is_at_rest():
+            status = self._slots.confirm()
         if status != wire.S_OK:
             self._refuse(peer, status)
             return

@@ -79,12 +79,16 @@ class Slots(copies.Copies):
         return self._keep([0, 0, 1 - v[_SLOT], 1, _TRIES, 0])
 
     def confirm(self) -> int:
-        """What is on trial works: it is started from now on. A status; what is not on trial stays as it is."""
-        if self.damaged:
+        """What is on trial works: it is started from now on. A status; what is not on trial stays as it is.
+
+        Refused for what was staged and never started: what asks is what was there before.
+        """
+        v = self.values
+        if self.damaged or (v[_ON_TRIAL] and v[_TRIES_LEFT] == _TRIES):
             return wire.S_WRONG_STATE
-        if not self.values[_ON_TRIAL]:
+        if not v[_ON_TRIAL]:
             return wire.S_OK
-        return self._keep([0, 0, self.values[_SLOT], 0, 0, 0])
+        return self._keep([0, 0, v[_SLOT], 0, 0, 0])
 
     def tell(self, is_safe: bool, values: list) -> None:
         """Fill the fields of UPDATE's reply."""

@@ -10,6 +10,7 @@ it is confirmed the device goes back to what ran before, by itself, after three 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 
@@ -25,6 +26,10 @@ CHUNK: int = wire.UPDATE_WRITE_FIELDS[wire.UPDATE_WRITE_DATA][1]
 """Bytes of a file in one request, at most."""
 RESTART_S = 90.0
 """Wait for a device that was restarted: three starts of an application that fails, and then the one before."""
+STARTS = 3
+"""Of what is on trial; as many are left before the first one."""
+_LOOK_S = 0.5
+"""Between two looks whether it has restarted."""
 Progress = Callable[[int, int], None]
 """Told how many bytes are on the device, and of how many."""
 
@@ -124,8 +129,9 @@ def try_out(injector: Injector, within_s: float = RESTART_S) -> messages.UpdateR
     _restarted(injector, within_s)
     failed = _tested(injector)
     if failed:
-        while Service(injector).update().update == wire.UPDATE_PENDING:
-            _restarted(injector, within_s)
+        for _ in range(STARTS):
+            if Service(injector).update().update == wire.UPDATE_PENDING:
+                _restarted(injector, within_s)
         found = Service(injector).update()
         raise _failed(injector, f"its self-test failed ({failed}), and the device has gone back: {_runs(found)}")
     return Service(injector).confirm()
@@ -154,7 +160,11 @@ def _restarted(injector: Injector, within_s: float) -> None:
     restart(injector)
     try:
         injector.reconnect(within_s)
-        while injector.hello.boot_id == boot_id and injector.link.now_us() < until_us:
+        while injector.hello.boot_id == boot_id:
+            if injector.link.now_us() >= until_us:
+                raise errors.ReplyTimeout(f"{injector.link.url}: the device has not restarted.")
+            with contextlib.suppress(errors.LinkLost):  # which is what is waited for
+                injector.wait(_LOOK_S)
             injector.reconnect(within_s)
     except (errors.LinkError, errors.ProtocolError, errors.AuthError) as error:
         raise errors.UpdateFailed(
@@ -172,6 +182,8 @@ def _tested(injector: Injector) -> str:
         raise _failed(
             injector, f"the new application did not start, and the device went back by itself: {_runs(found)}"
         )
+    if found.update == wire.UPDATE_PENDING and found.tries_left == STARTS and not found.safe:
+        raise _failed(injector, "what is on trial was not started yet: restart the device, then confirm it.")
     if found.update != wire.UPDATE_PENDING or found.safe:
         raise _failed(injector, f"nothing that runs is on trial: {_runs(found)}")
     failed = injector.self_test().failed_checks

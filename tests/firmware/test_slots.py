@@ -60,6 +60,14 @@ def test_a_trial_that_is_confirmed() -> None:
     assert started(content) == A
 
 
+@pytest.mark.requirement("SR-13")
+def test_what_was_never_started_is_not_confirmed() -> None:
+    content = staged()
+    before = dict(content)
+    assert slots.Slots(Memory(content)).confirm() == wire.S_WRONG_STATE and content == before
+    assert started(content) == B and slots.Slots(Memory(content)).confirm() == wire.S_OK
+
+
 def test_a_trial_that_nobody_confirms_is_given_up() -> None:
     content = staged()
     assert [started(content) for _ in range(6)] == [B, B, B, A, A, A]
@@ -107,6 +115,7 @@ def test_a_memory_that_takes_nothing_is_not_trusted_with_a_trial() -> None:
 
     content = staged()
     assert slots.Slots(Forgetful(content)).choose(BOTH) == SAFE
+    assert started(content) == B
     assert slots.Slots(Forgetful(content)).confirm() == wire.S_STORE_FAILED
 
 

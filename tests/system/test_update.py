@@ -46,6 +46,9 @@ def test_the_safe_application_answers_and_gives_nothing(here: Bench) -> None:
     with pytest.raises(DeviceError, match="SAFE_APPLICATION"):
         injector._pump.request(request)
     assert injector.clear() == wire.LATCH_SAFE_APPLICATION
+    with pytest.raises(DeviceError, match="SAFE_APPLICATION"):
+        Service(here.connect()).confirm()
+    injector = here.connect()
     assert injector.ledger(2).dose_state == wire.DOSE_DONE
     assert Service(injector).log().broken_n is None
     world(here).folders.update(whole)

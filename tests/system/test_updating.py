@@ -16,6 +16,7 @@ from mesoinjector import Injector, Service, application, errors, signing, updati
 from mesoinjector.application import Application
 from mesoinjector.journal import Journal
 from mesoprotocol import messages, wire
+from mesosim.lab import frames
 from mesosim.lab.frames import UP, Fault
 from mesosim.lab.line import FaultyLine
 from mesosim.lab.link import MortalLink
@@ -316,6 +317,54 @@ def test_one_that_does_not_answer_is_not_kept(device: Bench, make: Callable[...,
     line.cut.clear()
     injector.reconnect()
     assert Service(injector).update().update == wire.UPDATE_PENDING
+
+
+@pytest.mark.requirement("SR-13")
+def test_one_that_was_never_started_is_not_kept(
+    device: Bench, make: Callable[..., Application], tmp_path: Path
+) -> None:
+    """A device that does not restart is found out by its boot's id, and takes no CONFIRM for the other folder."""
+    line = FaultyLine(device.device)
+    injector = Injector(MortalLink("sim", line, 5), Journal(tmp_path / "line.sqlite"), SERVICE)
+    updating.update(injector, make())
+    with pytest.raises(errors.UpdateFailed, match=r"not started yet.*Next: "):
+        updating.confirm(injector)
+    with pytest.raises(errors.DeviceBusy, match="WRONG_STATE"):
+        Service(injector).confirm()
+    for _ in range(4):
+        line.arm(Fault("Restart", 1, "drop", 0))
+    with pytest.raises(errors.UpdateFailed, match=r"has not restarted.*not kept yet"):
+        updating.try_out(injector, within_s=5.0)
+    assert Service(injector).update()[2:5] == (1, wire.UPDATE_PENDING, 3)
+
+
+class Cut(MortalLink):
+    """A cable that is pulled where UPDATE_STAGE's answer is on its way, for a second; once."""
+
+    is_whole = True
+
+    def read(self, deadline_us: int) -> bytes:
+        data = super().read(deadline_us)
+        if self.is_whole and any(frames.name(piece) == "UpdateStage reply" for piece in frames.Splitter().split(data)):
+            self.is_whole = False
+            self.cut(1_000_000)
+            return b""
+        return data
+
+
+def test_an_answer_to_staging_that_is_lost(device: Bench, make: Callable[..., Application], tmp_path: Path) -> None:
+    link = Cut("sim", device.device, 5)
+    injector = Injector(link, Journal(tmp_path / "line.sqlite"), SERVICE)
+    assert kept(updating.install(injector, make())) == KEPT and not link.is_whole
+
+
+def test_a_device_that_wants_something_else(device: Bench, make: Callable[..., Application]) -> None:
+    """Here because the host has less of a file than the manifest lists."""
+    wanted = make()
+    files = tuple((path, data[:-1]) for path, data in wanted.files)
+    spoiled = Application(wanted.version, wanted.boards, files, wanted.manifest, wanted.signature)
+    with pytest.raises(errors.ProtocolError, match=r"byte 3 of file 2.*does not know this application.*Next: "):
+        updating.update(device.connect(SERVICE), spoiled)
 
 
 def test_it_is_confirmed_later_and_only_if_it_passes(device: Bench, make: Callable[..., Application]) -> None:
