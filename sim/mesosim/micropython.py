@@ -19,9 +19,10 @@ import platformdirs
 
 from mesofirmware import build
 
-HEAP = "437K"
-"""237 KiB, an RP2040's heap under MicroPython; 32 for the FRAM, which is a chip of its own; 168 for the plant and the
-faults, which no board holds. Objects are twice as large on a 64-bit port."""
+HEAP = "500K"
+"""237 KiB, an RP2040's heap under MicroPython; 32 for the FRAM, which is a chip of its own; 231 for the plant, the faults,
+and the flash with what chooses what is started from it, which no board holds. Objects are twice as large on a 64-bit port.
+"""
 
 TIDY_BYTES = 2048
 """Garbage is collected so often while it is loaded, as `mesofirmware.start.main` does: long buffers find room."""
