@@ -1,0 +1,247 @@
+"""A board at MicroPython's prompt: what it is, and programs that it runs. By mpremote, which only this module knows.
+
+mpremote's `SerialTransport` is no stable API: its version is pinned in the extra `flash`. A board stands at the prompt
+if nothing runs on it, or something that Ctrl-C ends. Our firmware takes no Ctrl-C, but for Return and Ctrl-C within
+two seconds after a start: `Prompt` sends these first, so a board that has just started is caught.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import struct
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from mesoinjector import errors
+from mesoinjector.installing import Application, Installation, Progress
+from mesoinjector.links import GONE, SerialLink
+
+CHIPS = (("RP2350", "pico2"), ("RP2040", "pico"))
+"""How MicroPython's name of a board ends, and ours."""
+KNOCK_S = 3.0
+"""Silence that means nobody is at the prompt: a start of MicroPython is shorter by far; choice."""
+ENTER_S = 8.0
+"""The whole way to the prompt, whatever is said meanwhile; choice."""
+SILENCE_S = 10.0
+"""Longest silence of a board that works: erasing a block of flash takes 0.4 s at most (W25Q16JV, tSE); choice."""
+_LONGEST_ANSWER = 65_536
+_ENOSPC = 28
+_ARCH = {0: "", 2: "x64", 4: "armv6m", 5: "armv7m", 6: "armv7em", 7: "armv7emsp", 8: "armv7emdp", 11: "rv32imc"}
+"""Machine code of an .mpy file (MicroPython, py/persistentcode.h); an Arm core runs that of those before it."""
+_ARM = range(4, 9)
+
+_FACTS = """
+import sys, os, json, machine
+i = sys.implementation
+try:
+    s = os.statvfs("/")
+    s = s[0] * s[3]
+except OSError:
+    s = -1
+print(json.dumps([i.name, ".".join(map(str, i.version[:3])), getattr(i, "_machine", ""), getattr(i, "_mpy", 0),
+    machine.unique_id().hex(), s]))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a board says of itself at its prompt."""
+
+    machine: str
+    """MicroPython's name of it: `Raspberry Pi Pico with RP2040`."""
+    version: str
+    """MicroPython's: `1.29.0`."""
+    mpy: int
+    """`sys.implementation._mpy`: which .mpy files it loads; 0: none."""
+    uid: str
+    """`machine.unique_id`, hexadecimal."""
+    free_bytes: int
+    """On its filesystem; 0 without one."""
+    has_filesystem: bool
+
+    @property
+    def board(self) -> str:
+        """`pico`, `pico2`, or "" if it is neither."""
+        return next((name for chip, name in CHIPS if self.machine.endswith(chip)), "")
+
+    @property
+    def loads(self) -> str:
+        """Version and machine code of the .mpy files it loads: `6.3 armv6m`."""
+        return f"{self.mpy & 0xFF}.{self.mpy >> 8 & 3} {_ARCH.get(self.mpy >> 10, 'other')}" if self.mpy else "none"
+
+    def can_load(self, mpy_file: bytes) -> bool:
+        """Whether it loads an .mpy file, by its header: the version, and machine code if there is any in it."""
+        if mpy_file[:1] != b"M" or len(mpy_file) < 4 or mpy_file[1] != self.mpy & 0xFF:
+            return False
+        needs, has = mpy_file[2] >> 2, self.mpy >> 10
+        runs = needs == has or (needs in _ARM and has in _ARM and needs <= has)
+        return not needs or (runs and mpy_file[2] & 3 == self.mpy >> 8 & 3)
+
+
+class Prompt:
+    """A board at its prompt, until this is closed. Every failure is a `MesoError` with what to do next."""
+
+    def __init__(self, port: str) -> None:
+        """Interrupt what runs, and start MicroPython anew (boot.py runs, main.py does not).
+
+        Raises `DeviceNotFound`, `PortBusy`, `PermissionDenied`, `LinkLost`; `PromptError` if nobody is at the prompt.
+        """
+        self.port = port
+        SerialLink(port).close()  # says why, if it cannot be opened
+        self._transport = _transport(port)
+        try:
+            self._enter()
+            self.facts = self._ask()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the board at its prompt. Idempotent."""
+        with contextlib.suppress(*GONE):
+            if self._transport.serial.is_open:
+                self._transport.exit_raw_repl()
+        self._let_go()
+
+    def install(self, application: Application, signer: bytes | None, progress: Progress) -> str:
+        """Write an application and what starts it; the folder that starts next. See `Installation.run`."""
+        return Installation(self, application).run(signer, progress)
+
+    def restart(self) -> None:
+        """Reset the chip: boot.py and main.py run. Closes the line, since a USB port goes away with a reset.
+
+        Raises `PromptError`, `LinkLost` if the board has not taken it.
+        """
+        with self._answering():
+            self._transport.exec_raw_no_follow("import machine\nmachine.reset()")
+        self._let_go()
+
+    def run(self, program: str) -> str:
+        """What a program prints. Raises `PromptError` with what it died of or that the disk is full; `LinkLost`."""
+        with self._answering():
+            said, died = self._transport.exec_raw(program, timeout=SILENCE_S)
+            text = str(said.decode().replace("\r\n", "\n"))
+            last = died.decode().strip().rpartition("\n")[2]
+        if re.search(rf"OSError: (\[Errno )?{_ENOSPC}\b", last):
+            raise self.full("it took no more")
+        if died:
+            raise Died(
+                f"{self.port}: the board could not do a step of it: {last}. Next: run the same command again, which "
+                "goes on where it was; if it fails again, write MicroPython to the board anew, in BOOTSEL."
+            )
+        return text
+
+    def evaluate(self, expression: str) -> Any:
+        """What an expression is, by JSON. Raises what `run` does."""
+        return json.loads(self.run(f"import json\nprint(json.dumps({expression}))"))
+
+    def full(self, why: str) -> errors.PromptError:
+        """The exception for a filesystem on which there is no room."""
+        return errors.PromptError(
+            f"{self.port}: the board's filesystem is full: {why}. Next: remove what is not the injector's from the "
+            "board (mpremote ls, mpremote rm), then run the same command again."
+        )
+
+    def _enter(self) -> None:
+        # mpremote prints what it could not understand
+        with contextlib.redirect_stdout(io.StringIO()) as heard, self._answering():
+            try:
+                self._transport.serial.write_timeout = KNOCK_S
+                self._transport.enter_raw_repl(timeout_overall=ENTER_S)
+                self._transport.serial.timeout = self._transport.serial.write_timeout = SILENCE_S
+            except Exception as error:
+                if isinstance(error, OSError):
+                    raise
+                said = heard.getvalue().strip()[-120:]
+                raise errors.PromptError(
+                    f"{self.port}: nobody is at MicroPython's prompt{f', heard: {said}' if said else ''}. Our firmware "
+                    "takes no Ctrl-C once it runs, but for its first two seconds. Next: unplug the board, plug it in, "
+                    "and run this within two seconds; or write MicroPython to it anew, in BOOTSEL."
+                ) from None
+
+    def _ask(self) -> Facts:
+        name, about = "", []
+        with contextlib.suppress(ValueError, Died):
+            name, *about = json.loads(self.run(_FACTS))
+        if name != "micropython":
+            raise errors.PromptError(
+                f"{self.port}: what is at this prompt is not MicroPython for a board. Next: write MicroPython to the "
+                "board, in BOOTSEL."
+            )
+        version, machine, mpy, uid, free = about
+        return Facts(machine, version, mpy, uid, max(free, 0), free >= 0)
+
+    def _let_go(self) -> None:
+        with contextlib.suppress(*GONE):
+            self._transport.close()
+
+    @contextlib.contextmanager
+    def _answering(self) -> Iterator[None]:
+        """What a user can do about what mpremote raises."""
+        from mpremote.transport import TransportError
+
+        try:
+            yield
+        except OSError as error:  # pyserial's own are some of these
+            raise errors.LinkLost(
+                f"the line to {self.port} broke ({error}). Next: plug the board in, and run the same command again: it "
+                "goes on where it was."
+            ) from None
+        except (TransportError, struct.error, UnicodeDecodeError) as error:
+            raise errors.PromptError(
+                f"{self.port}: the board does not answer as MicroPython's prompt does ({error}). Next: unplug it, plug "
+                "it in, and run the same command again: it goes on where it was."
+            ) from None
+
+
+class Died(errors.PromptError):
+    """A program raised an exception on the board."""
+
+
+def _transport(port: str) -> Any:
+    """mpremote's, which waits for ever no more: neither for a line that never falls silent, nor for one that is."""
+    try:
+        from mpremote.transport import TransportError
+        from mpremote.transport_serial import SerialTransport
+    except ImportError:
+        raise errors.PromptError(
+            "mpremote is not installed. Next: pip install 'mesoinjector[flash]', then run the same command again."
+        ) from None
+
+    class Line(SerialTransport):  # type: ignore[misc]
+        def read_until(
+            self,
+            min_num_bytes: int,
+            ending: bytes,
+            timeout: float = SILENCE_S,
+            data_consumer: None = None,
+            timeout_overall: float | None = None,
+        ) -> bytes:
+            """Up to `ending`, or to silence or lateness. mpremote's own waits for silence, which garbage never is."""
+            until = time.monotonic() + (timeout_overall or ENTER_S * SILENCE_S)
+            data = bytearray()
+            while not data.endswith(ending) and time.monotonic() < until:
+                new = self.serial.read(1)
+                if not new:
+                    break
+                data += new
+                if len(data) > _LONGEST_ANSWER:
+                    raise TransportError("it does not fall silent")
+            return bytes(data)
+
+    try:
+        return Line(port, timeout=KNOCK_S)
+    except TransportError:
+        raise errors.PortBusy(f"{port} is held by another program. Next: close it, then try again.") from None
