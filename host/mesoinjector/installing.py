@@ -128,7 +128,7 @@ class Installation:
         self._check_room({**missing, **copies})
         self._total = sum(map(len, (*missing.values(), *self._files(SLOTS[0]).values())))
         if self._digests([MAIN])[MAIN][0] != ABSENT:
-            self._prompt.run(f"os.remove({MAIN!r})\nos.sync()")
+            self._prompt.run(f"os.remove({MAIN!r})")
         self._remove_strangers(LIB)
         for path, data in missing.items():
             self._write(path, data, progress)
@@ -139,7 +139,6 @@ class Installation:
         last = ({} if signer is None else {SIGNER: signer}) | STARTS
         for path, data in self._missing(last).items():
             self._write(path, data, None)
-        self._prompt.run("os.sync()")
         self._verify(last)
         return folder
 

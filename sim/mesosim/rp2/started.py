@@ -1,0 +1,247 @@
+"""A board from its reset on, in a process of MicroPython's unix port: what lies on its flash runs, boot.py and main.py.
+
+Real are MicroPython with its prompt, littlefs, and every file on the flash, .mpy by .mpy; `machine`, `rp2`, `time`,
+`select` and USB's streams are the twin's. Virtual time keeps step with the wall clock, or falls behind it, never ahead;
+at the prompt it stands. FRAM and flash are files, and the watchdog's scratch registers survive a reset; the handpiece
+begins anew with each start, and nobody holds it. The heap is no board's, for the twin lies in it too.
+"""
+
+import os
+import select
+import sys
+import time
+
+import termios
+
+from mesosim.rp2 import chip as chip_
+from mesosim.rp2 import load, machine, models, rp2, ticks, twin, usb
+from mesosim.world import trace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from io import FileIO
+    from typing import Any
+
+MODELS = {"pico": models.RP2040, "pico2": models.RP2350}
+_LOOK_MS = 1
+"""MicroPython's `machine.idle` lasts no longer."""
+_FRAM_AT = 0x50
+_CTRL_C = 3
+_ISIG = 1
+_LOCAL = 3
+"""Of a terminal's attributes; termios(3)."""
+_OURS = ("mesofirmware", "mesoprotocol")
+
+
+class Flash:
+    """A file as the block device of a littlefs, in RP2's blocks."""
+
+    BLOCK = 4096
+
+    def __init__(self, path: str) -> None:
+        self._count = os.stat(path)[6] // self.BLOCK
+        self._file: "FileIO" = open(path, "r+b", buffering=0)
+
+    def readblocks(self, block: int, buf: bytearray, at: int = 0) -> None:
+        """See MicroPython's `vfs.AbstractBlockDev`."""
+        self._file.seek(block * self.BLOCK + at)
+        self._file.readinto(buf)
+
+    def writeblocks(self, block: int, buf: bytearray, at: int = 0) -> None:
+        """See `readblocks`."""
+        self._file.seek(block * self.BLOCK + at)
+        self._file.write(buf)
+
+    def ioctl(self, op: int, arg: int) -> "int | None":
+        """See `readblocks`."""
+        if op == 4:
+            return self._count
+        if op == 5:
+            return self.BLOCK
+        return 0 if op == 6 else None
+
+
+class _Kept:
+    """The FRAM on its bus, and in its file."""
+
+    def __init__(self, chip: "Any", file: "FileIO") -> None:
+        self._chip = chip
+        self._file = file
+        self.read = chip.read
+
+    def write(self, data: bytes) -> None:
+        self._chip.write(data)
+        if len(data) > 2:
+            self._file.seek(data[0] << 8 | data[1])
+            self._file.write(data[2:])
+
+
+class _Stream:
+    """One direction of USB as `sys.stdin.buffer` or `sys.stdout.buffer`: the terminal, without waiting."""
+
+    def __init__(self, file: "FileIO", event: int) -> None:
+        self._event = event
+        self._poll = select.poll()
+        self._poll.register(file, event)
+        self.readinto = file.readinto
+        self.write = file.write
+
+    def ready(self, events: int) -> int:
+        """Which of the events has come."""
+        return self._event if events & self._event and self._poll.poll(0) else 0
+
+    def wait(self, ms: int) -> None:
+        """Until there is something, at most this long."""
+        self._poll.poll(ms)
+
+
+class _Half:
+    def __init__(self, stream: _Stream) -> None:
+        self.buffer = stream
+
+
+class _Like:
+    """A module of MicroPython's with some of its names changed."""
+
+    def __init__(self, module: "Any", **others: object) -> None:
+        for name in dir(module):
+            if name not in others and not name.startswith("__"):
+                setattr(self, name, getattr(module, name))
+        for name, value in others.items():
+            setattr(self, name, value)
+
+
+class StartedWorld(twin.TwinWorld):
+    """One start of a board. `supervisor`: where its resets are said, a line each."""
+
+    def __init__(self, model: models.Model, seed: int, cause: int, scratch: int, fram: "FileIO", supervisor: "FileIO"):
+        self.model = model
+        self._line_in = _Stream(open(0, "rb", buffering=0), select.POLLIN)
+        self._line_out = _Stream(open(1, "wb", buffering=0), select.POLLOUT)
+        self._fram_file = fram
+        self._supervisor = supervisor
+        self._seen_us = time.ticks_us()
+        self._paced = 0
+        super().__init__(seed, trace.Untraced())
+        fram.seek(0)
+        fram.readinto(self._fram)
+        chip = chip_.chip
+        chip.reset_cause = cause
+        chip.scratch[0] = scratch
+
+    def boot(self, reason: int) -> None:
+        """Power: the program begins with `start`."""
+        self.wire()
+        chip = chip_.chip
+        wires = chip.wires[0]
+        wires[_FRAM_AT] = _Kept(wires[_FRAM_AT], self._fram_file)
+        self._since = chip.t
+        self.hand.see(self._us_now(), 0)
+        self._watch_hand()
+
+    def stand_in(self) -> None:
+        """Put the twin in the place of MicroPython's own modules, for whatever is imported from now on."""
+        import micropython
+
+        known = sys.implementation
+        seen = _Like(None, name=known.name, version=known.version, _mpy=known._mpy, _machine=self.model.machine)
+        sys.modules["machine"] = machine
+        sys.modules["rp2"] = rp2
+        sys.modules["uctypes"] = load.Addresses
+        sys.modules["select"] = usb
+        sys.modules["time"] = _Like(ticks, sleep_ms=self._sleep_ms)
+        sys.modules["micropython"] = _Like(micropython, kbd_intr=kbd_intr)
+        sys.modules["sys"] = _Like(
+            sys, stdin=_Half(self._line_in), stdout=_Half(self._line_out), implementation=seen, path=sys.path
+        )
+        machine.reset = self.reset
+        machine.idle = self._idle
+
+    def reset(self) -> None:
+        """The chip restarts, by its watchdog: the supervisor ends this process."""
+        self._supervisor.write(b"reset %d\n" % chip_.chip.scratch[0])
+        while True:
+            self._supervisor.read(1)
+
+    # --- Time -----------------------------------------------------------------------------------------
+
+    def _idle(self) -> None:
+        chip = chip_.chip
+        behind = self._behind()
+        if behind <= 0:
+            self._line_in.wait(_LOOK_MS)
+            behind = self._behind()
+        chip.alarm = chip.t + min(max(behind, 1), 1000 * _LOOK_MS) * self.model.clocks_per_us
+        try:
+            chip.idle()
+        except chip_.TimeUp:
+            self.reset()
+
+    def _sleep_ms(self, ms: int) -> None:
+        try:
+            ticks.sleep_ms(ms)
+        except chip_.TimeUp:
+            self.reset()
+        behind = self._behind()
+        if behind < 0:
+            time.sleep_ms(-behind // 1000)
+
+    def _behind(self) -> int:
+        """How far virtual time is behind the wall clock, us."""
+        now = time.ticks_us()
+        self._paced += time.ticks_diff(now, self._seen_us)
+        self._seen_us = now
+        return self._paced - (chip_.chip.t - self._since) // self.model.clocks_per_us
+
+    def _at_idle(self) -> bool:
+        """Nobody takes bytes from this world: they are on the line already."""
+        return False
+
+
+def kbd_intr(character: int) -> None:
+    """Whether Ctrl-C interrupts: it is the terminal's signal, or a byte."""
+    attributes = termios.tcgetattr(0)
+    attributes[_LOCAL] = attributes[_LOCAL] | _ISIG if character == _CTRL_C else attributes[_LOCAL] & ~_ISIG
+    termios.tcsetattr(0, termios.TCSANOW, attributes)
+
+
+def start(given: dict, names: dict) -> None:
+    """Run what the flash starts with, in `names`, which the prompt has afterwards.
+
+    given: `flash`, `fram`: paths; `model`: one of `MODELS`; `seed`; `cause`, `scratch`: of the reset; `runs_main`:
+    whether main.py runs, which it does not after a soft reset from the raw prompt; `supervisor`: a file's number.
+    """
+    supervisor: "FileIO" = open(given["supervisor"], "r+b", buffering=0)
+    fram: "FileIO" = open(given["fram"], "r+b", buffering=0)
+    flash = Flash(given["flash"])
+    board = StartedWorld(
+        MODELS[given["model"]], given["seed"], given["cause"], given["scratch"], fram, supervisor
+    )
+    os.umount("/")
+    try:
+        os.mount(os.VfsLfs2(flash, progsize=256), "/")
+    except OSError:
+        # a chip's first start: what MicroPython itself does (ports/rp2/modules/_boot.py)
+        os.VfsLfs2.mkfs(flash, progsize=256)
+        os.mount(os.VfsLfs2(flash, progsize=256), "/")
+    os.chdir("/")
+    for name in list(sys.modules):
+        if name.split(".")[0] in _OURS:
+            del sys.modules[name]
+    sys.path[:] = ["", ".frozen", "/lib"]
+    board.stand_in()
+    names["__name__"] = "__main__"
+    supervisor.write(b"up\n")
+    for file in ("boot.py", "main.py") if given["runs_main"] else ("boot.py",):
+        try:
+            with open(file) as source:
+                program = source.read()
+        except OSError:
+            continue
+        try:
+            exec(compile(program, file, "exec"), names)
+        except BaseException as error:
+            sys.print_exception(error)
+            break
+    kbd_intr(_CTRL_C)
+    supervisor.write(b"prompt\n")
