@@ -3,9 +3,11 @@
 Real are MicroPython with its prompt, littlefs, and every file on the flash, .mpy by .mpy; `machine`, `rp2`, `time`,
 `select` and USB's streams are the twin's. Virtual time keeps step with the wall clock, or falls behind it, never ahead;
 at the prompt it stands. FRAM and flash are files, and the watchdog's scratch registers survive a reset; the handpiece
-begins anew with each start, and nobody holds it. The heap is no board's, for the twin lies in it too.
+begins anew with each start, and nobody holds it. The heap is no board's, for the twin lies in it too: when garbage is
+collected is not the firmware's to say.
 """
 
+import gc
 import os
 import select
 import sys
@@ -145,6 +147,7 @@ class StartedWorld(twin.TwinWorld):
 
         known = sys.implementation
         seen = _Like(None, name=known.name, version=known.version, _mpy=known._mpy, _machine=self.model.machine)
+        sys.modules["gc"] = _Like(gc, threshold=_leave)
         sys.modules["machine"] = machine
         sys.modules["rp2"] = rp2
         sys.modules["uctypes"] = load.Addresses
@@ -196,6 +199,10 @@ class StartedWorld(twin.TwinWorld):
     def _at_idle(self) -> bool:
         """Nobody takes bytes from this world: they are on the line already."""
         return False
+
+
+def _leave(n: int) -> None:
+    """Collect garbage when the heap is full, as it is."""
 
 
 def kbd_intr(character: int) -> None:
