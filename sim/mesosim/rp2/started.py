@@ -11,9 +11,10 @@ import gc
 import os
 import select
 import sys
+import termios
 import time
 
-import termios
+import vfs
 
 from mesosim.rp2 import chip as chip_
 from mesosim.rp2 import load, machine, models, rp2, ticks, twin, usb
@@ -122,8 +123,7 @@ class StartedWorld(twin.TwinWorld):
         self._line_out = _Stream(open(1, "wb", buffering=0), select.POLLOUT)
         self._fram_file = fram
         self._supervisor = supervisor
-        self._seen_us = time.ticks_us()
-        self._paced = 0
+        self._began_ns = time.time_ns()
         super().__init__(seed, trace.Untraced())
         fram.seek(0)
         fram.readinto(self._fram)
@@ -147,16 +147,18 @@ class StartedWorld(twin.TwinWorld):
 
         known = sys.implementation
         seen = _Like(None, name=known.name, version=known.version, _mpy=known._mpy, _machine=self.model.machine)
-        sys.modules["gc"] = _Like(gc, threshold=_leave)
-        sys.modules["machine"] = machine
-        sys.modules["rp2"] = rp2
-        sys.modules["uctypes"] = load.Addresses
-        sys.modules["select"] = usb
-        sys.modules["time"] = _Like(ticks, sleep_ms=self._sleep_ms)
-        sys.modules["micropython"] = _Like(micropython, kbd_intr=kbd_intr)
-        sys.modules["sys"] = _Like(
-            sys, stdin=_Half(self._line_in), stdout=_Half(self._line_out), implementation=seen, path=sys.path
-        )
+        streams = {"stdin": _Half(self._line_in), "stdout": _Half(self._line_out)}
+        stands: "dict[str, Any]" = {
+            "gc": _Like(gc, threshold=_leave),
+            "machine": machine,
+            "rp2": rp2,
+            "uctypes": load.Addresses,
+            "select": usb,
+            "time": _Like(ticks, sleep_ms=self._sleep_ms),
+            "micropython": _Like(micropython, kbd_intr=kbd_intr),
+            "sys": _Like(sys, implementation=seen, path=sys.path, **streams),
+        }
+        sys.modules.update(stands)
         machine.reset = self.reset
         machine.idle = self._idle
 
@@ -187,14 +189,12 @@ class StartedWorld(twin.TwinWorld):
             self.reset()
         behind = self._behind()
         if behind < 0:
-            time.sleep_ms(-behind // 1000)
+            time.sleep(-behind / 1e6)
 
     def _behind(self) -> int:
         """How far virtual time is behind the wall clock, us."""
-        now = time.ticks_us()
-        self._paced += time.ticks_diff(now, self._seen_us)
-        self._seen_us = now
-        return self._paced - (chip_.chip.t - self._since) // self.model.clocks_per_us
+        wall = (time.time_ns() - self._began_ns) // 1000
+        return int(wall - (chip_.chip.t - self._since) // self.model.clocks_per_us)
 
     def _at_idle(self) -> bool:
         """Nobody takes bytes from this world: they are on the line already."""
@@ -221,16 +221,14 @@ def start(given: dict, names: dict) -> None:
     supervisor: "FileIO" = open(given["supervisor"], "r+b", buffering=0)
     fram: "FileIO" = open(given["fram"], "r+b", buffering=0)
     flash = Flash(given["flash"])
-    board = StartedWorld(
-        MODELS[given["model"]], given["seed"], given["cause"], given["scratch"], fram, supervisor
-    )
-    os.umount("/")
+    board = StartedWorld(MODELS[given["model"]], given["seed"], given["cause"], given["scratch"], fram, supervisor)
+    vfs.umount("/")
     try:
-        os.mount(os.VfsLfs2(flash, progsize=256), "/")
+        vfs.mount(vfs.VfsLfs2(flash, progsize=256), "/")
     except OSError:
         # a chip's first start: what MicroPython itself does (ports/rp2/modules/_boot.py)
-        os.VfsLfs2.mkfs(flash, progsize=256)
-        os.mount(os.VfsLfs2(flash, progsize=256), "/")
+        vfs.VfsLfs2.mkfs(flash, progsize=256)
+        vfs.mount(vfs.VfsLfs2(flash, progsize=256), "/")
     os.chdir("/")
     for name in list(sys.modules):
         if name.split(".")[0] in _OURS:
@@ -238,17 +236,32 @@ def start(given: dict, names: dict) -> None:
     sys.path[:] = ["", ".frozen", "/lib"]
     board.stand_in()
     names["__name__"] = "__main__"
+    is_well = _run("boot.py", names)
     supervisor.write(b"up\n")
-    for file in ("boot.py", "main.py") if given["runs_main"] else ("boot.py",):
-        try:
-            with open(file) as source:
-                program = source.read()
-        except OSError:
-            continue
-        try:
-            exec(compile(program, file, "exec"), names)
-        except BaseException as error:
-            sys.print_exception(error)
-            break
-    kbd_intr(_CTRL_C)
+    if is_well and given["runs_main"]:
+        _run("main.py", names)
+    try:
+        kbd_intr(-1)
+        for _ in range(3):  # a Ctrl-C from before is raised here
+            pass
+    except KeyboardInterrupt:
+        pass
+    # from here to the prompt the line is silent: a signal would end the process
     supervisor.write(b"prompt\n")
+    supervisor.read(1)
+    kbd_intr(_CTRL_C)
+
+
+def _run(file: str, names: dict) -> bool:
+    """Run a file, if it is there; whether it has not failed."""
+    try:
+        with open(file) as source:
+            program = source.read()
+    except OSError:
+        return True
+    try:
+        exec(compile(program, file, "exec"), names)
+    except BaseException as error:
+        sys.print_exception(error)  # type: ignore[attr-defined]
+        return False
+    return True

@@ -1,0 +1,337 @@
+"""Boards at MicroPython's prompt take the firmware: MicroPython, littlefs and mpremote are the real ones."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import threading
+import tty
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mesofirmware.slots import Slots
+from mesoinjector import errors
+from mesoinjector.prompt import Facts, Prompt
+from mesoinjector.service import Service
+from mesosim.blank import Blank
+from mesosim.runtime import Paced
+from tests.blank_board import Bundle, built, on_flash, opened, put_on_flash
+from tests.firmware.files import Memory
+
+pytestmark = [
+    pytest.mark.skipif(importlib.util.find_spec("micropython_unix") is None, reason="MicroPython is not installed"),
+    pytest.mark.skipif(importlib.util.find_spec("mpremote") is None, reason="mpremote is not installed"),
+]
+PATIENCE_S = 30.0
+SIGNER = bytes(range(128)) * 3
+OURS = {"/settings/motion.a": b"calibration", "/settings/motion.b": b"", "/settings/notes": b"\x00\xff" * 700}
+
+
+@pytest.fixture(scope="module")
+def application(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return built(tmp_path_factory.mktemp("built") / "app")
+
+
+@contextlib.contextmanager
+def powered(folder: Path) -> Iterator[Blank]:
+    with contextlib.closing(Blank(folder)) as board:
+        yield board
+
+
+def install(board: Blank, application: Bundle) -> str:
+    with Prompt(board.path) as prompt:
+        return prompt.install(application, SIGNER, lambda done, total: None)
+
+
+def assert_works(board: Blank, folder: Path) -> None:
+    with opened(board.path, folder / "journal.sqlite") as injector:
+        assert injector.self_test().failed_checks == 0
+        assert Service(injector).update().safe == 0
+
+
+def assert_installed(folder: Path, application: Bundle, slot: str = "/app_a") -> None:
+    there = on_flash(folder)
+    for root in ("/lib", slot):
+        assert {path: there.get(f"{root}/{path}") for path, _ in application.files} == dict(application.files)
+        assert there[f"{root}/manifest"] == application.manifest
+    assert there[f"{slot}/signature"] == application.signature
+    assert there["/settings/signer"] == SIGNER
+
+
+def test_a_blank_board_takes_the_firmware_and_starts_it(application: Bundle, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    with powered(tmp_path) as board:
+        with Prompt(board.path) as prompt:
+            assert prompt.facts.board == "pico" and prompt.facts.has_filesystem and prompt.facts.mpy & 0xFF == 6
+            assert prompt.facts.uid == (b"MSIM" + bytes((1, 0, 0, 0))).hex()
+            assert prompt.facts.free_bytes > 1_400_000
+            assert prompt.install(application, SIGNER, lambda done, total: told.append((done, total))) == "/app_a"
+            prompt.restart()
+        assert_works(board, tmp_path)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert told[-1][0] == told[-1][1] and len({total for _, total in told}) == 1
+    assert_installed(tmp_path, application)
+    there = on_flash(tmp_path)
+    assert sorted(path for path in there if path.count("/") == 1) == ["/boot.py", "/main.py"]
+    assert [path for path in there if path.startswith("/settings/")] == ["/settings/signer"]
+
+
+def test_settings_are_kept_and_the_folder_that_starts_is_the_one_written(application: Bundle, tmp_path: Path) -> None:
+    record = Memory({})
+    slots = Slots(record)
+    assert slots.upcoming() == "/app_a"
+    assert slots.stage(lambda folder: True) == 0
+    assert slots.upcoming() == "/app_b"
+    settings = {f"/settings/{name}": data for name, data in record.content.items()} | OURS
+    put_on_flash(tmp_path, settings)
+    with powered(tmp_path) as board, Prompt(board.path) as prompt:
+        assert prompt.install(application, SIGNER, lambda done, total: None) == "/app_b"
+    there = on_flash(tmp_path)
+    assert {path: there[path] for path in settings} == settings
+    assert sorted(path for path in there if path.startswith("/settings/")) == sorted([*settings, "/settings/signer"])
+    assert_installed(tmp_path, application, "/app_b")
+    assert not [path for path in there if path.startswith("/app_a/")]
+
+
+def test_without_a_signer_the_one_that_is_there_stays(application: Bundle, tmp_path: Path) -> None:
+    put_on_flash(tmp_path, {"/settings/signer": b"another"})
+    with powered(tmp_path) as board, Prompt(board.path) as prompt:
+        prompt.install(application, None, lambda done, total: None)
+    assert on_flash(tmp_path)["/settings/signer"] == b"another"
+
+
+def test_with_a_damaged_record_the_application_is_not_written(application: Bundle, tmp_path: Path) -> None:
+    put_on_flash(tmp_path, {"/settings/slots.a": b"\x01\x02\x03"})
+    with powered(tmp_path) as board, pytest.raises(errors.PromptError, match=r"slots.b\) is damaged.*Next: copy"):
+        install(board, application)
+    there = on_flash(tmp_path)
+    assert there["/settings/slots.a"] == b"\x01\x02\x03" and "/main.py" not in there
+
+
+def test_another_version_replaces_what_was_there(application: Bundle, tmp_path: Path) -> None:
+    put_on_flash(
+        tmp_path,
+        {
+            "/main.py": b"import time\nwhile True:\n    pass\n",
+            "/lib/mesofirmware/version.py": b"taken before its .mpy",
+            "/app_a/mesoprotocol/old.mpy": b"M\x06\x00\x1f",
+            "/notes.txt": b"mine",
+        },
+    )
+    with powered(tmp_path) as board:
+        install(board, application)
+    there = on_flash(tmp_path)
+    assert "/lib/mesofirmware/version.py" not in there and "/app_a/mesoprotocol/old.mpy" not in there
+    assert there["/notes.txt"] == b"mine"
+    assert_installed(tmp_path, application)
+    assert there["/main.py"].endswith(b"main.main()\n")
+
+
+def test_a_board_that_runs_the_firmware_is_caught_after_a_start_only(application: Bundle, tmp_path: Path) -> None:
+    with powered(tmp_path) as board:
+        install(board, application)
+        board.unplug()
+        board.plug()
+        assert_works(board, tmp_path)
+        with pytest.raises(errors.PromptError, match=r"nobody is at MicroPython's prompt.*unplug the board"):
+            Prompt(board.path)
+        assert_works(board, tmp_path)
+        board.unplug()
+        board.plug()
+        written: list[int] = []
+        with Prompt(board.path) as prompt:
+            prompt.install(application, SIGNER, lambda done, total: written.append(total))
+            prompt.restart()
+        assert written[-1] < sum(len(data) for _, data in application.files) + 10_000, "nothing was sent again"
+        assert_works(board, tmp_path)
+
+
+# --- Broken off ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sent(application: Bundle, tmp_path_factory: pytest.TempPathFactory) -> int:
+    with powered(tmp_path_factory.mktemp("whole")) as board:
+        board.unplug_after = 1 << 30
+        install(board, application)
+        return (1 << 30) - board.unplug_after
+
+
+@pytest.mark.parametrize("tenth", [1, 4, 8])
+def test_the_plug_is_pulled_in_the_middle(tenth: int, application: Bundle, sent: int, tmp_path: Path) -> None:
+    broken_off(sent * tenth // 10, application, tmp_path)
+
+
+@pytest.mark.parametrize("left", [1500, 900, 600, 300, 100, 10])
+def test_the_plug_is_pulled_at_the_end(left: int, application: Bundle, sent: int, tmp_path: Path) -> None:
+    broken_off(sent - left, application, tmp_path)
+
+
+def broken_off(after: int, application: Bundle, folder: Path) -> None:
+    with powered(folder) as board:
+        board.unplug_after = after
+        with contextlib.suppress(errors.LinkLost):  # the end of the last one is lost on nobody
+            install(board, application)
+        assert board.wait_unplugged(PATIENCE_S)
+        there = on_flash(folder)
+        if there.get("/main.py"):
+            assert_installed(folder, application)
+        board.plug()
+        assert install(board, application) == "/app_a"
+        board.unplug()
+        assert_installed(folder, application)
+
+
+def test_after_a_plug_was_pulled_and_all_was_written_again_it_works(
+    application: Bundle, sent: int, tmp_path: Path
+) -> None:
+    broken_off(sent * 3 // 4, application, tmp_path)
+    with powered(tmp_path) as board:
+        assert_works(board, tmp_path)
+
+
+# --- What cannot be -----------------------------------------------------------------------------------------
+
+
+def test_a_full_filesystem_is_said_before_anything_is_written(application: Bundle, tmp_path: Path) -> None:
+    put_on_flash(tmp_path, {"/holiday.mp4": bytes(1_000_000)})
+    with powered(tmp_path) as board, pytest.raises(errors.PromptError, match=r"is full.*Nothing was written.*Next: "):
+        install(board, application)
+    assert [*on_flash(tmp_path)] == ["/holiday.mp4"]
+
+
+def test_a_filesystem_that_fills_up_under_way_takes_it_again_once_there_is_room(
+    application: Bundle, tmp_path: Path
+) -> None:
+    with powered(tmp_path) as board:
+        with Prompt(board.path) as prompt:
+            prompt.run("with open('/holiday.mp4', 'wb') as f:\n for i in range(300):\n  f.write(bytes(4096))")
+            with pytest.raises(errors.PromptError, match=r"is full: it took no more. Next: "):
+                prompt.install(application, SIGNER, lambda done, total: None)
+            prompt.run("import os\nos.remove('/holiday.mp4')")
+        install(board, application)
+    assert_installed(tmp_path, application)
+
+
+@pytest.mark.parametrize(
+    ("header", "loads"),
+    [
+        (b"M\x05\x00\x1f", "an older version"),
+        (b"M\x07\x00\x1f", "a newer version"),
+        (b"M\x06\x2b\x1f", "machine code of another processor"),
+        (b"C\x06\x00\x1f", "no .mpy at all"),
+    ],
+)
+def test_what_this_micropython_does_not_load_is_not_written(
+    header: bytes, loads: str, application: Bundle, tmp_path: Path
+) -> None:
+    bad = application.altered("mesofirmware/app.mpy", header + dict(application.files)["mesofirmware/app.mpy"][4:])
+    with powered(tmp_path) as board, pytest.raises(errors.PromptError, match=r"app.mpy is not.*Nothing was.*Next: "):
+        install(board, bad)
+    assert on_flash(tmp_path) == {}
+
+
+def test_an_application_for_another_board_is_not_written(application: Bundle, tmp_path: Path) -> None:
+    other = Bundle(("pico2",), application.files, application.manifest, None)
+    with powered(tmp_path) as board, pytest.raises(errors.PromptError, match=r"is for pico2, and this is .* RP2040"):
+        install(board, other)
+    assert on_flash(tmp_path) == {}
+
+
+def test_a_file_that_is_not_as_its_manifest_says_is_found_on_the_board(application: Bundle, tmp_path: Path) -> None:
+    files = tuple((path, data + b"\x00" if path.endswith("app.mpy") else data) for path, data in application.files)
+    other = Bundle(application.boards, files, application.manifest, None)
+    with powered(tmp_path) as board, pytest.raises(errors.PromptError, match=r"/lib is not what was written.*Next: "):
+        install(board, other)
+    assert "/main.py" not in on_flash(tmp_path)
+
+
+def test_without_a_filesystem_nothing_is_formatted(application: Bundle, tmp_path: Path) -> None:
+    put_on_flash(tmp_path, {"/boot.py": b"import os\nos.umount('/')\n", **OURS})
+    with powered(tmp_path) as board, Prompt(board.path) as prompt:
+        assert not prompt.facts.has_filesystem and prompt.facts.free_bytes == 0
+        with pytest.raises(errors.PromptError, match=r"no filesystem.*nothing was formatted.*Next: "):
+            prompt.install(application, SIGNER, lambda done, total: None)
+    assert set(OURS) < set(on_flash(tmp_path))
+
+
+def test_a_prompt_of_something_else(tmp_path: Path) -> None:
+    put_on_flash(tmp_path, {"/boot.py": b"import sys\nsys.implementation.name = 'circuitpython'\n"})
+    with powered(tmp_path) as board, pytest.raises(errors.PromptError, match=r"not MicroPython for a board.*Next: "):
+        Prompt(board.path)
+
+
+def test_a_boot_file_that_never_ends(tmp_path: Path) -> None:
+    """From its second run on: the first ends, and the port comes up."""
+    first = "import os\nif 'ran' not in os.listdir('/'):\n    open('/ran', 'w').close()\n"
+    put_on_flash(tmp_path, {"/boot.py": (first + "else:\n    while True:\n        print('and on')\n").encode()})
+    with powered(tmp_path) as board, pytest.raises(errors.PromptError, match=r"nobody is at MicroPython's.*Next: "):
+        Prompt(board.path)
+
+
+def test_our_firmware_takes_no_interrupt(runtime: str) -> None:
+    device = Paced(1, runtime)
+    with contextlib.closing(device), pytest.raises(errors.PromptError, match=r"takes no Ctrl-C.*Next: unplug the"):
+        Prompt(device.path)
+
+
+@pytest.mark.parametrize("noise", [b"", b"\x00\xff\x55", b">>> ", b"raw REPL; CTRL-B to exit\r\n>"])
+def test_not_a_prompt_at_all(noise: bytes, capsys: pytest.CaptureFixture[str]) -> None:
+    with babbling(noise) as path, pytest.raises(errors.PromptError, match=r"nobody is at MicroPython's.*Next: "):
+        Prompt(path)
+    assert capsys.readouterr().out == ""
+
+
+def test_no_port_and_a_port_in_use(tmp_path: Path) -> None:
+    with pytest.raises(errors.DeviceNotFound, match="Next: "):
+        Prompt(str(tmp_path / "ttyACM7"))
+    with powered(tmp_path) as board, Prompt(board.path), pytest.raises(errors.PortBusy, match="Next: "):
+        Prompt(board.path)
+
+
+@contextlib.contextmanager
+def babbling(noise: bytes) -> Iterator[str]:
+    """A port on which somebody says the same for ever, as fast as it is heard."""
+    line, terminal = os.openpty()
+    tty.setraw(terminal)
+
+    def babble() -> None:
+        with contextlib.suppress(OSError):
+            while noise:
+                os.write(line, noise)
+
+    thread = threading.Thread(target=babble)
+    thread.start()
+    try:
+        yield os.ttyname(terminal)
+    finally:
+        os.set_blocking(line, False)
+        noise = b""
+        with contextlib.suppress(OSError):
+            import termios
+
+            termios.tcflush(terminal, termios.TCIOFLUSH)
+        thread.join()
+        os.close(terminal)
+        os.close(line)
+
+
+@pytest.mark.parametrize(
+    ("mpy", "header", "loads"),
+    [
+        (0x0B06, b"M\x06\x00\x1f", True),
+        (0x1306, b"M\x06\x13\x1f", True),  # armv6m on RP2040
+        (0x1F06, b"M\x06\x13\x1f", True),  # armv6m on RP2350, armv7emsp
+        (0x1306, b"M\x06\x1f\x1f", False),  # armv7emsp on RP2040
+        (0x1306, b"M\x06\x12\x1f", False),  # another sub-version
+        (0x0B06, b"M\x06\x13\x1f", False),  # armv6m on x64
+        (0x0006, b"M\x06\x13\x1f", False),  # no machine code at all
+        (0x0B06, b"M\x06", False),
+        (0, b"M\x06\x00\x1f", False),
+    ],
+)
+def test_which_files_a_board_loads(mpy: int, header: bytes, loads: bool) -> None:
+    assert Facts("", "1.29.0", mpy, "", 0, True).can_load(header) is loads
