@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from littlefs import LittleFS
 
 from mesofirmware import build
 from mesoinjector import Injector, errors
+from mesoinjector.application import SIGNATURE, SIGNATURE_BYTES, Application
 from mesosim.blank import FLASH_BYTES
 
 BLOCK = 4096
@@ -18,31 +17,12 @@ START_S = 60.0
 """A start takes some three seconds: two of them are the window."""
 
 
-@dataclass(frozen=True)
-class Bundle:
-    """What `mesoinjector.prompt` installs."""
-
-    boards: tuple[str, ...]
-    files: tuple[tuple[str, bytes], ...]
-    manifest: bytes
-    signature: bytes | None
-
-    def altered(self, path: str, data: bytes) -> Bundle:
-        """The same with another file, under a manifest that says so."""
-        files = tuple((name, data if name == path else before) for name, before in self.files)
-        lines = "".join(f"{hashlib.sha256(each).hexdigest()} {len(each)} {name}\n" for name, each in files)
-        manifest = (lines + hashlib.sha256(lines.encode()).hexdigest() + "\n").encode()
-        return Bundle(self.boards, files, manifest, self.signature)
-
-
-def built(folder: Path) -> Bundle:
+def built(folder: Path) -> Application:
     """The firmware, compiled without machine code: for whatever MicroPython there is."""
     build.compiled(folder, arch="")
     build.seal(folder)
-    manifest = (folder / "manifest").read_bytes()
-    paths = [line.split(" ", 2)[2] for line in manifest.decode().splitlines()[:-1]]
-    files = tuple((path, (folder / path).read_bytes()) for path in paths)
-    return Bundle(("pico", "pico2"), files, manifest, b"\x5a" * 384)
+    (folder / SIGNATURE).write_bytes(b"\x5a" * SIGNATURE_BYTES)
+    return Application.load(folder)
 
 
 def on_flash(folder: Path, model: str = "pico") -> dict[str, bytes]:

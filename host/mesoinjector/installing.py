@@ -9,9 +9,10 @@ from __future__ import annotations
 import binascii
 import hashlib
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from mesoinjector import errors
+from mesoinjector.application import MANIFEST, SIGNATURE, Application
 
 if TYPE_CHECKING:
     from mesoinjector.prompt import Prompt
@@ -96,19 +97,6 @@ def walk(path):
 """
 
 
-class Application(Protocol):
-    """What is installed: see `mesoinjector.application`."""
-
-    @property
-    def boards(self) -> Iterable[str]: ...
-    @property
-    def files(self) -> Iterable[tuple[str, bytes]]: ...
-    @property
-    def manifest(self) -> bytes: ...
-    @property
-    def signature(self) -> bytes | None: ...
-
-
 class Installation:
     """One application on its way to one board."""
 
@@ -120,9 +108,9 @@ class Installation:
     def run(self, signer: bytes | None, progress: Progress) -> str:
         """Write all that is not there yet; the folder that starts next, which may be on trial, and stays so.
 
-        /settings keeps what it holds, but for the signer's public key: None leaves that, too. Raises `PromptError`
-        before anything is written if it is for another board, of another .mpy version, or too large; later if the
-        board does not take it, or what it has taken is not what was sent. Raises `LinkLost`.
+        /settings keeps what it holds, but for the signer's public key: None leaves that, too. Raises
+        `ApplicationError` before anything is written if it is for another board or another MicroPython, `PromptError`
+        if it is too large; later if the board does not take it, or has not taken what was sent. Raises `LinkLost`.
         """
         self._check()
         self._prompt.run(_TOOLS)
@@ -149,25 +137,18 @@ class Installation:
     # --- What is checked before anything is written -------------------------------------------------------
 
     def _check(self) -> None:
-        facts, port, application = self._prompt.facts, self._prompt.port, self._application
-        if facts.board not in application.boards:
+        facts, port = self._prompt.facts, self._prompt.port
+        if not facts.board:
             raise errors.PromptError(
-                f"{port}: the application is for {', '.join(application.boards)}, and this is "
-                f"{facts.machine or 'a board without a name'}. Nothing was written. Next: take the application that "
-                "was built for this board."
+                f"{port}: {facts.machine or 'this'} is no board that the firmware is for: a Raspberry Pi Pico or Pico "
+                "2. Nothing was written. Next: take one of these."
             )
+        self._application.check_runs_on(facts.board, facts.mpy)
         if not facts.has_filesystem:
             raise errors.PromptError(
                 f"{port}: the board has no filesystem. Nothing was written, and nothing was formatted. Next: write "
                 "MicroPython to it anew, in BOOTSEL: its first start makes one."
             )
-        for path, data in application.files:
-            if path.endswith(".mpy") and not facts.can_load(data):
-                raise errors.PromptError(
-                    f"{port}: {path} is not an .mpy file that this MicroPython loads ({facts.version}: .mpy "
-                    f"{facts.loads}). Nothing was written. Next: write the MicroPython to the board that the "
-                    "application was built for, or build the application for this one."
-                )
 
     def _check_room(self, missing: dict[str, bytes]) -> None:
         there = self._digests(missing)
@@ -182,12 +163,12 @@ class Installation:
         """What lies in a folder in the end, by path; the manifest last."""
         files = {f"{folder}/{path}": data for path, data in self._application.files}
         if folder != LIB and self._application.signature is not None:
-            files[f"{folder}/signature"] = self._application.signature
-        return {**files, f"{folder}/manifest": self._application.manifest}
+            files[f"{folder}/{SIGNATURE}"] = self._application.signature
+        return {**files, f"{folder}/{MANIFEST}": self._application.manifest}
 
     def _folder(self) -> str:
         """The folder that starts next, by the board's own record."""
-        folder: str = self._prompt.evaluate(_of("installing", "folder()"))
+        folder: str = self._prompt.evaluate(_on_board("folder()"))
         if not folder:
             raise errors.PromptError(
                 f"{self._prompt.port}: the record of which application starts (/settings/slots.a, slots.b) is damaged: "
@@ -201,7 +182,7 @@ class Installation:
         self._remove_strangers(folder)
         files = self._files(folder)
         missing = self._missing(files)
-        own = {f"{folder}/signature", f"{folder}/manifest"}
+        own = {f"{folder}/{SIGNATURE}", f"{folder}/{MANIFEST}"}
         for path, data in files.items():
             if path in missing and path not in own:
                 self._prompt.run(f"copy({LIB + path[len(folder) :]!r}, {path!r})")
@@ -251,7 +232,7 @@ class Installation:
 
     def _check_whole(self, folder: str) -> None:
         """By the firmware's own code, as each start of the board does it."""
-        if not self._prompt.evaluate(_of("manifest", f"is_whole({folder!r})")):
+        if not self._prompt.evaluate(_on_board(f"is_whole({folder!r})")):
             raise self._spoiled(folder)
 
     def _verify(self, files: dict[str, bytes]) -> None:
@@ -265,9 +246,9 @@ class Installation:
         )
 
 
-def _of(module: str, call: str) -> str:
-    """An expression that calls what a module of the firmware has."""
-    return f"__import__('mesofirmware.start.{module}', None, None, ['*']).{call}"
+def _on_board(call: str) -> str:
+    """An expression that calls what the firmware has for this."""
+    return f"__import__('mesofirmware.start.installing', None, None, ['*']).{call}"
 
 
 def _sha(data: bytes) -> str:

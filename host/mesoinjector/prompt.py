@@ -19,7 +19,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from mesoinjector import errors
-from mesoinjector.installing import Application, Installation, Progress
+from mesoinjector.application import Application
+from mesoinjector.installing import Installation, Progress
 from mesoinjector.links import GONE, SerialLink
 
 CHIPS = (("RP2350", "pico2"), ("RP2040", "pico"))
@@ -30,11 +31,10 @@ ENTER_S = 8.0
 """The whole way to the prompt, whatever is said meanwhile; choice."""
 SILENCE_S = 10.0
 """Longest silence of a board that works: erasing a block of flash takes 0.4 s at most (W25Q16JV, tSE); choice."""
+ANSWER_S = 60.0
+"""The longest that one command may talk; choice."""
 _LONGEST_ANSWER = 65_536
 _ENOSPC = 28
-_ARCH = {0: "", 2: "x64", 4: "armv6m", 5: "armv7m", 6: "armv7em", 7: "armv7emsp", 8: "armv7emdp", 11: "rv32imc"}
-"""Machine code of an .mpy file (MicroPython, py/persistentcode.h); an Arm core runs that of those before it."""
-_ARM = range(4, 9)
 
 _FACTS = """
 import sys, os, json, machine
@@ -69,19 +69,6 @@ class Facts:
     def board(self) -> str:
         """`pico`, `pico2`, or "" if it is neither."""
         return next((name for chip, name in CHIPS if self.machine.endswith(chip)), "")
-
-    @property
-    def loads(self) -> str:
-        """Version and machine code of the .mpy files it loads: `6.3 armv6m`."""
-        return f"{self.mpy & 0xFF}.{self.mpy >> 8 & 3} {_ARCH.get(self.mpy >> 10, 'other')}" if self.mpy else "none"
-
-    def can_load(self, mpy_file: bytes) -> bool:
-        """Whether it loads an .mpy file, by its header: the version, and machine code if there is any in it."""
-        if mpy_file[:1] != b"M" or len(mpy_file) < 4 or mpy_file[1] != self.mpy & 0xFF:
-            return False
-        needs, has = mpy_file[2] >> 2, self.mpy >> 10
-        runs = needs == has or (needs in _ARM and has in _ARM and needs <= has)
-        return not needs or (runs and mpy_file[2] & 3 == self.mpy >> 8 & 3)
 
 
 class Prompt:
@@ -172,15 +159,16 @@ class Prompt:
                 ) from None
 
     def _ask(self) -> Facts:
-        name, about = "", []
-        with contextlib.suppress(ValueError, Died):
-            name, *about = json.loads(self.run(_FACTS))
-        if name != "micropython":
+        try:
+            said = json.loads(self.run(_FACTS))
+        except (ValueError, Died):
+            said = [""]
+        if said[0] != "micropython":
             raise errors.PromptError(
                 f"{self.port}: what is at this prompt is not MicroPython for a board. Next: write MicroPython to the "
                 "board, in BOOTSEL."
             )
-        version, machine, mpy, uid, free = about
+        version, machine, mpy, uid, free = said[1:]
         return Facts(machine, version, mpy, uid, max(free, 0), free >= 0)
 
     def _let_go(self) -> None:
@@ -220,28 +208,24 @@ def _transport(port: str) -> Any:
             "mpremote is not installed. Next: pip install 'mesoinjector[flash]', then run the same command again."
         ) from None
 
-    class Line(SerialTransport):  # type: ignore[misc]
-        def read_until(
-            self,
-            min_num_bytes: int,
-            ending: bytes,
-            timeout: float = SILENCE_S,
-            data_consumer: None = None,
-            timeout_overall: float | None = None,
-        ) -> bytes:
-            """Up to `ending`, or to silence or lateness. mpremote's own waits for silence, which garbage never is."""
-            until = time.monotonic() + (timeout_overall or ENTER_S * SILENCE_S)
-            data = bytearray()
-            while not data.endswith(ending) and time.monotonic() < until:
-                new = self.serial.read(1)
-                if not new:
-                    break
-                data += new
-                if len(data) > _LONGEST_ANSWER:
-                    raise TransportError("it does not fall silent")
-            return bytes(data)
+    def read_until(
+        min_num_bytes: int, ending: bytes, timeout: float = SILENCE_S, *, timeout_overall: float = ANSWER_S, **_: object
+    ) -> bytes:
+        until = time.monotonic() + timeout_overall
+        data = bytearray()
+        while not data.endswith(ending) and time.monotonic() < until:
+            new: bytes = transport.serial.read(1)
+            if not new:
+                break
+            data += new
+            if len(data) > _LONGEST_ANSWER:
+                raise TransportError("it does not fall silent")
+        return bytes(data)
 
     try:
-        return Line(port, timeout=KNOCK_S)
+        transport: Any = SerialTransport(port, timeout=KNOCK_S)
     except TransportError:
         raise errors.PortBusy(f"{port} is held by another program. Next: close it, then try again.") from None
+    # its own goes on for as long as anything comes, be it garbage
+    transport.read_until = read_until
+    return transport

@@ -104,7 +104,7 @@ class Blank:
                 os.write(self._woken, b".")
 
     def wait_unplugged(self, timeout_s: float) -> bool:
-        """Until `unplug_after` has come about."""
+        """Until the line has gone, by `unplug_after` or because the board is in its boot ROM, which has none."""
         with self._changed:
             return self._changed.wait_for(lambda: self._plug < 0, timeout_s)
 
@@ -166,7 +166,9 @@ class Blank:
         if start.to_host:
             with contextlib.suppress(BlockingIOError):
                 start.to_host = start.to_host[os.write(self._plug, start.to_host) :]
-        if start.reset is not None:
+        if start.is_in_bootsel:
+            self.unplug()
+        elif start.reset is not None:
             start.kill()
             self._start = _Start(self._given, _WATCHDOG, start.reset, stays_raw=False, to_host=start.to_host)
         elif start.has_ended:
@@ -191,6 +193,7 @@ class _Start:
         self.is_raw = stays_raw
         self.reset: int | None = None
         """The watchdog's scratch register, once the chip is to be reset."""
+        self.is_in_bootsel = False
         self.has_ended = False
         self.to_host, self.to_board = to_host, b""
         self._stays_raw = stays_raw
@@ -269,6 +272,8 @@ class _Start:
         word, _, value = line.partition(b" ")
         if word == b"reset":
             self.reset = int(value)
+        elif word == b"bootsel":
+            self.is_in_bootsel = True
         elif word == b"prompt":
             self.hears = False
             self._hidden = b"" if self._stays_raw else None

@@ -160,11 +160,18 @@ class StartedWorld(twin.TwinWorld):
         }
         sys.modules.update(stands)
         machine.reset = self.reset
+        machine.bootloader = self._bootloader
         machine.idle = self._idle
 
     def reset(self) -> None:
         """The chip restarts, by its watchdog: the supervisor ends this process."""
-        self._supervisor.write(b"reset %d\n" % chip_.chip.scratch[0])
+        self._end(b"reset %d\n" % chip_.chip.scratch[0])
+
+    def _bootloader(self) -> None:
+        self._end(b"bootsel\n")
+
+    def _end(self, said: bytes) -> None:
+        self._supervisor.write(said)
         while True:
             self._supervisor.read(1)
 
