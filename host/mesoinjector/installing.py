@@ -207,7 +207,7 @@ class Installation:
     def _digests(self, files: Iterable[str]) -> dict[str, tuple[str, int]]:
         """SHA-256 and size of files on the board by path; ABSENT and 0 where there is none."""
         paths = list(files)
-        found = {}
+        found: dict[str, tuple[str, int]] = {}
         for i in range(0, len(paths), _AT_ONCE):
             some = paths[i : i + _AT_ONCE]
             lines = self._prompt.run(f"for p in {some!r}:\n print(digest(p))").splitlines()

@@ -13,7 +13,7 @@ import json
 import re
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -159,10 +159,9 @@ class Prompt:
                 ) from None
 
     def _ask(self) -> Facts:
-        try:
+        said: list[Any] = [""]
+        with contextlib.suppress(ValueError, Died):
             said = json.loads(self.run(_FACTS))
-        except (ValueError, Died):
-            said = [""]
         if said[0] != "micropython":
             raise errors.PromptError(
                 f"{self.port}: what is at this prompt is not MicroPython for a board. Next: write MicroPython to the "
@@ -176,7 +175,7 @@ class Prompt:
             self._transport.close()
 
     @contextlib.contextmanager
-    def _answering(self) -> Iterator[None]:
+    def _answering(self) -> Generator[None]:
         """What a user can do about what mpremote raises."""
         from mpremote.transport import TransportError
 

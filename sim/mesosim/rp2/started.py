@@ -40,6 +40,8 @@ class Flash:
     """A file as the block device of a littlefs, in RP2's blocks."""
 
     BLOCK = 4096
+    erased = written = 0
+    """Blocks and bytes since the start, of all of them: what costs a real one time."""
 
     def __init__(self, path: str) -> None:
         self._count = os.stat(path)[6] // self.BLOCK
@@ -52,6 +54,7 @@ class Flash:
 
     def writeblocks(self, block: int, buf: bytearray, at: int = 0) -> None:
         """See `readblocks`."""
+        Flash.written += len(buf)
         self._file.seek(block * self.BLOCK + at)
         self._file.write(buf)
 
@@ -61,7 +64,10 @@ class Flash:
             return self._count
         if op == 5:
             return self.BLOCK
-        return 0 if op == 6 else None
+        if op == 6:
+            Flash.erased += 1
+            return 0
+        return None
 
 
 class _Kept:
