@@ -8,7 +8,6 @@ two seconds after a start: `Prompt` sends these first, so a board that has just 
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import re
 import struct
@@ -142,20 +141,19 @@ class Prompt:
         )
 
     def _enter(self) -> None:
-        # mpremote prints what it could not understand
-        with contextlib.redirect_stdout(io.StringIO()) as heard, self._answering():
+        with self._answering():
             try:
                 self._transport.serial.write_timeout = KNOCK_S
                 self._transport.enter_raw_repl(timeout_overall=ENTER_S)
                 self._transport.serial.timeout = self._transport.serial.write_timeout = SILENCE_S
-            except Exception as error:
-                if isinstance(error, OSError):
-                    raise
-                said = heard.getvalue().strip()[-120:]
+            except OSError:
+                raise
+            except Exception:
+                heard = bytes(self._transport.heard).strip()[-80:]
                 raise errors.PromptError(
-                    f"{self.port}: nobody is at MicroPython's prompt{f', heard: {said}' if said else ''}. Our firmware "
-                    "takes no Ctrl-C once it runs, but for its first two seconds. Next: unplug the board, plug it in, "
-                    "and run this within two seconds; or write MicroPython to it anew, in BOOTSEL."
+                    f"{self.port}: nobody is at MicroPython's prompt{f', heard: {heard!r}' if heard else ''}. Our "
+                    "firmware takes no Ctrl-C once it runs, but for its first two seconds. Next: unplug the board, "
+                    "plug it in, and run this within two seconds; or write MicroPython to it anew, in BOOTSEL."
                 ) from None
 
     def _ask(self) -> Facts:
@@ -200,8 +198,8 @@ class Died(errors.PromptError):
 def _transport(port: str) -> Any:
     """mpremote's, which waits for ever no more: neither for a line that never falls silent, nor for one that is."""
     try:
+        from mpremote import transport_serial
         from mpremote.transport import TransportError
-        from mpremote.transport_serial import SerialTransport
     except ImportError:
         raise errors.PromptError(
             "mpremote is not installed. Next: pip install 'mesoinjector[flash]', then run the same command again."
@@ -211,7 +209,7 @@ def _transport(port: str) -> Any:
         min_num_bytes: int, ending: bytes, timeout: float = SILENCE_S, *, timeout_overall: float = ANSWER_S, **_: object
     ) -> bytes:
         until = time.monotonic() + timeout_overall
-        data = bytearray()
+        data = transport.heard = bytearray()
         while not data.endswith(ending) and time.monotonic() < until:
             new: bytes = transport.serial.read(1)
             if not new:
@@ -222,9 +220,16 @@ def _transport(port: str) -> Any:
         return bytes(data)
 
     try:
-        transport: Any = SerialTransport(port, timeout=KNOCK_S)
+        transport: Any = transport_serial.SerialTransport(port, timeout=KNOCK_S)
     except TransportError:
         raise errors.PortBusy(f"{port} is held by another program. Next: close it, then try again.") from None
     # its own goes on for as long as anything comes, be it garbage
     transport.read_until = read_until
+    # and it prints what it has not understood
+    module: Any = transport_serial
+    module.print = _leave_unprinted
     return transport
+
+
+def _leave_unprinted(*_: object) -> None:
+    """What was not understood is in the error."""

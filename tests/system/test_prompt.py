@@ -48,14 +48,15 @@ def install(board: Blank, application: Application) -> str:
         return prompt.install(application, SIGNER, lambda done, total: None)
 
 
-def assert_works(board: Blank, folder: Path) -> None:
+def assert_works(board: Blank, folder: Path) -> int:
+    """The session's number, which the FRAM keeps."""
     with opened(board.path, folder / "journal.sqlite") as injector:
         assert injector.self_test().failed_checks == 0
         assert Service(injector).update().safe == 0
+        return injector.hello.session
 
 
-def assert_installed(folder: Path, application: Application, slot: str = "/app_a") -> None:
-    there = on_flash(folder)
+def assert_installed(there: dict[str, bytes], application: Application, slot: str = "/app_a") -> None:
     for root in ("/lib", slot):
         assert {path: there.get(f"{root}/{path}") for path, _ in application.files} == dict(application.files)
         assert there[f"{root}/manifest"] == application.manifest
@@ -63,11 +64,12 @@ def assert_installed(folder: Path, application: Application, slot: str = "/app_a
     assert there["/settings/signer"] == SIGNER
 
 
-def test_a_blank_board_takes_the_firmware_and_starts_it(application: Application, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["pico", "pico2"])
+def test_a_blank_board_takes_the_firmware_and_starts_it(model: str, application: Application, tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    with powered(tmp_path) as board:
+    with contextlib.closing(Blank(tmp_path, model)) as board:
         with Prompt(board.path) as prompt:
-            assert prompt.facts.board == "pico" and prompt.facts.has_filesystem and prompt.facts.mpy & 0xFF == 6
+            assert prompt.facts.board == model and prompt.facts.has_filesystem and prompt.facts.mpy & 0xFF == 6
             assert prompt.facts.uid == (b"MSIM" + bytes((1, 0, 0, 0))).hex()
             assert prompt.facts.free_bytes > 1_400_000
             assert prompt.install(application, SIGNER, lambda done, total: told.append((done, total))) == "/app_a"
@@ -75,8 +77,8 @@ def test_a_blank_board_takes_the_firmware_and_starts_it(application: Application
         assert_works(board, tmp_path)
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     assert told[-1][0] == told[-1][1] and len({total for _, total in told}) == 1
-    assert_installed(tmp_path, application)
-    there = on_flash(tmp_path)
+    there = on_flash(tmp_path, model)
+    assert_installed(there, application)
     assert sorted(path for path in there if path.count("/") == 1) == ["/boot.py", "/main.py"]
     assert [path for path in there if path.startswith("/settings/")] == ["/settings/signer"]
 
@@ -96,7 +98,7 @@ def test_settings_are_kept_and_the_folder_that_starts_is_the_one_written(
     there = on_flash(tmp_path)
     assert {path: there[path] for path in settings} == settings
     assert sorted(path for path in there if path.startswith("/settings/")) == sorted([*settings, "/settings/signer"])
-    assert_installed(tmp_path, application, "/app_b")
+    assert_installed(there, application, "/app_b")
     assert not [path for path in there if path.startswith("/app_a/")]
 
 
@@ -130,7 +132,7 @@ def test_another_version_replaces_what_was_there(application: Application, tmp_p
     there = on_flash(tmp_path)
     assert "/lib/mesofirmware/version.py" not in there and "/app_a/mesoprotocol/old.mpy" not in there
     assert there["/notes.txt"] == b"mine"
-    assert_installed(tmp_path, application)
+    assert_installed(on_flash(tmp_path), application)
     assert there["/main.py"].endswith(b"main.main()\n")
 
 
@@ -139,7 +141,7 @@ def test_a_board_that_runs_the_firmware_is_caught_after_a_start_only(application
         install(board, application)
         board.unplug()
         board.plug()
-        assert_works(board, tmp_path)
+        session = assert_works(board, tmp_path)
         with pytest.raises(errors.PromptError, match=r"nobody is at MicroPython's prompt.*unplug the board"):
             Prompt(board.path)
         assert_works(board, tmp_path)
@@ -150,7 +152,7 @@ def test_a_board_that_runs_the_firmware_is_caught_after_a_start_only(application
             prompt.install(application, SIGNER, lambda done, total: written.append(total))
             prompt.restart()
         assert written[-1] < sum(len(data) for _, data in application.files) + 10_000, "nothing was sent again"
-        assert_works(board, tmp_path)
+        assert assert_works(board, tmp_path) > session + 1
 
 
 # --- Broken off ---------------------------------------------------------------------------------------------
@@ -184,11 +186,11 @@ def broken_off(after: int, application: Application, folder: Path) -> None:
         assert board.wait_unplugged(PATIENCE_S)
         there = on_flash(folder)
         if there.get("/main.py"):
-            assert_installed(folder, application)
+            assert_installed(on_flash(folder), application)
         board.plug()
         assert install(board, application) == "/app_a"
         board.unplug()
-        assert_installed(folder, application)
+        assert_installed(on_flash(folder), application)
 
 
 def test_after_a_plug_was_pulled_and_all_was_written_again_it_works(
@@ -219,7 +221,7 @@ def test_a_filesystem_that_fills_up_under_way_takes_it_again_once_there_is_room(
                 prompt.install(application, SIGNER, lambda done, total: None)
             prompt.run("import os\nos.remove('/holiday.mp4')")
         install(board, application)
-    assert_installed(tmp_path, application)
+    assert_installed(on_flash(tmp_path), application)
 
 
 @pytest.mark.parametrize("header", [b"M\x05\x00\x1f", b"M\x07\x00\x1f", b"M\x06\x13\x1f"])
