@@ -86,7 +86,7 @@ class Blank:
             self._start = _Start(self._given, _POWER_ON, 0, stays_raw=False)
             os.write(self._woken, b".")
             if not self._changed.wait_for(lambda: self._start is None or self._start.is_up, _PATIENCE_S):
-                said = self._start.to_host[-300:].decode(errors="replace") if self._start else ""
+                said = self._start.to_host[-300:].decode(errors="replace")
                 raise DeviceDied(f"MicroPython does not start, or boot.py does not end: {said}")
 
     def unplug(self) -> None:
