@@ -34,7 +34,7 @@ ARCH = "armv6m"
 """What viper becomes: RP2040's machine code, which RP2350's Arm cores run too."""
 _BORDER = (
     *("mesofirmware.readings", "mesofirmware.start.main", "mesofirmware.boards.rp2_watchdog"),
-    "mesofirmware.boards.rp2_chip",
+    *("mesofirmware.boards.rp2_chip", "mesofirmware.start.installing"),
 )
 """What the Board port names, and where two builds meet: `main.py` of the safe one starts one that came later."""
 

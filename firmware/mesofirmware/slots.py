@@ -69,6 +69,13 @@ class Slots(copies.Copies):
         folder = FOLDERS[v[_SLOT]]
         return folder if is_whole(folder) else ""
 
+    def upcoming(self) -> str:
+        """The folder that `choose` will try first, without a note of it; "" if the record is damaged."""
+        v = self.values
+        if self.damaged:
+            return ""
+        return FOLDERS[1 - v[_SLOT] if v[_ON_TRIAL] and not v[_TRIES_LEFT] else v[_SLOT]]
+
     def stage(self, is_whole: "Callable[[str], bool]") -> int:
         """Try the other folder from the next start on: a status. Refused while one is on trial."""
         v = self.values

@@ -36,6 +36,7 @@ MesoError
 |   +-- JournalAltered        it is not what was written
 |   +-- JournalHeld           another program has the device open with the same journal
 |   +-- ResultNotKept         a dose has ended, and the journal does not take its result
++-- PromptError               a board at MicroPython's prompt is not there, or does not take what is written
 +-- ExportError               records cannot be exported: a package is missing, or the file
 """
 
@@ -199,6 +200,10 @@ class ResultNotKept(JournalError):
         self.result = result
         most = f", at most {result.upper_nl / 1e6:g} ml" if hasattr(result, "upper_nl") else ""
         super().__init__(f"dose {result.dose_id} has ended ({type(result).__name__}, {result.reason}{most}), but {why}")
+
+
+class PromptError(MesoError):
+    """Nobody is at a board's prompt, it is another board, or it does not take what is written."""
 
 
 class ExportError(MesoError):

@@ -42,6 +42,18 @@ def told(content: dict[str, bytes], is_safe: bool = False) -> list[int]:
     return values
 
 
+def test_what_starts_next_is_told_without_a_note_of_it() -> None:
+    content = staged()
+    for _ in range(6):
+        before = dict(content)
+        upcoming = slots.Slots(Memory(content)).upcoming()
+        assert content == before
+        assert started(content) == upcoming
+    assert upcoming == A, "nobody has confirmed B"
+    content["slots.a"] = b"?"
+    assert slots.Slots(Memory(content)).upcoming() == SAFE
+
+
 def test_a_new_device_starts_a() -> None:
     assert started({}) == A and told({}) == [0, wire.UPDATE_CONFIRMED, 0, 0]
     assert started({}, whole(B)) == SAFE

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _BOARDS = "mesofirmware.boards."
 
 
-class _Addresses:
+class Addresses:
     """Stands in for `uctypes`."""
 
     @staticmethod
@@ -55,7 +55,7 @@ class Modules:
 
 def pico(port: usb.Port, entropy: Entropy, disk: "Any") -> Modules:
     """Import the board file anew, on these streams, random bytes and files."""
-    stands = (("machine", machine), ("rp2", rp2), ("time", ticks), ("uctypes", _Addresses))
+    stands = (("machine", machine), ("rp2", rp2), ("time", ticks), ("uctypes", Addresses))
     before = [sys.modules.get(name) for name, _ in stands]
     for name in list(sys.modules):
         if name.startswith(_BOARDS + "rp2_"):
