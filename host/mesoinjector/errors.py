@@ -38,6 +38,8 @@ MesoError
 |   +-- ResultNotKept         a dose has ended, and the journal does not take its result
 +-- PromptError               a board at MicroPython's prompt is not there, or does not take what is written
 +-- ExportError               records cannot be exported: a package is missing, or the file
++-- ImageError                a file is not an image that the board can take
++-- FlashError                a board could not be written, or does not hold what was written; it can be repeated
 """
 
 from __future__ import annotations
@@ -208,6 +210,14 @@ class PromptError(MesoError):
 
 class ExportError(MesoError):
     """Records cannot be exported: a package is missing, or the file."""
+
+
+class ImageError(MesoError):
+    """A file is not an image that the board can take."""
+
+
+class FlashError(MesoError):
+    """A board could not be written, or does not hold what was written; it can be repeated."""
 
 
 class LogAltered(MesoError):
