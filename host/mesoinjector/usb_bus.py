@@ -24,15 +24,44 @@ class Bootloader(NamedTuple):
     address: int
     serial: str
     """An RP2350's is its own; all RP2040 have the same one. Empty where this user may not ask."""
+    path: str
+    """The USB ports that lead to it, `1-2.3`: the same ones after it has restarted. Empty where that is not known."""
+
+    def __str__(self) -> str:
+        return f"{self.chip} at USB {self.path or f'{self.bus}:{self.address}'}"
 
 
 def bootloaders(backend: Any = None) -> list[Bootloader]:
     """The boards in their bootloader. Raises `DeviceNotFound` where there is no pyusb."""
     return sorted(
-        Bootloader(BOOTLOADERS[device.idProduct], device.bus or 0, device.address or 0, _serial(device))
+        Bootloader(BOOTLOADERS[device.idProduct], device.bus or 0, device.address or 0, _serial(device), _path(device))
         for device in _devices(backend)
         if device.idProduct in BOOTLOADERS
     )
+
+
+def open_bootloader(board: Bootloader, backend: Any = None) -> Any:
+    """pyusb's device of a board that is there. Raises `DeviceNotFound`."""
+    for device in _devices(backend):
+        if (device.idProduct in BOOTLOADERS, device.bus, device.address) == (True, board.bus, board.address):
+            return device
+    raise errors.DeviceNotFound(
+        f"{board} has gone. Next: plug it in with BOOTSEL pressed, and run the same command again."
+    )
+
+
+def claim(device: Any, interface: Any) -> None:
+    """Keep an interface of a device for this program. Raises OSError."""
+    import usb.util
+
+    cast(Any, usb.util).claim_interface(device, interface)
+
+
+def release(device: Any) -> None:
+    """Let go of a device, whatever was claimed of it."""
+    import usb.util
+
+    cast(Any, usb.util).dispose_resources(device)
 
 
 def reset(candidate: Candidate, backend: Any = None) -> None:
@@ -79,6 +108,11 @@ def _devices(backend: Any) -> list[Any]:
         raise errors.DeviceNotFound(
             f"USB cannot be asked ({error}). Next: unplug the device and plug it in again."
         ) from None
+
+
+def _path(device: Any) -> str:
+    """As Linux and pyserial write it."""
+    return f"{device.bus}-{'.'.join(map(str, device.port_numbers))}" if device.port_numbers else ""
 
 
 def _serial(device: Any) -> str:

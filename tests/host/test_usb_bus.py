@@ -26,9 +26,9 @@ def test_boards_in_their_bootloader_are_seen_also_by_who_may_not_open_them() -> 
         ]
     )
     assert usb_bus.bootloaders(bus) == [
-        ("RP2040", 1, 2, ""),
-        ("RP2040", 1, 3, ""),
-        ("RP2350", 1, 4, "1A2B"),
+        ("RP2040", 1, 2, "", "1-2"),
+        ("RP2040", 1, 3, "", "1-3"),
+        ("RP2350", 1, 4, "1A2B", "1-4"),
     ]
 
 

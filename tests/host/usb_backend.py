@@ -54,8 +54,8 @@ class Bus(IBackend):
             bNumConfigurations=1,
             address=dev.address,
             bus=1,
-            port_number=None,
-            port_numbers=None,
+            port_number=dev.address,
+            port_numbers=(dev.address,),
             speed=2,
         )
 
