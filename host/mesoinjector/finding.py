@@ -30,6 +30,8 @@ class Candidate(NamedTuple):
     serial: str
     """The USB device's serial number, in capitals; an RP2 board's is its unique id, as its uid is."""
     product: str
+    path: str = ""
+    """The USB ports that lead to it, `1-2.3`; empty where the system does not say."""
 
     def __str__(self) -> str:
         return f"{self.port} (serial {self.serial or 'unknown'})"
@@ -77,10 +79,15 @@ class Found:
 def candidates(ports: Iterable[ListPortInfo]) -> list[Candidate]:
     """The ports that may be a mesoinjector's, in order. Of macOS's two names of a port the one that does not wait."""
     return sorted(
-        Candidate(port.device, (port.serial_number or "").upper(), port.product or "")
+        Candidate(port.device, (port.serial_number or "").upper(), port.product or "", _path(port.location))
         for port in ports
         if (port.vid, port.pid) == (RASPBERRY_PI, MICROPYTHON) and not port.device.startswith("/dev/tty.")
     )
+
+
+def _path(location: str | None) -> str:
+    """Without the interface, which Linux and Windows name behind a colon."""
+    return (location or "").partition(":")[0]
 
 
 def held(candidate: Candidate, machine: Machine) -> errors.PortBusy | None:

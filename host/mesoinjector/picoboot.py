@@ -159,6 +159,19 @@ class Boot:
             self._compare(FLASH + at, piece, self.read(FLASH + at, len(piece)))
         progress(len(image.data), len(image.data))
 
+    def erase_files(self, progress: Progress = lambda done, of: None) -> None:
+        """Erase all behind the firmware: the board's filesystem, with calibration and settings. MicroPython makes a new
+        one when it starts.
+        """
+        chip = uf2.CHIPS[self.board.chip]
+        begin, end = chip.files_at, FLASH + chip.flash_bytes
+        self._stands = "Its filesystem is erased in part; its firmware is as it was."
+        for at in range(begin, end, SECTOR):
+            progress(at - begin, end - begin)
+            self._command(_FLASH_ERASE, struct.pack("<II", at, SECTOR))
+        progress(end - begin, end - begin)
+        self._stands = "Its filesystem is erased."
+
     def reboot(self) -> None:
         """Restart the board into what its flash holds. It leaves the bus half a second later."""
         if self.board.chip == "RP2040":

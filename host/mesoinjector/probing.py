@@ -16,7 +16,8 @@ from mesoprotocol import frame, messages, stream, typed, wire
 SILENT_US = 3 * opening.AGAIN_US
 """Something that has not answered in this time is no mesoinjector, or its firmware does not run."""
 KEPT = 2000
-"""Bytes of what was heard that are kept: a traceback or a prompt shows in them."""
+"""Bytes of what was heard that are kept, of its begin and of its end: a traceback or a prompt shows in them. A prompt
+writes its line anew for each byte that it takes of the question, and shows at the begin alone."""
 SPARED = frozenset(b"\x03\x04\x05")
 """What a MicroPython prompt takes for interrupt, restart and paste."""
 
@@ -42,14 +43,14 @@ def ask(link: Link, patience_us: int = 0) -> Answer:
     """
     nonce, question = write_question(link)
     decoder = stream.Decoder()
-    heard, state = b"", None
+    begin, heard, state = b"", b"", None
     start_us = link.now_us()
     while True:
         link.write(question)
         again_us = link.now_us() + opening.AGAIN_US
         while link.now_us() < again_us:
             data = link.read(again_us)
-            heard = (heard + data)[-KEPT:]
+            begin, heard = (begin + data)[:KEPT], (heard + data)[-KEPT:]
             for received in decoder.feed(data):
                 message = received.message
                 if isinstance(message, messages.HelloReply) and message.nonce == nonce:
@@ -59,7 +60,8 @@ def ask(link: Link, patience_us: int = 0) -> Answer:
             if state not in (None, wire.STATE_IDLE) and link.now_us() - start_us >= patience_us:
                 return Answer(_name(state), None)
         if link.now_us() - start_us >= SILENT_US + (patience_us if state is not None else 0):
-            raise opening.no_answer(link.url, heard.decode("utf-8", "replace"))
+            wrong = errors.not_running(link.url, begin.decode("utf-8", "replace"))
+            raise wrong or opening.no_answer(link.url, heard.decode("utf-8", "replace"))
 
 
 def write_question(link: Link) -> tuple[bytes, bytes]:

@@ -35,12 +35,14 @@ class _Chip(NamedTuple):
     board: str
     """MicroPython's build for it."""
     files_at: int
-    """Where that build's filesystem begins: micropython `ports/rp2`, MICROPY_HW_FLASH_STORAGE_BYTES."""
+    """Where the filesystem of any release of that build may begin: micropython `ports/rp2`,
+    MICROPY_HW_FLASH_STORAGE_BYTES, which goes to the end of flash."""
+    flash_bytes: int
 
 
 CHIPS = {
-    "RP2040": _Chip(0xE48BFF56, "RPI_PICO", FLASH + (2048 - 1408) * 1024),
-    "RP2350": _Chip(0xE48BFF59, "RPI_PICO2", FLASH + 1024 * 1024),
+    "RP2040": _Chip(0xE48BFF56, "RPI_PICO", FLASH + (2048 - 1408) * 1024, 2 << 20),
+    "RP2350": _Chip(0xE48BFF59, "RPI_PICO2", FLASH + 1024 * 1024, 4 << 20),
 }
 _FAMILIES = {
     0xE48BFF55: "CYW43 firmware",

@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("usb", reason="pyusb is not installed: pip install 'mesoinjector[usb]'")
 pytest.importorskip("libusb_package", reason="libusb-package is not installed: pip install 'mesoinjector[usb]'")
 
-from mesoinjector import usb_bus
+from mesoinjector import uf2, usb_bus
 from mesoinjector.errors import DeviceNotFound, FlashError, ImageError, MesoError, PermissionDenied
 from mesoinjector.picoboot import Boot
 from mesoinjector.uf2 import FLASH, PAGE, SECTOR, Image
@@ -273,3 +273,14 @@ def test_each_fault_is_named_and_the_next_one_finds_the_board_ready(kind: Kind, 
         one.plug(bootsel=True)
     with Boot(usb_bus.bootloaders(bus)[0], bus) as boot:
         assert boot.read(FLASH, PAGE) == bytes(one.flash.cells[:PAGE])
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+def test_files_are_erased_from_where_they_begin_to_the_end_of_flash_and_nothing_else(chip: str) -> None:
+    one = board(chip, image(chip))
+    begin = uf2.CHIPS[chip].files_at - FLASH
+    one.flash.cells[begin - SECTOR : begin] = one.flash.cells[begin:][:SECTOR] = bytes(SECTOR)
+    before = bytes(one.flash.cells)
+    with Boot(usb_bus.bootloaders(bus := Bus([one]))[0], bus) as boot:
+        boot.erase_files()
+    assert one.flash.cells == before[:begin] + b"\xff" * (len(before) - begin)

@@ -17,7 +17,20 @@ import typer
 
 from mesoinjector import capture, errors, links, listing, logs, shown, simulated
 from mesoinjector import demo as demonstration
-from mesoinjector.cli import application, devices, giving, motion, observing, plan, report, run, scenarios, service, sim
+from mesoinjector.cli import (
+    application,
+    devices,
+    flash,
+    giving,
+    motion,
+    observing,
+    plan,
+    report,
+    run,
+    scenarios,
+    service,
+    sim,
+)
 from mesoinjector.cli import journal as journal_commands
 from mesoinjector.cli.run import ENDED_EARLY, INTERRUPTED, UNKNOWN
 from mesoinjector.cli.screen import screen
@@ -60,6 +73,7 @@ report.register(app)
 app.add_typer(plan.app, name="plan")
 devices.register(app)
 application.register(app)
+flash.register(app)
 journal_commands.register(app)
 
 Device = Annotated[
@@ -108,6 +122,7 @@ def main() -> None:
         errors.RecordingError,
         errors.ExportError,
         errors.ApplicationError,
+        errors.ImageError,
     ) as error:
         _fail(error, BAD_INPUT)
     except errors.DoseUncertain as error:
