@@ -110,8 +110,15 @@ class Prompt:
 
         Raises `PromptError`, `LinkLost` if the board has not taken it.
         """
+        self._leave("reset")
+
+    def enter_bootloader(self) -> None:
+        """Restart the chip into its boot ROM, which waits for firmware. Closes the line. Raises what `restart` does."""
+        self._leave("bootloader")
+
+    def _leave(self, by: str) -> None:
         with self._answering():
-            self._transport.exec_raw_no_follow("import machine\nmachine.reset()")
+            self._transport.exec_raw_no_follow(f"import machine\nmachine.{by}()")
         self._let_go()
 
     def run(self, program: str) -> str:

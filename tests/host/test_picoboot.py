@@ -6,7 +6,9 @@ The boards are simulated boot ROMs on a bus that pyusb asks; what is in their fl
 from __future__ import annotations
 
 import functools
+import re
 import struct
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +27,7 @@ CHIPS = sorted(MODELS)
 PAGES = 2 * SECTOR // PAGE + 3
 END = 3 * SECTOR
 """The image's last sector is its own in three pages."""
+PAGE_ON_FLASHING = Path(__file__).parents[2] / "docs" / "flashing.md"
 FILES = b"calibration, keys and settings"
 KINDS: tuple[Kind, ...] = ("unplugged", "torn", "stall", "timeout", "short")
 
@@ -284,3 +287,22 @@ def test_files_are_erased_from_where_they_begin_to_the_end_of_flash_and_nothing_
     with Boot(usb_bus.bootloaders(bus := Bus([one]))[0], bus) as boot:
         boot.erase_files()
     assert one.flash.cells == before[:begin] + b"\xff" * (len(before) - begin)
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+def test_the_page_says_how_long_it_takes(chip: str) -> None:
+    rows = re.findall(r"^\| ([^|]+) \| ([\d.]+) \|", PAGE_ON_FLASHING.read_text(), re.MULTILINE)
+    bus = Bus([Board(MODELS[chip])])
+    bus.boards[0].plug(bootsel=True)
+    wanted = Image.read("", images.uf2(chip, images.image(chip, 340 * 1024 // PAGE)))
+    with Boot(usb_bus.bootloaders(bus)[0], bus) as boot:
+        begun_us = bus.us
+        boot.write(wanted)
+        written_us = bus.us
+        boot.verify(wanted)
+        read_us = bus.us
+    assert [said for _, said in rows[:2]] == [
+        f"{(written_us - begun_us) / 1e6:.1f}",
+        f"{(read_us - written_us) / 1e6:.1f}",
+    ]
+    assert f"| **{sum(float(said) for _, said in rows):.0f}** |" in PAGE_ON_FLASHING.read_text()
