@@ -155,14 +155,14 @@ class Flashing:
         with Boot(board.bootloader, self._machine.usb) as boot:
             try:
                 _check_board(order, NAMES[board.chip])
-            except errors.MesoError:
-                boot.reboot()  # into what it was
+                if order.erases:
+                    boot.erase_files(self._progress("erase the filesystem"))
+                if order.micropython is not None:
+                    sectors = boot.write(order.micropython, self._progress("write MicroPython"))
+                    boot.verify(order.micropython, self._progress("read MicroPython back"))
+            except (errors.ImageError, errors.ApplicationError):
+                boot.reboot()  # into what it was: these come before MicroPython is touched
                 raise
-            if order.erases:
-                boot.erase_files(self._progress("erase the filesystem"))
-            if order.micropython is not None:
-                sectors = boot.write(order.micropython, self._progress("write MicroPython"))
-                boot.verify(order.micropython, self._progress("read MicroPython back"))
             boot.reboot()
         self._tell("start MicroPython", 0, 0)
         started = boards.wait(self._machine, board, lambda each: each.state in ("prompt", "firmware"))

@@ -116,9 +116,10 @@ class Boot:
         """Make flash hold the image: erase and write the sectors that differ, and read each of them back.
 
         Returns how many sectors were written; 0: it held the image already. Raises `ImageError` if it is for another
-        chip, `FlashError`.
+        chip or would not find the board's files, `FlashError`.
         """
         self._check(image)
+        self._check_files(image)
         wanted: dict[int, bytes] = {}
         for at in range(FLASH, FLASH + len(image.data), SECTOR):
             there = self.read(at, SECTOR)
@@ -188,6 +189,23 @@ class Boot:
                 f"{image.name} is for {image.chip}, the board is an {self.board.chip}. {self._stands} Next: name the "
                 f"file for it: MicroPython's build {uf2.CHIPS[self.board.chip].board}."
             )
+
+    def _check_files(self, image: uf2.Image) -> None:
+        """MicroPython formats where it finds no filesystem: it must not look where the board's own is not."""
+        if self._has_files(image.files_at) or self._has_files(image.files_at + SECTOR):
+            return
+        begin = FLASH + -(-len(image.data) // SECTOR) * SECTOR
+        for at in range(begin, FLASH + uf2.CHIPS[image.chip].flash_bytes, SECTOR):
+            if self._has_files(at):
+                raise errors.ImageError(
+                    f"{image.name} looks for its files at 0x{image.files_at:08x}, and would make a new filesystem "
+                    f"there: the board's own is at 0x{at:08x}. {self._stands} Next: name the build of MicroPython that "
+                    "the board had, or have its filesystem erased."
+                )
+
+    def _has_files(self, at: int) -> bool:
+        """Whether a littlefs begins here: SPEC.md of littlefs, the superblock's magic string."""
+        return self.read(at, PAGE)[8:16] == b"littlefs"
 
     def _put(self, at: int, sector: bytes) -> None:
         """Program an erased sector, without the blank pages at its end, and read it back."""

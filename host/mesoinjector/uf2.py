@@ -35,8 +35,8 @@ class _Chip(NamedTuple):
     board: str
     """MicroPython's build for it."""
     files_at: int
-    """Where the filesystem of any release of that build may begin: micropython `ports/rp2`,
-    MICROPY_HW_FLASH_STORAGE_BYTES, which goes to the end of flash."""
+    """The first place at which a release of MicroPython for such a board begins its filesystem, which goes to the end
+    of flash: micropython `ports/rp2`, MICROPY_HW_FLASH_STORAGE_BYTES."""
     flash_bytes: int
 
 
@@ -68,6 +68,8 @@ class Image:
     """Whole pages."""
     start: int
     """Offset of the word without which the boot ROM does not start it."""
+    files_at: int
+    """Address at which it looks for its filesystem, and makes one where there is none."""
 
     @property
     def sha256(self) -> str:
@@ -106,13 +108,16 @@ class Image:
         if chip is None:
             raise _wrong(name, f"is for {_family(family)}; it must be for {' or '.join(CHIPS)}")
         data = b"".join(block[_HEADER.size : _HEADER.size + PAGE] for block in blocks[first:])
-        end, files_at = FLASH + len(data), CHIPS[chip].files_at
-        if end > files_at:
-            raise _wrong(name, f"ends at 0x{end:08x}, but the board's files begin at 0x{files_at:08x}")
         start = _start(chip, data)
         if start is None:
             raise _wrong(name, f"has no start that the {chip}'s boot ROM accepts")
-        return cls(name, chip, data, start)
+        files_at = _files_at(chip, data)
+        if files_at is None:
+            raise _wrong(name, f"does not say where its files lie: it is not MicroPython for a board with an {chip}")
+        end = FLASH + len(data)
+        if end > files_at:
+            raise _wrong(name, f"ends at 0x{end:08x}, but its files begin at 0x{files_at:08x}")
+        return cls(name, chip, data, start, files_at)
 
 
 def _header(block: bytes) -> str:
@@ -177,6 +182,23 @@ def _start(chip: str, data: bytes) -> int | None:
     return next((4 * i for i, pair in enumerate(pairs) if (pair[0], pair[1] & ~_TRIED) == _IMAGE_DEF), None)
 
 
+def _files_at(chip: str, data: bytes) -> int | None:
+    """Where the filesystem lies, by the binary information in the image; None: it has none up to the end of flash.
+
+    pico-sdk `pico/binary_info/structure.h`: a block device of MicroPython's is type 7, tag MP, name, address, size.
+    """
+    facts = CHIPS[chip]
+    at = data.find(_BLOCK_DEVICE)
+    while at >= 0 and at + _DEVICE.size <= len(data):
+        _, _, address, size = _DEVICE.unpack_from(data, at)
+        if address % SECTOR == 0 and address >= facts.files_at and address + size == FLASH + facts.flash_bytes:
+            return int(address)
+        at = data.find(_BLOCK_DEVICE, at + 1)
+    return None
+
+
+_BLOCK_DEVICE = b"\x07\0MP"
+_DEVICE = struct.Struct("<4sIII")
 _IMAGE_DEF = (0xFFFFDED3, 0x10210142)
 _TRIED = 1 << 31
 """Flag of an image that is tried before it is kept."""

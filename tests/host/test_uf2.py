@@ -67,6 +67,7 @@ def put(at: int, value: int) -> bytes:
 
 
 LARGE = images.uf2("RP2040", DATA["RP2040"] + bytes(640 * 1024))
+MISPLACED = [images.uf2("RP2040", images.image("RP2040", 18, 0, at)) for at in (FLASH + 0x20000, FLASH + 0xB0001)]
 NO_CRC = images.uf2("RP2040", b"\0" * 4096)
 NO_DEFINITION = images.uf2("RP2350", b"\0" * 4096)
 
@@ -92,7 +93,8 @@ NO_DEFINITION = images.uf2("RP2350", b"\0" * 4096)
         (FILES["RP2350"].replace(b"\x59\xff\x8b\xe4", b"\x5b\xff\x8b\xe4"), "is for RP2350 Arm, non-secure"),
         (FILES["RP2350"].replace(b"\x59\xff\x8b\xe4", b"\x01\x00\x00\x00"), "is for an unknown family"),
         (FILES["RP2350"] + FILES["RP2040"], "says it has 18 blocks, but there are 36|is for RP2040"),
-        (LARGE, "the board's files begin at 0x100a0000"),
+        (LARGE, "its files begin at 0x100a0000"),
+        *((each, "does not say where its files lie") for each in MISPLACED),
         (NO_CRC, "no start that the RP2040's boot ROM accepts"),
         (NO_DEFINITION, "no start that the RP2350's boot ROM accepts"),
         (bytes(3 << 20), "is larger than 2097664 bytes"),

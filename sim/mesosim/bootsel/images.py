@@ -9,13 +9,18 @@ PAGE = 256
 FLASH = 0x10000000
 FAMILY = {"RP2040": 0xE48BFF56, "RP2350": 0xE48BFF59}
 ABSOLUTE = 0xE48BFF57
+FLASH_BYTES = {"RP2040": 2 << 20, "RP2350": 4 << 20}
+FILES_AT = {"RP2040": FLASH + (2048 - 1408) * 1024, "RP2350": FLASH + (4096 - 2560) * 1024}
+"""Where MicroPython's filesystem begins on a Pico and on a Pico 2: as `mesosim.blank` has it."""
 IMAGE_DEF = struct.pack("<5I", 0xFFFFDED3, 0x10210142, 0x000001FF, 0, 0xAB123579)
 """The least that makes a program for Arm of an RP2350's flash: RP2350 datasheet 5.9.5.1."""
 
 
-def image(chip: str, pages: int, seed: int = 0) -> bytes:
-    """Drawn bytes with a start that the chip's boot ROM accepts."""
+def image(chip: str, pages: int, seed: int = 0, files_at: int = 0) -> bytes:
+    """Drawn bytes with a start that the chip's boot ROM accepts, which say where their filesystem is."""
     drawn = bytearray(random.Random(seed).randbytes(pages * PAGE))
+    begin = files_at or FILES_AT[chip]
+    drawn[-100:-84] = struct.pack("<HHIII", 7, 0x504D, 0, begin, FLASH + FLASH_BYTES[chip] - begin)
     if chip == "RP2040":
         drawn[PAGE - 4 : PAGE] = struct.pack("<I", checksum(bytes(drawn[: PAGE - 4])))
     else:
