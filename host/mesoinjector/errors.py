@@ -29,6 +29,13 @@ MesoError
 |   +-- JournalHeld           another program has the device open with the same journal
 |   +-- ResultNotKept         a dose has ended, and the journal does not take its result
 +-- ExportError               records cannot be exported: a package is missing, or the file
++-- CalibrationError          a calibration cannot be made with this device as it is; it was left as it stood
++-- ScaleError                the bench scale
+|   +-- ScaleSilent           it does not answer, or its port does not open
+|   +-- ScaleUnstable         it does not come to rest
+|   +-- ScaleOverload         more, or less, than it can weigh
+|   +-- ScaleUnit             it speaks of a unit that is no mass
+|   +-- ScaleGarbled          what it says is no answer of its protocol
 """
 
 from __future__ import annotations
@@ -159,6 +166,34 @@ class ResultNotKept(JournalError):
 
 class ExportError(MesoError):
     """Records cannot be exported: a package is missing, or the file."""
+
+
+class CalibrationError(MesoError):
+    """A calibration cannot be made with this device as it is; it was left as it stood."""
+
+
+class ScaleError(MesoError):
+    """The bench scale."""
+
+
+class ScaleSilent(ScaleError):
+    """It does not answer, or its port does not open."""
+
+
+class ScaleUnstable(ScaleError):
+    """It does not come to rest."""
+
+
+class ScaleOverload(ScaleError):
+    """More, or less, than it can weigh."""
+
+
+class ScaleUnit(ScaleError):
+    """It speaks of a unit that is no mass."""
+
+
+class ScaleGarbled(ScaleError):
+    """What it says is no answer of its protocol."""
 
 
 class LogAltered(MesoError):
