@@ -17,7 +17,7 @@ import typer
 
 from mesoinjector import capture, errors, links, listing, logs, shown, simulated
 from mesoinjector import demo as demonstration
-from mesoinjector.cli import devices, giving, motion, observing, plan, report, run, scenarios, service, sim
+from mesoinjector.cli import calibrate, devices, giving, motion, observing, plan, report, run, scenarios, service, sim
 from mesoinjector.cli import journal as journal_commands
 from mesoinjector.cli.run import ENDED_EARLY, INTERRUPTED, UNKNOWN
 from mesoinjector.cli.screen import screen
@@ -52,6 +52,7 @@ def begin(
 
 app.add_typer(scenarios.app, name="sim")
 service.register(app)
+calibrate.register(app)
 giving.register(app)
 observing.register(app)
 motion.register(app)
