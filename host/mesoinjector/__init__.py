@@ -14,6 +14,7 @@ A dose ends as `Delivered`, `NotDelivered` or `Unknown`; what was delivered is n
 from mesoinjector.asynchronous import AsyncInjector
 from mesoinjector.errors import (
     AuthError,
+    CalibrationError,
     DeviceBusy,
     DeviceError,
     DeviceNotFound,
@@ -35,6 +36,7 @@ from mesoinjector.errors import (
     RecordingError,
     Refused,
     ReplyTimeout,
+    ScaleError,
     SessionLost,
     UnaccountedDose,
     VersionMismatch,
@@ -50,6 +52,7 @@ from mesoinjector.treatment import Treatment
 __all__ = [
     "AsyncInjector",
     "AuthError",
+    "CalibrationError",
     "Delivered",
     "DeviceBusy",
     "DeviceError",
@@ -77,6 +80,7 @@ __all__ = [
     "Refused",
     "ReplyTimeout",
     "Result",
+    "ScaleError",
     "Service",
     "Session",
     "SessionLost",

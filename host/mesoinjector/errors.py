@@ -40,6 +40,13 @@ MesoError
 +-- ExportError               records cannot be exported: a package is missing, or the file
 +-- ImageError                a file is not an image that the board can take
 +-- FlashError                a board could not be written, or does not hold what was written; it can be repeated
++-- CalibrationError          a calibration cannot be made with this device as it is; it was left as it stood
++-- ScaleError                the bench scale
+|   +-- ScaleSilent           it does not answer, or its port does not open
+|   +-- ScaleUnstable         it does not come to rest
+|   +-- ScaleOverload         more, or less, than it can weigh
+|   +-- ScaleUnit             it speaks of a unit that is no mass
+|   +-- ScaleGarbled          what it says is no answer of its protocol
 """
 
 from __future__ import annotations
@@ -218,6 +225,34 @@ class ImageError(MesoError):
 
 class FlashError(MesoError):
     """A board could not be written, or does not hold what was written; it can be repeated."""
+
+
+class CalibrationError(MesoError):
+    """A calibration cannot be made with this device as it is; it was left as it stood."""
+
+
+class ScaleError(MesoError):
+    """The bench scale."""
+
+
+class ScaleSilent(ScaleError):
+    """It does not answer, or its port does not open."""
+
+
+class ScaleUnstable(ScaleError):
+    """It does not come to rest."""
+
+
+class ScaleOverload(ScaleError):
+    """More, or less, than it can weigh."""
+
+
+class ScaleUnit(ScaleError):
+    """It speaks of a unit that is no mass."""
+
+
+class ScaleGarbled(ScaleError):
+    """What it says is no answer of its protocol."""
 
 
 class LogAltered(MesoError):

@@ -157,7 +157,18 @@ class Journal(JournalFile):
         )
         return (row[0], row[1]) if row else None
 
+    def note_calibration(self, device: str, change: dict[str, Any]) -> int:
+        """A device's settings are about to be written: `former` and `wanted` ones, who, why, what was measured."""
+        return self._append("calibration", device, None, change)
+
     # --- Reading --------------------------------------------------------------------------------------
+
+    def calibrations(self, device: str) -> list[tuple[int, str, dict[str, Any]]]:
+        """What was noted of a device's calibration: row, UTC, change; oldest first."""
+        rows = self._rows(
+            "SELECT id, utc, data FROM entry WHERE device = ? AND kind = 'calibration' ORDER BY id", (device,)
+        )
+        return [(row, utc, json.loads(data)) for row, utc, data in rows]
 
     def intended(self, dose_id: str) -> Intended | None:
         """A dose as it was asked for."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mesoinjector import device_log, errors
 from mesoinjector.arguments import whole
+from mesoinjector.calibrating import CARRIER_ZERO_UM, ENCODER_GAIN_PPM, PRESSURE_ZERO_PA
 from mesoinjector.injector import Injector
 from mesoprotocol import messages
 
@@ -34,6 +35,7 @@ class Service:
         .. 1,100,000. Refused, with `DeviceError`, unless nothing is prepared, armed or moving, and if what is there is
         damaged. Raises `PlanError`, `AuthError`.
         """
+        self.check(name, carrier_zero_um, pressure_zero_pa, encoder_gain_ppm)
         now = self.settings()
         wanted = messages.Calibrate(
             now.name if name is None else name,
@@ -41,13 +43,25 @@ class Service:
             now.pressure_zero_pa if pressure_zero_pa is None else pressure_zero_pa,
             now.encoder_gain_ppm if encoder_gain_ppm is None else encoder_gain_ppm,
         )
-        if not wanted.name.isascii() or len(wanted.name) > 16:
-            raise errors.PlanError(f"name = {wanted.name!r}: must be at most 16 ASCII letters.")
-        whole("carrier_zero_um", wanted.carrier_zero_um, -1000, 1000)
-        whole("pressure_zero_pa", wanted.pressure_zero_pa, -50_000, 50_000)
-        whole("encoder_gain_ppm", wanted.encoder_gain_ppm, 900_000, 1_100_000)
         self._ask(wanted)
         return self.settings()
+
+    @staticmethod
+    def check(
+        name: str | None = None,
+        carrier_zero_um: int | None = None,
+        pressure_zero_pa: int | None = None,
+        encoder_gain_ppm: int | None = None,
+    ) -> None:
+        """Whether `calibrate` would take these. Raises `PlanError`; nothing is sent."""
+        if name is not None and (not name.isascii() or len(name) > 16):
+            raise errors.PlanError(f"name = {name!r}: must be at most 16 ASCII letters.")
+        if carrier_zero_um is not None:
+            whole("carrier_zero_um", carrier_zero_um, *CARRIER_ZERO_UM)
+        if pressure_zero_pa is not None:
+            whole("pressure_zero_pa", pressure_zero_pa, *PRESSURE_ZERO_PA)
+        if encoder_gain_ppm is not None:
+            whole("encoder_gain_ppm", encoder_gain_ppm, *ENCODER_GAIN_PPM)
 
     def entry(self, n: int) -> messages.LogReply:
         """Entry n of the device's log, from 1; kind NONE if it is not kept."""

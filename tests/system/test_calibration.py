@@ -118,6 +118,8 @@ def test_the_command_line_says_what_is_set() -> None:
     done = CliRunner().invoke(app, ["settings", "--device", "sim://cpython", "--json"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["encoder_gain_ppm"] == 1_000_000
-    done = CliRunner().invoke(app, ["calibrate", "--device", "sim://cpython", "--pressure-zero-pa", "250"])
+    done = CliRunner().invoke(
+        app, ["calibrate", "set", "--device", "sim://cpython", "--operator", "Ada", "--pressure-zero-pa", "250"]
+    )
     assert done.exit_code == 0, done.output
     assert "pressure zero pa         250" in done.stdout

@@ -19,6 +19,7 @@ from mesoinjector import capture, errors, links, listing, logs, shown, simulated
 from mesoinjector import demo as demonstration
 from mesoinjector.cli import (
     application,
+    calibrate,
     devices,
     flash,
     giving,
@@ -65,6 +66,7 @@ def begin(
 
 app.add_typer(scenarios.app, name="sim")
 service.register(app)
+calibrate.register(app)
 giving.register(app)
 observing.register(app)
 motion.register(app)

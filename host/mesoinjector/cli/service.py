@@ -1,4 +1,4 @@
-"""`mesoinjector settings`, `calibrate`, `cartridge`, `syringe`, `selftest`, `log`: what a device knows of itself."""
+"""`mesoinjector settings`, `cartridge`, `syringe`, `selftest`, `log`: what a device knows of itself."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DEVICE = 3
 
 def register(app: typer.Typer) -> None:
     """Add these commands to `mesoinjector`."""
-    for command in (settings, calibrate, cartridge, syringe, selftest, log):
+    for command in (settings, cartridge, syringe, selftest, log):
         app.command()(command)
 
 
@@ -39,21 +39,6 @@ def settings(device: Device, journal: JournalPath = None, as_json: AsJson = Fals
     """Say what is set for the device: its name, and what its sensors were calibrated to."""
     with Injector.open(device, journal) as injector:
         _show(Service(injector).settings(), as_json)
-
-
-def calibrate(
-    device: Device,
-    journal: JournalPath = None,
-    key: KeyFile = None,
-    name: Annotated[str | None, typer.Option(help="The device's name, at most 16 ASCII letters.")] = None,
-    carrier_zero_um: Annotated[int | None, typer.Option(help="Carrier sensor at the nose plane, -1000..1000.")] = None,
-    pressure_zero_pa: Annotated[int | None, typer.Option(help="Sensor without pressure, -50000..50000.")] = None,
-    encoder_gain_ppm: Annotated[int | None, typer.Option(help="Gain of the encoder, 900000..1100000.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Write the settings, while nothing moves; what is not named stays."""
-    with Injector.open(device, journal, key) as injector:
-        _show(Service(injector).calibrate(name, carrier_zero_um, pressure_zero_pa, encoder_gain_ppm), as_json)
 
 
 def cartridge(device: Device, journal: JournalPath = None, as_json: AsJson = False) -> None:
