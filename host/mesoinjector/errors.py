@@ -28,6 +28,7 @@ MesoError
 |   +-- JournalAltered        it is not what was written
 |   +-- JournalHeld           another program has the device open with the same journal
 |   +-- ResultNotKept         a dose has ended, and the journal does not take its result
++-- ProductionError           a board does not pass the production line, or what belongs to it is not kept
 +-- ExportError               records cannot be exported: a package is missing, or the file
 """
 
@@ -155,6 +156,10 @@ class ResultNotKept(JournalError):
         self.result = result
         most = f", at most {result.upper_nl / 1e6:g} ml" if hasattr(result, "upper_nl") else ""
         super().__init__(f"dose {result.dose_id} has ended ({type(result).__name__}, {result.reason}{most}), but {why}")
+
+
+class ProductionError(MesoError):
+    """A board does not pass the production line, or what belongs to it cannot be kept."""
 
 
 class ExportError(MesoError):
