@@ -1,4 +1,4 @@
-"""Boards with one defect each, for the board conformance suite: the simulator's, and what is wrong stands in a class."""
+"""Boards with one defect each, for the board conformance suite: the simulator's, but for what a class says."""
 
 from __future__ import annotations
 
@@ -228,5 +228,3 @@ def __getattr__(name: str) -> Any:
     if name in DEFECTS:
         return lambda: PlantedRig(DEFECTS[name][0])
     raise AttributeError(name)
-
-

@@ -10,6 +10,7 @@ import pytest
 
 from mesosim.lab.board_conformance import Rig
 
+
 @pytest.fixture(scope="session")
 def make_rig(request: pytest.FixtureRequest) -> Callable[[], Rig]:
     """What makes a rig; one that cannot be imported is said plainly."""

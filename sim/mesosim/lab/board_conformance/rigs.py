@@ -48,10 +48,6 @@ def look_soon() -> None:
 class SimulatedRig:
     """A board in its world, which has no firmware."""
 
-    def idle(self, board: Any) -> Any:
-        """What stands where the firmware does."""
-        return Idle()
-
     def __init__(self, kind: type[world.World]) -> None:
         idle = self.idle
 
@@ -75,6 +71,10 @@ class SimulatedRig:
             self.world.control(mounted, 0)
         self.board: Any = None
         self._settle()
+
+    def idle(self, board: Any) -> Any:
+        """What stands where the firmware does."""
+        return Idle()
 
     def run(self, us: int) -> None:
         """See `Rig`."""
@@ -118,6 +118,10 @@ class SimulatedRig:
 
 class TwinRig(SimulatedRig):
     """The same with the board file, on a model of its chip."""
+
+    def __init__(self, kind: type[world.World]) -> None:
+        super().__init__(kind)
+        self.run(LOOK_US)  # a boot at the beginning of time would be a new device's
 
     def idle(self, board: Any) -> Any:
         """See `SimulatedRig`."""

@@ -173,10 +173,20 @@ def test_the_carrier_is_read_at_bottom_dead_centre(rig: Rig) -> None:
 
 
 def test_home_needs_motor_power(rig: Rig) -> None:
+    power(rig)
+    rig.board.depth.home()
+    fed(rig, 3_000_000)
+    move(rig, rig.board.depth, 50)
+    rig.board.enable(False)
+    fed(rig, 200_000)
+    rig.board.depth.home()
+    fed(rig, 3_000_000)
+    assert rig.board.depth.position() == 50
+    rig.board.enable(True)
     fed(rig, FED_US)
     rig.board.depth.home()
-    fed(rig, 200_000)
-    assert not rig.board.inputs() & wire.INPUT_DEPTH_HOME or rig.board.depth.position() == 0
+    fed(rig, 3_000_000)
+    assert rig.board.depth.position() == 0
 
 
 def test_the_encoder_follows_the_plunger(rig: Rig) -> None:
