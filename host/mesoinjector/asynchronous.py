@@ -270,6 +270,10 @@ class AsyncInjector:
         """As `Injector.resolve`."""
         return await self._ask(self.injector.resolve, dose_id)
 
+    async def authenticate(self, key: Key) -> None:
+        """As `Injector.authenticate`."""
+        await self._ask(self.injector.authenticate, key)
+
     async def provision(self, key: Key) -> None:
         """As `Injector.provision`."""
         await self._ask(self.injector.provision, key)

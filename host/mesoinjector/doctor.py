@@ -1,7 +1,7 @@
 """What is in the way between this computer and a device: each check with its verdict, what was seen, and the cure.
 
 Nothing is changed and nothing moves; a port that another program holds is not touched. `free` alone acts, and only when
-asked: it resets a USB line that is stuck, never while a dose may be under way.
+asked: it resets a USB line that is stuck, never while a dose may be under way. `udev_rule` installs the rule.
 """
 
 from __future__ import annotations
@@ -13,16 +13,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from mesoinjector import errors, finding, opening, probing, usb_bus
+from mesoinjector import errors, finding, opening, probing, udev_rule, usb_bus
 from mesoinjector.finding import Candidate
 from mesoinjector.machine import Machine
 
-RULE = "70-mesoinjector.rules"
-"""Before udev's 73-seat-late.rules, which reads the tag that gives the port to whoever sits there."""
 EARLIEST, LATEST = datetime(2026, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 """Outside of these years a clock is wrong: this release is not older, and expiry dates are not later."""
 BACK = timedelta(hours=1)
@@ -42,11 +39,6 @@ class Check:
     """`note`: something is missing that may not be needed."""
     said: str
     cure: str = ""
-
-
-def rule_file() -> Path:
-    """The udev rule as this package brings it."""
-    return Path(str(resources.files("mesoinjector") / "udev" / RULE))
 
 
 def examine(machine: Machine, journal: Path, now: datetime) -> Iterator[Check]:
@@ -145,11 +137,14 @@ def _devices(there: list[Candidate]) -> Check:
 
 
 def _rule(machine: Machine) -> Check:
-    installed = machine.rule_file(RULE)
-    cure = f"sudo cp {rule_file()} /etc/udev/rules.d/ && sudo udevadm control --reload && sudo udevadm trigger"
+    installed, brought = machine.rule_file(udev_rule.NAME), udev_rule.file()
+    cure = (
+        "mesoinjector doctor --fix, or by hand: "
+        f"sudo cp {brought} /etc/udev/rules.d/ && sudo udevadm control --reload && sudo udevadm trigger"
+    )
     if installed is None:
-        return Check("udev rule", "note", f"{RULE} is not installed", cure)
-    if installed.read_bytes() != rule_file().read_bytes():
+        return Check("udev rule", "note", f"{udev_rule.NAME} is not installed", cure)
+    if installed.read_bytes() != brought.read_bytes():
         return Check("udev rule", "note", f"{installed} is not this release's", cure)
     return Check("udev rule", "ok", str(installed))
 
@@ -158,8 +153,8 @@ def _modem_manager(machine: Machine) -> Check:
     manager = machine.running("ModemManager")
     if manager is None:
         return Check("ModemManager", "ok", "does not run")
-    if machine.rule_file(RULE) is None:
-        cure = "install the udev rule: it tells ModemManager to leave the device alone."
+    if machine.rule_file(udev_rule.NAME) is None:
+        cure = "mesoinjector doctor --fix installs the udev rule: it tells ModemManager to leave the device alone."
         return Check("ModemManager", "wrong", f"{manager} asks every new port whether it is a modem", cure)
     return Check("ModemManager", "ok", f"{manager}; the udev rule keeps it away")
 
@@ -175,7 +170,10 @@ def _device(candidate: Candidate, machine: Machine) -> Check:
     if error is not None:
         said, cure = _parts(error)
         if isinstance(error, errors.PermissionDenied):
-            said, cure = f"{said} It is {machine.owner(name)}.", f"install the udev rule, or {cure}"
+            said, cure = (
+                f"{said} It is {machine.owner(name)}.",
+                f"install the udev rule (mesoinjector doctor --fix), or {cure}",
+            )
         return Check(name, "wrong", said, cure)
     assert found.answer is not None
     return Check(name, "ok", _who(found.answer))

@@ -37,6 +37,7 @@ MesoError
 |   +-- JournalHeld           another program has the device open with the same journal
 |   +-- ResultNotKept         a dose has ended, and the journal does not take its result
 +-- PromptError               a board at MicroPython's prompt is not there, or does not take what is written
++-- ProductionError           a board does not pass the production line, or what belongs to it is not kept
 +-- ExportError               records cannot be exported: a package is missing, or the file
 +-- ImageError                a file is not an image that the board can take
 +-- FlashError                a board could not be written, or does not hold what was written; it can be repeated
@@ -213,6 +214,10 @@ class ResultNotKept(JournalError):
 
 class PromptError(MesoError):
     """Nobody is at a board's prompt, it is another board, or it does not take what is written."""
+
+
+class ProductionError(MesoError):
+    """A board does not pass the production line, or what belongs to it cannot be kept."""
 
 
 class ExportError(MesoError):

@@ -242,6 +242,16 @@ class Injector(Giving, Telling):
             raise errors.refusal(wire.S_WRONG_STATE, "resolve")
         return catching_up.resolve(self._pump, self.journal, self.uid, dose)
 
+    def authenticate(self, key: Key) -> None:
+        """Go on in another session, in the role of this key; what is prepared ends first. Nothing moves.
+
+        Raises `AuthError` if the device does not have this key: this session then observes only. `DeviceBusy` while
+        another thread waits for a dose.
+        """
+        with self._alone("Authenticate"):
+            self.hello = opening.open_session(self._pump, key)
+            self._key = key
+
     def provision(self, key: Key) -> None:
         """Set the key of a role; the service key first. From the next opening on it is asked for.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mesoinjector import durable
 from mesoinjector.errors import KeyFileError
 from mesoprotocol import wire
 
@@ -29,6 +31,16 @@ class Key:
         """A fresh one, from the system's random source."""
         return cls(_role(role, "role"), secrets.token_bytes(SIZE))
 
+    @property
+    def role_name(self) -> str:
+        """`operator` or `service`."""
+        return next(name for name, role in ROLES.items() if role == self.role)
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight hex digits by which people tell keys apart; of 32 random bytes they betray nothing."""
+        return hashlib.sha256(b"mesoinjector key" + self.secret).hexdigest()[:8]
+
     @classmethod
     def load(cls, path: Path | str) -> Key:
         """Read a key file. Raises `KeyFileError`, also if others than its owner may read it."""
@@ -47,11 +59,9 @@ class Key:
         return cls(_role(role, str(path)), secret)
 
     def save(self, path: Path | str) -> None:
-        """Write a key file that only its owner may read. Refuses to replace one."""
-        name = next(name for name, role in ROLES.items() if role == self.role)
+        """Write a key file that only its owner may read; it is whole and on disk then. Refuses to replace one."""
         try:
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(f"{name} {self.secret.hex()}\n")
+            durable.create(Path(path), f"{self.role_name} {self.secret.hex()}\n".encode(), 0o600)
         except OSError as error:
             raise KeyFileError(f"{path}: {error}. Next: name a file that is not there yet.") from None
 

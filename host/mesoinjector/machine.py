@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -40,6 +41,16 @@ class Machine:
     is_linux: bool = sys.platform == "linux"
     usb: Any = None
     """pyusb's backend; None: libusb."""
+    is_root: bool = hasattr(os, "geteuid") and os.geteuid() == 0
+    programs: str | None = None
+    """Folders of programs, as in PATH; None: this process's."""
+
+    def program(self, name: str) -> str | None:
+        """Where a program lies; None if there is none of this name. PATH of many users leaves out what is root's."""
+        folders = (
+            os.environ.get("PATH", "") + os.pathsep + "/usr/sbin:/sbin" if self.programs is None else self.programs
+        )
+        return shutil.which(name, path=folders)
 
     def owner(self, port: str) -> str:
         """Whose a port is, and what they may: `root:dialout, mode 660`."""

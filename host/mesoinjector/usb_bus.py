@@ -89,7 +89,7 @@ def reset(candidate: Candidate, backend: Any = None) -> None:
 
 def _not_allowed(candidate: Candidate) -> errors.PermissionDenied:
     return errors.PermissionDenied(
-        f"{candidate}: this user may not reset it. Next: install the udev rule that `mesoinjector doctor` shows."
+        f"{candidate}: this user may not reset it. Next: install the udev rule: `mesoinjector doctor --fix`."
     )
 
 

@@ -15,7 +15,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from mesoinjector import DeviceNotFound, FirmwareNotRunning, InsufficientSelector, LinkError, PortBusy, doctor
+from mesoinjector import (
+    DeviceNotFound,
+    FirmwareNotRunning,
+    InsufficientSelector,
+    LinkError,
+    PortBusy,
+    doctor,
+    udev_rule,
+)
 from mesoinjector.cli import app, devices
 from mesoinjector.doctor import Check
 from mesoinjector.finding import UsbLink, candidates
@@ -107,22 +115,22 @@ def test_no_device_is_the_cables_matter(tmp_path: Path) -> None:
 def test_the_rule_is_not_installed_an_old_one_or_this_one(tmp_path: Path, device: Paced) -> None:
     computer = machine(tmp_path, device.path)
     found = examined(computer, "udev rule")
-    assert found.verdict == "note" and f"sudo cp {doctor.rule_file()} /etc/udev/rules.d/" in found.cure
-    old = tmp_path / "usr/lib/udev/rules.d" / doctor.RULE
+    assert found.verdict == "note" and f"sudo cp {udev_rule.file()} /etc/udev/rules.d/" in found.cure
+    old = tmp_path / "usr/lib/udev/rules.d" / udev_rule.NAME
     old.parent.mkdir(parents=True)
     old.write_text("# older")
     assert examined(computer, "udev rule").said == f"{old} is not this release's"
-    new = tmp_path / "etc/udev/rules.d" / doctor.RULE
+    new = tmp_path / "etc/udev/rules.d" / udev_rule.NAME
     new.parent.mkdir(parents=True)
-    shutil.copy(doctor.rule_file(), new)
+    shutil.copy(udev_rule.file(), new)
     assert examined(computer, "udev rule") == Check("udev rule", "ok", str(new))
 
 
 def test_the_rule_says_what_it_must() -> None:
-    lines = [line for line in doctor.rule_file().read_text().splitlines() if not line.startswith("#")]
+    lines = [line for line in udev_rule.file().read_text().splitlines() if not line.startswith("#")]
     assert len(lines) == 2 and all('"2e8a"' in line for line in lines)
     assert all(line.endswith('TAG+="uaccess", ENV{ID_MM_DEVICE_IGNORE}="1"') for line in lines)
-    assert doctor.RULE < "73-seat-late.rules"
+    assert udev_rule.NAME < "73-seat-late.rules"
 
 
 def test_modem_manager_is_in_the_way_until_the_rule_keeps_it_away(tmp_path: Path, device: Paced) -> None:
@@ -131,9 +139,9 @@ def test_modem_manager_is_in_the_way_until_the_rule_keeps_it_away(tmp_path: Path
     process(tmp_path, 812, "ModemManager", words="/usr/sbin/ModemManager")
     found = examined(computer, "ModemManager")
     assert found.verdict == "wrong" and "/usr/sbin/ModemManager (pid 812)" in found.said
-    rule = tmp_path / "etc/udev/rules.d" / doctor.RULE
+    rule = tmp_path / "etc/udev/rules.d" / udev_rule.NAME
     rule.parent.mkdir(parents=True)
-    shutil.copy(doctor.rule_file(), rule)
+    shutil.copy(udev_rule.file(), rule)
     assert examined(computer, "ModemManager").verdict == "ok"
 
 
@@ -200,7 +208,7 @@ def test_a_port_that_this_user_may_not_open(board: Callable[..., Answering]) -> 
     finally:
         os.seteuid(me)
     assert found.verdict == "wrong" and "may not be opened by this user" in found.said and ", mode 0." in found.said
-    assert found.cure.startswith("install the udev rule, or ") and "group" in found.cure
+    assert found.cure.startswith("install the udev rule (mesoinjector doctor --fix), or ") and "group" in found.cure
 
 
 # --- Reset -------------------------------------------------------------------------------------------------
@@ -296,7 +304,7 @@ def test_doctor_ends_with_three_where_something_is_wrong(
     journal = ("--journal", str(tmp_path / "j.sqlite"))
     well = run("doctor", *journal, ports=(device.path,), usb=usb)
     assert well.exit_code == 0 and "mesoinjector 4d53494d01000000" in well.stdout
-    assert doctor.rule_file().read_text() in well.stdout  # it is not installed
+    assert udev_rule.file().read_text() in well.stdout  # it is not installed
     ill = run("doctor", "--json", *journal, usb=usb)
     checks = {each["name"]: each for each in json.loads(ill.stdout)["checks"]}
     assert ill.exit_code == 3 and checks["devices"]["verdict"] == "wrong" and checks["devices"]["cure"]

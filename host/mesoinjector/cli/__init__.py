@@ -26,6 +26,7 @@ from mesoinjector.cli import (
     motion,
     observing,
     plan,
+    provision,
     report,
     run,
     scenarios,
@@ -76,6 +77,7 @@ app.add_typer(plan.app, name="plan")
 devices.register(app)
 application.register(app)
 flash.register(app)
+provision.register(app)
 journal_commands.register(app)
 
 Device = Annotated[

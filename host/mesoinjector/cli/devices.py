@@ -13,14 +13,14 @@ from rich.console import Console
 from rich.table import Table
 
 from mesoinjector import doctor as examination
-from mesoinjector import errors, finding, usb_bus
+from mesoinjector import errors, finding, udev_rule, usb_bus
 from mesoinjector.cli.screen import screen
 from mesoinjector.cli.service import AsJson, JournalPath
 from mesoinjector.journal import default_path
 from mesoinjector.machine import Machine
 
-_WRONG = 3
-"""Exit code: the device or its line."""
+_BAD_INPUT, _WRONG = 2, 3
+"""Exit codes: nothing was done; the device or its line."""
 _STYLES = {"ok": "green", "note": "yellow", "wrong": "bold red"}
 
 
@@ -71,6 +71,14 @@ def doctor(
             "no dose is under way. Its firmware runs on.",
         ),
     ] = None,
+    fix: Annotated[
+        bool,
+        typer.Option(
+            "--fix",
+            help="Install the udev rule on Linux, after showing what is written and run, and asking. Needs root.",
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before --fix.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what is in the way between this computer and the device, and the cure. Changes nothing, moves nothing.
@@ -78,16 +86,40 @@ def doctor(
     Exit code 3 if something is wrong.
     """
     machine = Machine()
+    fixed = _fix(machine, yes) if fix else None
     if reset is not None:
         examination.free(finding.choose(finding.Wanted(serial=reset.upper()), machine), machine)
         screen.print(f"{reset}: its USB line was reset")
     checks = list(examination.examine(machine, journal or default_path(), datetime.now(UTC)))
     if as_json:
-        print(json.dumps({"checks": [dataclasses.asdict(each) for each in checks]}))
+        told = {} if fixed is None else {"fix": fixed}
+        print(json.dumps({**told, "checks": [dataclasses.asdict(each) for each in checks]}))
     else:
         _show(checks)
     if any(each.verdict == "wrong" for each in checks):
         raise typer.Exit(_WRONG)
+
+
+def _fix(machine: Machine, yes: bool) -> dict[str, Any]:
+    """Install the udev rule, once a person has said so. Without a terminal to answer, only --yes will do."""
+    found = udev_rule.plan(machine)
+    if not found.commands:
+        screen.print(f"{found.target} is this release's: nothing to install.", soft_wrap=True)
+        return {"file": str(found.target), "commands": [], "installed": False}
+    screen.print(f"About to write {found.target}:\n\n{found.text}", soft_wrap=True)
+    if found.replaced is not None:
+        screen.print(f"in place of this, which is kept as {found.target}~:\n\n{found.replaced}", soft_wrap=True)
+    screen.print("by these commands:\n\n" + "\n".join(f"    {line}" for line in found.lines()) + "\n", soft_wrap=True)
+    try:
+        wanted = yes or typer.confirm("Go on?", err=True)
+    except typer.Abort:  # nobody is there to answer
+        wanted = False
+    if not wanted:
+        screen.print("Nothing was changed. Without a terminal to ask at, --yes says it.")
+        raise typer.Exit(_BAD_INPUT)
+    udev_rule.install(found, machine)
+    screen.print(f"{found.target} is installed. A board that is plugged in has it now.", soft_wrap=True)
+    return {"file": str(found.target), "commands": found.lines(), "installed": True}
 
 
 def _show(checks: list[examination.Check]) -> None:
@@ -98,7 +130,7 @@ def _show(checks: list[examination.Check]) -> None:
         if check.cure and check.verdict != "ok":
             out.print(f"      Next: {check.cure}", markup=False)
         if check.name == "udev rule" and check.verdict != "ok":
-            out.print(examination.rule_file().read_text(), markup=False)
+            out.print(udev_rule.file().read_text(), markup=False)
 
 
 def _facts(found: finding.Found, machine: Machine) -> dict[str, Any]:

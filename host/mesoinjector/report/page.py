@@ -36,7 +36,7 @@ def render(record: TreatmentRecord) -> str:
             runs=[_run_svg(run) for run in record.runs if run.records],
         )
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             record=record,
@@ -72,7 +72,8 @@ def _run_svg(run: FractionalRecord) -> Markup:
     return svg(run_figure(run), f"Depth and cadence of the run over {run.zone}")
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The reports' templates, with what they say figures by; every name is escaped."""
     environment = Environment(
         loader=PackageLoader("mesoinjector.report", "."),
         autoescape=True,

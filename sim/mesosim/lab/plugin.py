@@ -42,6 +42,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="a person stands by a real device and does what the tests say: it will move",
     )
+    group.addoption(
+        "--mesoinjector-board",
+        metavar="MODULE:FUNCTION",
+        default="mesosim.lab.board_conformance.rigs:simulated",
+        help="makes a rig for mesosim.lab.board_conformance (default: the simulator's board)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

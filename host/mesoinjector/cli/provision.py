@@ -1,0 +1,137 @@
+"""`mesoinjector provision`: the production line, with a table that follows every board."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.live import Live
+from rich.table import Table
+
+from mesoinjector import errors, finding, production_file
+from mesoinjector.cli.screen import screen
+from mesoinjector.cli.service import AsJson
+from mesoinjector.injector import Injector
+from mesoinjector.machine import Machine
+from mesoinjector.production import Line
+from mesoinjector.production_record import Board, Made
+
+_BAD_INPUT, _DEVICE, _INTERRUPTED = 2, 3, 130
+"""Exit codes; see `mesoinjector.cli`."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command to `mesoinjector`."""
+    app.command()(provision)
+
+
+def provision(
+    file: Annotated[Path, typer.Argument(metavar="LINE.toml", help="The line: serial numbers, keys, tests.")],
+    device: Annotated[
+        list[str] | None, typer.Option(help="A board's address, as for `info`; again for each. By default all by USB.")
+    ] = None,
+    again: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SERIAL", help="This board was erased and is made anew, with its number."),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before the line begins and before each board moves.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make boards that run the firmware into devices, many at once: serial number, tests, name, keys, label, report.
+
+    What moves does so while somebody holds that board's trigger, one board after the other; it is asked for. Run
+    again, a board gets the same number and keys. Exit code 3 if one has not passed.
+    """
+    settings = production_file.load(file, frozenset(again or ()))
+    urls = device or [each.port for each in finding.candidates(Machine().ports())]
+    if not urls:
+        raise errors.DeviceNotFound("no board is connected by USB. Next: run `mesoinjector doctor`.")
+    if not yes and not all(url.startswith("sim:") for url in urls):
+        _confirm(f"About to make {len(urls)} boards into devices: {', '.join(urls)}. Go on?")
+    shown = _Progress()
+
+    def open_board(board: Board) -> Injector:
+        return Injector.open(board.name, settings.folder / "journal.sqlite")
+
+    def hand(made: Made, what: str) -> bool:
+        return yes or made.simulated or shown.ask(made, what)
+
+    try:
+        with shown:
+            made = Line(settings, open_board, hand, shown.told).make([Board(url) for url in urls])
+    except KeyboardInterrupt:
+        screen.print("Stopped. Boards that have not passed are run again; look at each handpiece first.")
+        raise typer.Exit(_INTERRUPTED) from None
+    if as_json:
+        print(json.dumps({"boards": [_facts(each) for each in made], "folder": str(settings.folder)}))
+    else:
+        for each in made:
+            failure = each.failure
+            said = "passed" if failure is None else f"FAILED, {failure.name}: {failure.said}"
+            print(f"{each.serial or '-':16} {each.uid or '-':16} {each.board.name}: {said}")
+    if not all(each.passed for each in made):
+        raise typer.Exit(_DEVICE)
+
+
+def _confirm(question: str) -> None:
+    try:
+        wanted = typer.confirm(question, err=True)
+    except typer.Abort:  # nobody is there to answer
+        wanted = False
+    if not wanted:
+        screen.print("Nothing was sent. Without a terminal to ask at, --yes says it.")
+        raise typer.Exit(_BAD_INPUT)
+
+
+class _Progress:
+    """A row for each board. Told from many threads, asked from the one that waits for all."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, tuple[str, str]] = {}
+        self._lock = threading.Lock()
+        self._live = Live(console=screen, transient=True, refresh_per_second=4, get_renderable=self._table)
+
+    def __enter__(self) -> None:
+        self._live.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def told(self, made: Made, step: str) -> None:
+        """A board has come to a step."""
+        with self._lock:
+            self._rows[made.board.name] = made.serial, step
+
+    def ask(self, made: Made, what: str) -> bool:
+        """Whether somebody has taken it in hand."""
+        self._live.stop()
+        try:
+            return typer.confirm(f"{made.serial} at {made.board.name}: hold it {what}. Begin?", err=True)
+        except typer.Abort:
+            return False
+        finally:
+            self._live.start()
+
+    def _table(self) -> Table:
+        table = Table("board", "serial", "step")
+        with self._lock:
+            for name, (serial, step) in self._rows.items():
+                table.add_row(name, serial, step)
+        return table
+
+
+def _facts(made: Made) -> dict[str, Any]:
+    return {
+        "board": made.board.name,
+        "serial": made.serial,
+        "uid": made.uid,
+        "firmware": made.firmware,
+        "passed": made.passed,
+        "steps": [{"name": step.name, "verdict": step.verdict, "said": step.said} for step in made.steps],
+        "keys": {} if made.label is None else {"service": made.label.service_key, "operator": made.label.operator_key},
+    }
