@@ -294,9 +294,10 @@ class _Start:
             self._hidden, self._stays_raw = None, False
             data = found + after
         self.to_host += data
-        self._tail = (self._tail + data)[-256:]
-        self.hears = self.hears or RAW in self._tail or FRIENDLY in self._tail
-        self.is_raw = self._tail.rfind(RAW) > self._tail.rfind(FRIENDLY) or (self.is_raw and FRIENDLY not in self._tail)
+        said = self._tail + data
+        self._tail = said[-256:]
+        self.hears = self.hears or RAW in said or FRIENDLY in said
+        self.is_raw = said.rfind(RAW) > said.rfind(FRIENDLY) or (self.is_raw and FRIENDLY not in said)
 
 
 def _set_raw(terminal: int) -> None:
