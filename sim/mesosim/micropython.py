@@ -20,8 +20,9 @@ import platformdirs
 from mesofirmware import build
 
 HEAP = "500K"
-"""237 KiB, an RP2040's heap under MicroPython; 32 for the FRAM, which is a chip of its own; 231 for the plant, the faults,
-and the flash with what chooses what is started from it, which no board holds. Objects are twice as large on a 64-bit port.
+"""237 KiB, an RP2040's heap under MicroPython; 32 for the FRAM, which is a chip of its own; 231 for the plant, the
+faults, and the flash with what chooses what is started from it, which no board holds. Objects are twice as large on a
+64-bit port.
 """
 
 TIDY_BYTES = 2048
