@@ -111,6 +111,20 @@ Entries are numbered from 1. `chain` is the first 8 bytes of SHA-256 over the ch
 the entry (n u24, kind u8, boot u16, at_ms u32, a u16, b u32, little-endian), and, if its kind is ENDED, the fields of event
 OUTCOME as QUERY tells them of ledger number b. The oldest entry that is kept is where a reader begins.
 
+## Update
+
+An application is a folder of files with a manifest and a signature. The manifest's first line is `mesoinjector VERSION
+BOARDS` (three numbers below 1,024 with dots, boards with commas), then a line a file `sha256 size path`, last the SHA-256 of
+all lines before, in hex. The signature is RSASSA-PKCS1-v1_5 with SHA-256 (RFC 8017) over the whole manifest, 3,072 bits,
+e = 65537, 384 bytes big-endian. The device knows its signer's modulus, which is written when it is flashed, never by this
+protocol.
+
+UPDATE_BEGIN announces the manifest, UPDATE_WRITE brings what the answers ask for, UPDATE_STAGE puts it on trial, and the next
+start (RESTART) tries it: three starts, then the former one is back, unless CONFIRM came. Nothing is written to the folder
+before manifest and signature are verified, and never to the folder that runs. A refusal is an entry of the log. A version
+older than the newest on the device (what runs, what would be started) is refused unless UPDATE_BEGIN says `older`, which
+the log then says.
+
 ## Stroke records
 
 `count` records of 7 bytes: interval_us u32 (since the index pulse before; 0 for the first stroke), depth_um u16 (protrusion at
