@@ -249,16 +249,16 @@ def start(given: dict, names: dict) -> None:
     sys.path[:] = ["", ".frozen", "/lib"]
     board.stand_in()
     names["__name__"] = "__main__"
-    is_well = _run("boot.py", names)
-    supervisor.write(b"up\n")
-    if is_well and given["runs_main"]:
-        _run("main.py", names)
     try:
+        is_well = _run("boot.py", names)
+        supervisor.write(b"up\n")
+        if is_well and given["runs_main"]:
+            _run("main.py", names)
         kbd_intr(-1)
         for _ in range(3):  # a Ctrl-C from before is raised here
             pass
     except KeyboardInterrupt:
-        pass
+        kbd_intr(-1)
     # from here to the prompt the line is silent: a signal would end the process
     supervisor.write(b"prompt\n")
     supervisor.read(1)
