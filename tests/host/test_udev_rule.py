@@ -93,13 +93,15 @@ def test_what_lay_there_is_shown_and_kept(computer: Machine) -> None:
     assert target.with_name(f"{udev_rule.NAME}~").read_text() == "# somebody's own\n"
 
 
-def test_a_rule_that_was_switched_off_stays_so(computer: Machine) -> None:
+@pytest.mark.parametrize("to", ["/dev/null", "kept elsewhere"])
+def test_a_rule_that_was_switched_off_stays_so(computer: Machine, to: str) -> None:
     target = computer.root / TARGET
     target.parent.mkdir(parents=True)
-    target.symlink_to("/dev/null")
+    (target.parent / "kept elsewhere").write_text("# somebody's own")
+    target.symlink_to(to)
     with pytest.raises(LinkError, match=r"switched this rule off.*Nothing was changed"):
         udev_rule.plan(computer)
-    assert target.is_symlink()
+    assert target.is_symlink() and ran(computer) == []
 
 
 def test_refused_elsewhere_and_without_means(computer: Machine, tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ class Factory:
     again: frozenset[str] = frozenset()
     weigh: Any = None
     refuse: bool = False
+    dry: Dry | None = DRY
     journal: str = "journal.sqlite"
 
     def plug(self, name: str, seed: int) -> None:
@@ -86,7 +87,7 @@ class Factory:
     def line(self) -> Line:
         register = Register(self.folder / "serials.sqlite", "MI-####", 17)
         keeper = self.keeper or KeyFolder(self.folder / "keys")
-        settings = Settings(self.folder, register, keeper, DRY, self.again)
+        settings = Settings(self.folder, register, keeper, self.dry, self.again)
         return Line(settings, self.flash, self.hand, self.told, self.weigh)
 
     def make(self, *names: str) -> dict[str, Made]:
@@ -158,24 +159,24 @@ def test_eight_boards_at_once(factory: Factory) -> None:
 
 
 def test_one_pair_of_hands(few: Factory) -> None:
-    """Between one board's hand and the end of what it does no other's begins."""
+    """From one board's hand to the end of what it does no other begins, though all are ready."""
+    ready = threading.Barrier(3)
+    inside: list[str] = []
+    most: list[int] = []
 
     def weigh(injector: Injector) -> Accuracy:
-        name = injector.link.url
-        for _ in range(20):
-            few.steps.append((name, "weighs"))
+        inside.append(injector.link.url)
+        for _ in range(100):
             injector.status()
+            most.append(len(inside))
+        inside.remove(injector.link.url)
         return Accuracy(True, "", ())
 
-    few.weigh = weigh
-    few.make()
-    turns: list[set[str]] = []
-    for name, step in few.steps:
-        if step == "hand":
-            turns.append(set())
-        if step in ("hand", "moving", "weighs"):
-            turns[-1].add(name)
-    assert len(turns) == 6 and all(len(names) == 1 for names in turns)
+    for name in few.devices:
+        few.on_step[name, "accuracy"] = lambda: ready.wait(60)
+    few.dry, few.weigh = None, weigh
+    assert all(each.passed for each in few.make().values())
+    assert len(most) == 300 and set(most) == {1}
 
 
 def test_nothing_moves_without_a_hand(one: Factory) -> None:
