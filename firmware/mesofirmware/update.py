@@ -175,7 +175,7 @@ class Update:
         digest, size, path = self._files[file - 2]
         if size == 0:
             self._put(path, b"")
-        return manifest.is_file(self._shelf, self._folder + "/" + path, size, digest)
+        return manifest.is_listed(self._shelf, self._folder + "/" + path, size, digest)
 
     def _put(self, path: str, data: "bytes | bytearray") -> None:
         self._shelf.begin(self._folder + "/" + path)

@@ -6,7 +6,7 @@ from typing import Any
 
 from mesoprotocol import wire
 from mesosim.lab.board_conformance.rigs import SimulatedRig
-from mesosim.world import world
+from mesosim.world import plant, world
 
 
 class Wrapped:
@@ -115,6 +115,26 @@ class FileInMemory(Wrapped):
         object.__setattr__(self, "files", Files(inner.files))
 
 
+class ShelfWithoutEnds(Wrapped):
+    """What is written last waits in a buffer, and nothing at the end passes it on."""
+
+    def __init__(self, inner: Any, rig: PlantedRig) -> None:
+        super().__init__(inner)
+
+        class Shelf(Wrapped):
+            def begin(self, path: str) -> None:
+                vars(self).pop("waits", None)
+                self.inner.begin(path)
+
+            def write(self, buf: bytearray, at: int, n: int) -> None:
+                waits = vars(self).pop("waits", b"") + bytes(buf[at : at + n])
+                whole = len(waits) // 256 * 256
+                self.inner.write(waits, 0, whole)
+                vars(self)["waits"] = waits[whole:]
+
+        object.__setattr__(self, "shelf", Shelf(inner.shelf))
+
+
 class StoreThatTears(Wrapped):
     """An EEPROM: the page is there, the last of it when the next one is written."""
 
@@ -182,7 +202,7 @@ class DeadmanThatNeverEnds(Wrapped):
 
     def feed_deadman(self) -> None:
         self.inner.feed_deadman()
-        self.inner.plant._deadman_at = world.plant.NEVER
+        self.inner.plant._deadman_at = plant.NEVER
 
 
 class ParkAtOnce(Wrapped):
@@ -215,6 +235,7 @@ DEFECTS: dict[str, tuple[type[Wrapped], str]] = {
     "deadman_never_ends": (DeadmanThatNeverEnds, "test_stop_in_hardware_ends_the_drive"),
     "park_at_once": (ParkAtOnce, "test_park_ends_at_the_end_of_the_revolution"),
     "file_in_memory": (FileInMemory, "test_files_last_and_are_replaced_whole"),
+    "shelf_without_ends": (ShelfWithoutEnds, "test_the_shelf_keeps_what_has_ended"),
     "store_tears": (StoreThatTears, "test_the_store_keeps_every_byte"),
     "store_of_pages": (StoreWithPages, "test_the_store_keeps_every_byte"),
     "send_waits": (SendThatWaits, "test_what_is_sent_is_sent_whole"),

@@ -29,12 +29,12 @@ def is_whole(shelf: "Shelf", folder: str) -> bool:
     except (OSError, ValueError):
         return False
     for digest, size, path in files:
-        if not is_file(shelf, folder + "/" + path, size, digest):
+        if not is_listed(shelf, folder + "/" + path, size, digest):
             return False
     return True
 
 
-def is_file(shelf: "Shelf", path: str, size: int, digest: bytes) -> bool:
+def is_listed(shelf: "Shelf", path: str, size: int, digest: bytes) -> bool:
     """Whether a file is there and has this size and SHA-256, in hex."""
     sha = hashlib.sha256()
     try:

@@ -70,6 +70,35 @@ def test_files_last_and_are_replaced_whole(rig: Rig) -> None:
     assert rig.board.files.read("conformance2", buf) == -1
 
 
+def test_the_shelf_keeps_what_has_ended(rig: Rig) -> None:
+    """In folders that are made on the way, from any offset, in pieces; and what is removed is gone."""
+    path, data = "/app_b/conformance/deep/one.mpy", pattern(5_000, 4)
+    assert rig.board.shelf.names("/app_b/conformance") == []
+    assert rig.board.shelf.read(path, 0, bytearray(8)) == -1
+    rig.board.shelf.begin(path)
+    for at in range(0, 5_000, 192):
+        rig.board.shelf.write(data, at, min(192, 5_000 - at))
+    rig.board.shelf.end()
+    rig.board.shelf.begin("/app_b/conformance/none")
+    rig.board.shelf.end()
+    rig.restart()
+    shelf, buf = rig.board.shelf, bytearray(1_000)
+    assert shelf.names("/app_b/conformance") == ["deep/", "none"] and shelf.names("/app_b/conformance/deep") == [
+        "one.mpy"
+    ]
+    assert shelf.read("/app_b/conformance/none", 0, buf) == 0
+    for at, n in ((0, 1_000), (4_321, 679), (5_000, 0)):
+        assert shelf.read(path, at, buf) == n and buf[:n] == data[at : at + n]
+    shelf.begin(path)
+    shelf.write(data, 7, 3)
+    shelf.end()
+    assert shelf.read(path, 0, buf) == 3 and buf[:3] == data[7:10]
+    for gone in (path, "/app_b/conformance/deep/", "/app_b/conformance/none", "/app_b/conformance/"):
+        shelf.remove(gone)
+    rig.restart()
+    assert "conformance/" not in rig.board.shelf.names("/app_b") and rig.board.shelf.read(path, 0, buf) == -1
+
+
 def test_without_a_cartridge_its_chip_reads_as_255(rig: Rig) -> None:
     buf = bytearray(8)
     assert not rig.board.chip.identity(buf)
@@ -127,6 +156,12 @@ def test_identity_is_the_device_s_and_a_boot_s_is_its_own(rig: Rig) -> None:
         assert bytes(rig.board.uid) == uid and rig.board.reset_reason == wire.RESET_POWER_ON
         boots.append(bytes(rig.board.boot_id))
     assert len(uid) == 8 and all(len(boot) == 4 for boot in boots) and len(set(boots)) == 4
+
+
+def test_the_model_is_one_word(rig: Rig) -> None:
+    """As a manifest names it, among others."""
+    model = bytes(rig.board.model).decode("ascii")
+    assert model.isalnum() and model == model.lower()
 
 
 def test_a_nonce_fills_its_buffer_and_is_not_repeated(rig: Rig) -> None:
