@@ -17,7 +17,7 @@ import typer
 
 from mesoinjector import capture, errors, links, listing, logs, shown, simulated
 from mesoinjector import demo as demonstration
-from mesoinjector.cli import devices, giving, motion, observing, plan, report, run, scenarios, service, sim
+from mesoinjector.cli import devices, evidence, giving, motion, observing, plan, report, run, scenarios, service, sim
 from mesoinjector.cli import journal as journal_commands
 from mesoinjector.cli.run import ENDED_EARLY, INTERRUPTED, UNKNOWN
 from mesoinjector.cli.screen import screen
@@ -60,6 +60,7 @@ report.register(app)
 app.add_typer(plan.app, name="plan")
 devices.register(app)
 journal_commands.register(app)
+evidence.register(app)
 
 Device = Annotated[
     str,
