@@ -160,19 +160,19 @@ STUDY = Study(
     title="Dose accuracy",
     question="How much of a dose reaches the skin, over devices, syringe thirds, conditions, needles and fluids?",
     method=(
-        "After ISO 11608-1's method: each device is a specimen drawn within the plant's tolerances, primed, and gives "
-        "the least, the middle and the largest dose from the front, the middle and the rear third of its syringe, in "
-        "an order drawn for each third. The dose is what the plant says reached the skin. The errors of a cell's "
-        "devices, of the doses that are said to be complete, give a two-sided tolerance interval mean ± k·s, k computed exactly "
-        "(ISO 16269-6), for 97.5 % and for 95 % of all such doses, with 95 % confidence. Beside it stand a test of "
-        "normality (Anderson–Darling, p within 0.01 and 0.15; at 0.05 or less the sample is not normal) and what holds "
-        "whatever the distribution: the share of all doses that lies between the least and the greatest one seen, "
-        "with 95 % confidence.\n\n"
+        "After ISO 11608-1's method: each device is a specimen drawn within the plant's tolerances, primed, and gives"
+        " the least, the middle and the largest dose from the front, the middle and the rear third of its syringe, in"
+        " an order drawn for each third. The dose is what the plant says reached the skin. The errors of a cell's "
+        "devices, of the doses that are said to be complete, give a two-sided tolerance interval mean ± k·s, k "
+        "computed exactly (ISO 16269-6), for 97.5 % and for 95 % of all such doses, with 95 % confidence. Beside it "
+        "stand a test of normality (Anderson–Darling, p within 0.01 and 0.15; at 0.05 or less the sample is not "
+        "normal) and what holds whatever the distribution: the share of all doses that lies between the least and the"
+        " greatest one seen, with 95 % confidence.\n\n"
         "The conditions are given to devices of their own, a device a dose. Cold and hot are the room's temperature, "
         "which heats driver and motor, and water's viscosity at it; nothing else in the plant depends on it.\n\n"
         "The map gives one dose through needles and with fluids that the device's only profile (30G x 4 mm, aqueous) "
-        "does not describe. What cannot be given as asked must be refused or stopped and said to be so: a dose that is "
-        "said to be complete must be one."
+        "does not describe. What cannot be given as asked must be refused or stopped and said to be so: a dose that "
+        "is said to be complete must be one."
     ),
     cases=cases,
     run=run,

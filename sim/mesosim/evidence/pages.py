@@ -31,7 +31,7 @@ def write(document: Document, path: Path) -> None:
     page = Page()
     page.add_page()
     page.heading("The evidence", 20)
-    page.text(
+    page.paragraph(
         "How accurate, how safe and how fast the mesoinjector's firmware and driver are, on the simulated device. "
         "Every volume and position is the simulated plant's. All numbers follow from the CSV files that lie beside "
         "this document; recompute.py there computes them anew."
@@ -47,9 +47,9 @@ def write(document: Document, path: Path) -> None:
 def _chapter(page: Page, chapter: Chapter) -> None:
     page.add_page()
     page.heading(chapter.title, 14)
-    page.text(chapter.question, MUTED, 11)
+    page.paragraph(chapter.question, MUTED, 11)
     for paragraph in chapter.method.split("\n\n"):
-        page.text(paragraph)
+        page.paragraph(paragraph)
     page.verdicts([("", verdict) for verdict in chapter.account.verdicts])
     for plot in chapter.plots:
         file = io.BytesIO()
@@ -58,8 +58,8 @@ def _chapter(page: Page, chapter: Chapter) -> None:
     for grid in chapter.account.grids:
         page.grid(grid)
     for note in chapter.account.notes:
-        page.text(note)
-    page.text("Raw data: " + ", ".join(f"data/{name}.csv" for name in chapter.tables), MUTED, 8)
+        page.paragraph(note)
+    page.paragraph("Raw data: " + ", ".join(f"data/{name}.csv" for name in chapter.tables), MUTED, 8)
 
 
 class Page(FPDF):
@@ -89,7 +89,7 @@ class Page(FPDF):
         self.multi_cell(0, size * 0.5, text, align=Align.L, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         self.ln(2)
 
-    def text(self, text: str, colour: tuple[int, int, int] = INK, size: int = 9) -> None:  # type: ignore[override]
+    def paragraph(self, text: str, colour: tuple[int, int, int] = INK, size: int = 9) -> None:
         """A paragraph."""
         self.set_font(FONT, "", size)
         self.set_text_color(*colour)
@@ -102,7 +102,7 @@ class Page(FPDF):
         if self.get_y() + height + 3 * LINE_MM > self.page_break_trigger:
             self.add_page()
         self.image(file, w=self.epw, h=height)
-        self.text(title, MUTED, 8)
+        self.paragraph(title, MUTED, 8)
 
     def verdicts(self, said: Sequence[tuple[str, Verdict]]) -> None:
         """Lines of acceptance, with the cause of those that failed."""
