@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from mesosim.evidence import studies
+from mesosim.lab.campaign import identity
 from tests.summary import TOLD
 
 
@@ -36,6 +37,8 @@ def test_the_quick_form_is_whole(tmp_path: Path, record_property: Callable[[str,
     assert {one["study"] for one in document["figures"]} >= set(studies.MODULES)
     assert {one["study"] for one in document["verdicts"]} == set(studies.MODULES)
     assert said["figures"] == len(document["figures"])
+    facts = document["facts"]
+    assert facts["software"] == identity.package() and facts["seed"] == "1" and facts["commit"] and facts["with"]
     assert (tmp_path / "evidence.pdf").read_bytes().startswith(b"%PDF")
     again = subprocess.run(
         [sys.executable, "-I", str(tmp_path / "recompute.py")], capture_output=True, text=True, check=False

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ class Chapter:
     plots: Sequence[Plot]
     tables: Sequence[str]
     """Its CSV files."""
+    files: Callable[[], dict[str, str]] = dict
+    """What else lies beside the document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,9 @@ def make(studies: Sequence[Study], tables: Tables, facts: dict[str, str]) -> Doc
         for study in studies:
             own = [name for name in tables if name.partition("-")[0] == study.name]
             account, plots = study.account(tables), study.plots(tables)
-            chapters.append(Chapter(study.name, study.title, study.question, study.method, account, plots, own))
+            chapters.append(
+                Chapter(study.name, study.title, study.question, study.method, account, plots, own, study.files)
+            )
     return Document(facts, [*chapters, _cost(tables, studies)])
 
 
@@ -76,6 +80,9 @@ def write(document: Document, tables: Tables, folder: Path) -> None:
     (folder / DATA).mkdir(parents=True, exist_ok=True)
     for name, rows in tables.items():
         _csv(folder / DATA / f"{name}.csv", rows)
+    for chapter in document.chapters:
+        for name, text in chapter.files().items():
+            (folder / name).write_text(text, encoding="utf-8")
     said = {
         "facts": document.facts,
         "figures": [_figure(chapter, one) for chapter, one in document.figures()],

@@ -9,6 +9,7 @@ from mesosim.evidence.study import Study
 MODULES = {
     "dose": "mesosim.evidence.dose_accuracy",
     "trumpet": "mesosim.evidence.trumpet",
+    "trace": "mesosim.evidence.traceability",
 }
 """Each study's module by its name; the module has it as `STUDY`."""
 

@@ -156,3 +156,5 @@ class Study:
     """Play one case, in a worker."""
     account: Callable[[Tables], Account]
     plots: Callable[[Tables], list[Plot]]
+    files: Callable[[], dict[str, str]] = dict
+    """What else lies beside the document: texts by file name."""
