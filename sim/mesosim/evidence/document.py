@@ -19,7 +19,7 @@ from mesoinjector.report.drawing import svg
 from mesosim.evidence import pages, style
 from mesosim.evidence.computing import figure
 from mesosim.evidence.running import COST
-from mesosim.evidence.study import Account, Figure, Grid, How, Plot, Study, Tables, Verdict
+from mesosim.evidence.study import Account, Figure, Grid, How, Plot, Study, Tables, Verdict, number
 
 DATA = "data"
 CORE_HOURS = 1 / 3600
@@ -102,11 +102,6 @@ def write(document: Document, tables: Tables, folder: Path) -> None:
     with style.drawing():
         (folder / "evidence.html").write_text(_html(document), encoding="utf-8")
         pages.write(document, folder / "evidence.pdf")
-
-
-def number(one: Figure) -> str:
-    """A figure as people read it, with a minus as wide as the plus."""
-    return "–" if one.value is None else f"{one.value:,.{one.digits}f}".replace("-", "−")
 
 
 def asked(one: Figure) -> str:

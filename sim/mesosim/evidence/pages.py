@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 from fpdf import FPDF
-from fpdf.enums import Align, TableBordersLayout, XPos, YPos
+from fpdf.enums import Align, TableBordersLayout, VAlign, XPos, YPos
 from fpdf.fonts import FontFace
 
-from mesosim.evidence.study import Figure, Grid, Verdict
+from mesosim.evidence.study import Figure, Grid, Verdict, number
 
 if TYPE_CHECKING:
     from mesosim.evidence.document import Chapter, Document
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 FONT = "DejaVu"
 INK, MUTED, BAD, GOOD = (29, 42, 53), (91, 104, 115), (166, 60, 0), (0, 102, 75)
 MARGIN_MM, LINE_MM = 18.0, 5.0
+LONG_MM = 110.0
+"""Wider than that no column wishes to be."""
+ROOM_MM = 30.0
+"""Left on a sheet on which a table still begins."""
 DPI = 200
 """Of plots: enough for paper."""
 
@@ -60,6 +64,11 @@ def _chapter(page: Page, chapter: Chapter) -> None:
     for note in chapter.account.notes:
         page.paragraph(note)
     page.paragraph("Raw data: " + ", ".join(f"data/{name}.csv" for name in chapter.tables), MUTED, 8)
+
+
+def marked(one: Figure) -> str:
+    """A figure, with a mark if it is not passed."""
+    return f"{number(one)}\u00a0✗" if one.passed is False else number(one)
 
 
 class Page(FPDF):
@@ -129,10 +138,10 @@ class Page(FPDF):
 
     def grid(self, grid: Grid, *, head: bool = True) -> None:
         """A table; of a wide one the type is smaller."""
-        from mesosim.evidence.document import number
-
         if not grid.rows:
             return
+        if self.get_y() + ROOM_MM > self.page_break_trigger:
+            self.add_page()  # a caption stands above its table
         if grid.caption:
             self.set_font(FONT, "B", 9)
             self.set_text_color(*INK)
@@ -141,15 +150,18 @@ class Page(FPDF):
         size = 8 if columns <= 8 else 6
         self.set_font(FONT, "", size)
         self.set_text_color(*INK)
-        cells = [[number(cell) if isinstance(cell, Figure) else cell for cell in row] for row in grid.rows]
-        columns_cells = zip(*([list(grid.head)] if head else []), *cells, strict=True)
-        widths = [min(60, max(6, *(len(cell) for cell in column))) for column in columns_cells]
+        cells = [[marked(cell) if isinstance(cell, Figure) else cell for cell in row] for row in grid.rows]
+        lines = [list(grid.head), *cells] if head else cells
+        widths = self._widths(list(zip(*lines, strict=True)))
         aligned = [Align.R if isinstance(cell, Figure) else Align.L for cell in grid.rows[0]]
         with self.table(
             col_widths=widths,
+            width=min(self.epw, sum(widths)),
+            align=Align.L,
             text_align=aligned,
             line_height=size * 0.55,
             first_row_as_headings=head,
+            v_align=VAlign.T,
             borders_layout=TableBordersLayout.HORIZONTAL_LINES,
         ) as table:
             if head:
@@ -159,7 +171,22 @@ class Page(FPDF):
                 for cell, text in zip(row, said, strict=True):
                     bad = isinstance(cell, Figure) and cell.passed is False
                     if bad:
-                        line.cell(f"{text} ✗", style=FontFace(emphasis="BOLD", color=BAD))
+                        line.cell(text, style=FontFace(emphasis="BOLD", color=BAD))
                     else:
                         line.cell(text)
         self.ln(3)
+
+    def _widths(self, columns: Sequence[Sequence[str]]) -> list[float]:
+        """Widths of columns in mm: no word is broken, and what is left goes to those with the longest texts."""
+        self.set_font(style="B")
+        least = [max(self._wide(word) for cell in column for word in (cell.split() or [""])) for column in columns]
+        wished = [max(self._wide(cell) for cell in column) for column in columns]
+        self.set_font(style="")
+        more = [max(0.0, min(wish, LONG_MM) - width) for wish, width in zip(wished, least, strict=True)]
+        spare = max(0.0, self.epw - sum(least))
+        share = min(1.0, spare / sum(more)) if sum(more) else 0.0
+        return [width + extra * share for width, extra in zip(least, more, strict=True)]
+
+    def _wide(self, text: str) -> float:
+        """With room for a cell's margins and a mark."""
+        return self.get_string_width(text) + 2 * self.c_margin + 1.5

@@ -87,6 +87,11 @@ class Figure:
         return (self.low is None or self.value >= self.low) and (self.high is None or self.value <= self.high)
 
 
+def number(one: Figure) -> str:
+    """A figure as people read it, with a minus as wide as the plus."""
+    return "–" if one.value is None else f"{one.value:,.{one.digits}f}".replace("-", "−")
+
+
 class Grid(NamedTuple):
     """A table of the document."""
 

@@ -144,4 +144,4 @@ def _unverified(tables: Tables) -> str:
     counted = ", ".join(f"{said.count(word)} {word}" for word in RESULTS if word in said)
     failed = sorted({str(row["test"]) for row in tables.rows(TESTS, {"result": "failed"})})
     named = f" Failed: {', '.join(failed)}." if failed else ""
-    return f"of {len(tables.rows(TESTS))} ties {counted}; `make test` leaves results in build/tests.xml.{named}"
+    return f"of {len(tables.rows(TESTS))} ties {counted}; make test leaves results in build/tests.xml.{named}"

@@ -14,7 +14,7 @@ from mesosim.lab.campaign import identity
 ROOT = Path(mesosim.__file__).resolve().parents[2]
 """Of the checkout, where this is one."""
 RESULTS = Path("build") / "tests.xml"
-"""What `make test` leaves: JUnit XML of its last run."""
+"""What make test leaves: JUnit XML of its last run."""
 NOT_RUN = "not run"
 Results = Mapping[tuple[str, str], str]
 """By file and function: passed, failed or skipped; the worst of all parameters."""
@@ -137,7 +137,7 @@ STUDY = Study(
     question="Is there something against every hazard and threat, and does a test show it?",
     method=(
         "Read from the sources: hazards and requirements (tests/requirements.toml), the code that each names, the "
-        "tests that are marked with it, and the results of the last `make test` (build/tests.xml). trace-controls.csv"
+        "tests that are marked with it, and the results of the last make test (build/tests.xml). trace-controls.csv"
         " is in the shape of an ISO 14971 file: hazard, risk control, whether it is implemented, and whether that is "
         "verified; trace-items.csv and trace-tests.csv in that of IEC 62304: requirement, software item and unit, "
         "test and result. What is missing of a requirement that is met only in part is said beside it, in "

@@ -30,7 +30,10 @@ def plots(tables: Tables) -> list[Plot]:
             f"±{GOAL_PERCENT:g} % are for 5 s and more."
         )
         found.append(Plot("flow", title, _trumpet_of_flows(tables)))
-        title = "The start of a perfusion: what reaches the skin in each half second, by flow; each line a device."
+        title = (
+            "The start of a perfusion: what reaches the skin in each half second from the plunger's first step on, by "
+            "flow; each line a device."
+        )
         found.append(Plot("start", title, _start(tables)))
     return found
 
@@ -111,7 +114,7 @@ def _start(tables: Tables) -> Figure:
         asked = np.array([0.0, START_S])
         axes.plot(asked, flow_ul_per_s + 0 * asked, color=style.LIMIT, linestyle="--", linewidth=1.2, label="asked")
         axes.set_title(f"{flow} µl/s")
-        axes.set_xlabel("time since the plunger's first step (s)")
+        axes.set_xlabel("time (s)")
         axes.set_ylim(0, 1.35 * flow_ul_per_s)
     every[0].set_ylabel("flow (µl/s)")
     style.legend(figure, every)
