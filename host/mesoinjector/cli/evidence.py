@@ -7,16 +7,15 @@ executor, or a study that cannot be made; 130 Ctrl-C.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mesoinjector import errors
-from mesoinjector.cli.screen import screen
+from mesoinjector.cli.screen import cases_bar, screen
 from mesoinjector.cli.service import AsJson
 
 FAILED = 1
@@ -50,8 +49,8 @@ def evidence(
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise errors.PlanError(f"--out {out}: {error.strerror}. Next: name a folder that can be written.") from None
-        with pools.open_pool(executor, workers) as pool, _bar() as on_progress:
-            document = making.make(names, quick, seed, pool, out, on_progress)
+        with pools.open_pool(executor, workers) as pool, cases_bar() as bar:
+            document = making.make(names, quick, seed, pool, out, lambda done, all_: bar(done, all_, "playing"))
     verdicts = [(chapter.title, verdict) for chapter, verdict in document.verdicts()]
     failed = sum(not verdict.passed for _, verdict in verdicts)
     page = out / "evidence.html"
@@ -85,22 +84,3 @@ def _said() -> Generator[None]:
         raise errors.PlanError(str(error)) from None
     except (PoolError, OtherCode, StudyError) as error:
         raise errors.DeviceNotFound(str(error)) from None
-
-
-@contextmanager
-def _bar() -> Generator[Callable[[int, int], None]]:
-    """A progress bar on stderr; nothing where that is no terminal."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
-        task = bar.add_task("playing", total=None)
-
-        def on_progress(done: int, cases: int) -> None:
-            bar.update(task, completed=done, total=cases)
-
-        yield on_progress
