@@ -38,9 +38,10 @@ def account(tables: Tables) -> Account:
     """Every computation once."""
     all_of_them = [figure(tables, f"small.{do}", do, "", how(do), digits=4) for do in COMPUTATIONS]
     mean = figure(tables, "small.judged", "mean", "", how("mean"), low=9.0, high=11.0)
+    many = [figure(tables, f"small.many.{n}", "mean", "", how("mean"), low=9.0) for n in range(6)]
     far = figure(tables, "small.far", "mean", "", how("mean"), high=9.0)
     return Account(
-        [Verdict("The mean lies within 9 and 11", [mean]), Verdict("It is below 9", [far], "it is ten.")],
+        [Verdict("The mean lies within 9 and 11", [mean, *many]), Verdict("It is below 9", [far], "it is ten.")],
         [Grid("All", ["what", "value"], [[one.label, one] for one in all_of_them])],
     )
 

@@ -92,6 +92,10 @@ def number(one: Figure) -> str:
     return "–" if one.value is None else f"{one.value:,.{one.digits}f}".replace("-", "−")
 
 
+FEW = 4
+"""Figures that a line of acceptance shows beside it."""
+
+
 class Grid(NamedTuple):
     """A table of the document."""
 
@@ -135,11 +139,19 @@ class Account:
     notes: Sequence[str] = ()
     """Paragraphs behind the tables: what follows, and what does not."""
 
+    def beside(self, verdict: Verdict) -> list[Figure]:
+        """What a line of acceptance shows beside it: few figures all, of many what failed or stands in no table."""
+        in_grids = {figure.id for figure in self._of_grids()}
+        few = len(verdict.figures) <= FEW
+        return [one for one in verdict.figures if few or not one.passed or one.id not in in_grids]
+
+    def _of_grids(self) -> Iterator[Figure]:
+        return (cell for grid in self.grids for row in grid.rows for cell in row if isinstance(cell, Figure))
+
     def figures(self) -> Iterator[Figure]:
         """Each figure once, as the document shows them."""
         seen: set[str] = set()
-        of_grids = (cell for grid in self.grids for row in grid.rows for cell in row if isinstance(cell, Figure))
-        for figure in (*(one for verdict in self.verdicts for one in verdict.figures), *of_grids):
+        for figure in (*(one for verdict in self.verdicts for one in verdict.figures), *self._of_grids()):
             if figure.id not in seen:
                 seen.add(figure.id)
                 yield figure
