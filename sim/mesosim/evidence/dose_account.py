@@ -97,7 +97,7 @@ def _level(content: float) -> dict[str, Value]:
 
 HEAD = (
     *("n", "complete %", "mean", "s", "k", "95/97.5 from", "to", "95/95 from", "to"),
-    *("normal: p", "least", "most", "holds %"),
+    *("p (to 0.15)", "least", "most", "holds %"),
 )
 
 
@@ -131,13 +131,13 @@ def _bounds_verdict(tables: Tables) -> Verdict:
         figure(
             tables,
             f"dose.bounds.{table.partition('-')[2]}",
-            "doses whose truth lies within the device's bounds",
+            f"{what}: doses whose truth lies within the device's bounds",
             "%",
             How("share", table, "within_bounds", {}, {"scale": 100}),
             digits=1,
             low=100,
         )
-        for table in (THIRDS, CONDITIONS, MAP)
+        for table, what in ((THIRDS, "thirds"), (CONDITIONS, "conditions"), (MAP, "needles and fluids"))
     ]
     text = "The truth lies within the lower and upper bound that the device gives of every dose"
     return Verdict(text, own, "some doses lie outside the bounds; the rows with within_bounds = 0 say which.")

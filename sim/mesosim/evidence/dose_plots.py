@@ -65,7 +65,8 @@ def _row(axes: Axes, row: int, tables: Tables, table: str, asked: Value, setting
     errors = np.sort(tables.column(table, ERROR, where))
     others = len(tables.rows(table, {**where, "complete": 0}))
     if others:
-        axes.text(-GOAL_PERCENT, row - 0.3, f" {others} not given whole", fontsize=7.5, color=style.LIMIT, va="center")
+        said = f"{others} not given whole "
+        axes.text(GOAL_PERCENT, row - 0.32, said, fontsize=7.5, color=style.LIMIT, va="center", ha="right")
     heights = row + SPREAD * (np.modf(np.arange(len(errors)) * 0.618034)[0] * 2 - 1)
     axes.plot(errors, heights, "o", color=style.MEASURED, markersize=2.6, alpha=0.6, linewidth=0, label="one dose")
     more = {"content": CONTENT, "confidence": CONFIDENCE}
