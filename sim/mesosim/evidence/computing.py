@@ -122,6 +122,24 @@ def _bound(end: int) -> Callable[[list[Row], How], float | None]:
     return made
 
 
+def _most(rows: list[Row], how: How) -> float | None:
+    """One-sided Clopper-Pearson bound of a proportion, 95 %: of nothing seen in n, 1 - 0.05^(1/n), about 3/n."""
+    n, count = len(rows), round(float(_values(rows, how).sum()))
+    if not n:
+        return None
+    return 1.0 if count == n else float(stats.beta.ppf(0.95, count + 1, n - count))
+
+
+def _allan(rows: list[Row], how: How) -> float | None:
+    """Overlapping Allan deviation (IEEE 1139) over `m` intervals of times that should be `period` apart."""
+    m, period = int(_parameter(how, "m")), _parameter(how, "period")
+    times = _values(rows, how)
+    if len(times) < 2 * m + 1:
+        return None
+    twice = times[2 * m :] - 2 * times[m:-m] + times[: -2 * m]
+    return float(np.sqrt(np.mean(twice**2) / 2) / (m * period))
+
+
 def _windows(rows: list[Row], how: How) -> Iterator[float]:
     """Error of the sum over each `width` consecutive rows of one `group`, as a fraction of the sum of `asked`."""
     width = int(_parameter(how, "width"))
@@ -161,6 +179,8 @@ COMPUTATIONS: dict[str, Callable[[list[Row], How], float | None]] = {
     "share": _of_values(1, lambda values: float(values.mean())),
     "share_low": _bound(0),
     "share_high": _bound(1),
+    "share_most": _most,
+    "allan": _allan,
     "window_min": _window(min),
     "window_max": _window(max),
 }

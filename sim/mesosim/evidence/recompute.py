@@ -187,6 +187,22 @@ def share_bound(values: Array, given: Given, end: int) -> float:
     return 1.0 if count == n else bisect(lambda p: 0.025 - binomial(n, p, count), 0.0, 1.0)
 
 
+def share_most(values: Array, given: Given) -> float:
+    """Clopper and Pearson, 95 % on one side; of nothing seen the rule of three."""
+    n, count = len(values), round(float(values.sum()))
+    return 1.0 if count == n else bisect(lambda p: 0.05 - binomial(n, p, count), 0.0, 1.0)
+
+
+def allan(values: Array, given: Given) -> float | None:
+    """Overlapping Allan deviation from times: second differences over m intervals."""
+    m = int(given["m"])
+    if len(values) < 2 * m + 1:
+        return None
+    early = values[m:-m] - values[: -2 * m]
+    late = values[2 * m :] - values[m:-m]
+    return math.sqrt(float(np.sum((late - early) ** 2)) / (2 * len(early))) / (m * given["period"])
+
+
 def p_normal(values: Array, given: Given) -> float | None:
     """Anderson and Darling's test; critical values of D'Agostino and Stephens 1986, table 4.7, interpolated."""
     n = len(values)
@@ -294,6 +310,8 @@ OF_VALUES: dict[str, OfValues] = {
     "share": at_least(1, lambda values, given: math.fsum(values) / len(values)),
     "share_low": at_least(1, lambda values, given: share_bound(values, given, -1)),
     "share_high": at_least(1, lambda values, given: share_bound(values, given, 1)),
+    "share_most": at_least(1, share_most),
+    "allan": allan,
 }
 
 EXACT = {*OF_ROWS, "sum", "mean", "sd", "min", "max", "max_abs", "quantile", "share", "free_low", "free_high"}

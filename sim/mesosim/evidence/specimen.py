@@ -11,6 +11,7 @@ from mesosim import handpiece
 from mesosim.lab.link import MortalLink
 from mesosim.runtime import Device, InProcess
 from mesosim.world import parameters as p
+from mesosim.world.trace import Trace
 
 PRIME_ML = 0.1
 
@@ -24,11 +25,12 @@ class Specimen:
         spread: float = 1.0,
         settings: dict[str, float] | None = None,
         watch: Callable[[Device], Device] = lambda device: device,
+        log: Trace | None = None,
     ) -> None:
         """`spread` multiplies all tolerances; `settings`: symbols of the plant with a value of their own, in their
-        unit; `watch` wraps the device, for who looks at it while it runs.
+        unit; `watch` wraps the device, for who looks at it while it runs; `log` is told what happens in the plant.
         """
-        self.inner = InProcess(seed, values=drawn(seed, spread, settings or {}))
+        self.inner = InProcess(seed, values=drawn(seed, spread, settings or {}), log=log)
         self.device = watch(self.inner)
         self.injector = Injector(MortalLink("sim", self.device, seed), Journal(":memory:"))
 

@@ -10,6 +10,7 @@ MODULES = {
     "dose": "mesosim.evidence.dose_accuracy",
     "trumpet": "mesosim.evidence.trumpet",
     "trace": "mesosim.evidence.traceability",
+    "strokes": "mesosim.evidence.strokes",
 }
 """Each study's module by its name; the module has it as `STUDY`."""
 
