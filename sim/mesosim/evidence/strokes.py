@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from mesoinjector import Delivered, MesoError, Result
 from mesoinjector.connection import STOP_BYTES
@@ -15,7 +15,7 @@ from mesosim.evidence.stroke_trace import StrokeTrace, specimen, step_interval_u
 from mesosim.evidence.study import Row, Rows, Study
 from mesosim.lab.link import MortalLink
 
-DEVICES, QUICK_DEVICES = 60, 12
+DEVICES, QUICK_DEVICES = 60, 8
 RUN_DEPTHS_UM = (500, 1000, 1500, 2000)
 DOSE_DEPTHS_UM = (1000, 2000, 4000)
 DOSE_NL = 20_000
@@ -34,7 +34,7 @@ SKINS: dict[str, dict[str, float]] = {
     "a trembling hand": {"tremor.amplitude_um": 250},
 }
 """What each sets in the plant, within the ranges of docs/plant.md."""
-SKIN_DEVICES, QUICK_SKIN_DEVICES = 10, 3
+SKIN_DEVICES, QUICK_SKIN_DEVICES = 10, 2
 STOPS_MS = (760, 800, 850, 900, 950, 1000)
 """STOP so long after a run was asked for: the hand presses at 750 ms, then the depth stop is on its way."""
 CRYSTAL_PPM = 50.0
@@ -56,12 +56,13 @@ def cases(quick: bool, seed: int) -> list[Case]:
     """All devices of all parts; the longest first."""
     devices = range(seed, seed + (QUICK_DEVICES if quick else DEVICES))
     skinned = range(seed, seed + (QUICK_SKIN_DEVICES if quick else SKIN_DEVICES))
+    stops = STOPS_MS[1::3] if quick else STOPS_MS
     return [
         *(Case("long", one) for one in range(seed, seed + (QUICK_LONG_DEVICES if quick else LONG_DEVICES))),
         *(Case("depth", one) for one in devices),
         *(Case("rates", one) for one in devices),
         *(Case("skins", one, skin) for skin in SKINS for one in skinned),
-        *(Case("stopped", one) for one in skinned),
+        *(Case("stopped", one, f"STOP after {ms} ms") for ms in stops for one in skinned),
     ]
 
 
@@ -149,20 +150,18 @@ def _skins(case: Case) -> Rows:
 
 
 def _stopped(case: Case) -> Rows:
-    """Runs that STOP ends while the depth stop is on its way; the depth of the run behind each."""
-    rows: list[Row] = []
-    for number, stop_ms in enumerate(STOPS_MS):
-        bench = Bench(case)
-        bench.strokes(2, RUN_DEPTHS_UM[number % 2])
-        link: Any = bench.host.link
-        assert isinstance(link, MortalLink)
-        link.at(link.now_us() + stop_ms * 1000, lambda link=link: link.write(STOP_BYTES))
-        bench.strokes(STROKES, RUN_DEPTHS_UM[-1 - number % 2])
-        bench.host.wait(2.0)
-        bench.host.clear()
-        depth = RUN_DEPTHS_UM[1 + number % 2]
-        rows += bench.depths("run", f"STOP after {stop_ms} ms", depth, STROKES, bench.strokes(STROKES, depth))
-    return {strokes_account.STOPPED: rows}
+    """A run that STOP ends while the depth stop is on its way to another depth, and one at a third depth behind it."""
+    bench = Bench(case)
+    first, second, third = random.Random(f"stopped {case}").sample(RUN_DEPTHS_UM, 3)
+    bench.strokes(2, first)
+    link = bench.host.link
+    assert isinstance(link, MortalLink)
+    stop_us = 1000 * int(case.setting.split()[-2])
+    link.at(link.now_us() + stop_us, lambda: link.write(STOP_BYTES))
+    bench.strokes(STROKES, second)
+    bench.host.wait(2.0)
+    bench.host.clear()
+    return {strokes_account.STOPPED: bench.depths("run", case.setting, third, STROKES, bench.strokes(STROKES, third))}
 
 
 def _rates(case: Case) -> Rows:

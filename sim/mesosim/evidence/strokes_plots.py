@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
+from mesoinjector.report.drawing import thousands
 from mesosim.evidence import style
 from mesosim.evidence.strokes_account import (
     ALLAN_STROKES,
@@ -34,8 +36,8 @@ def plots(tables: Tables) -> list[Plot]:
         found.append(Plot("depth", title, _depth(tables)))
     if tables.rows(SKINS, {"pierced": 1}):
         title = (
-            "How deep the tip comes to lie in skin, against the depth set: bars from the least to the greatest stroke, "
-            "a dot at their mean, for each kind of skin. Skin rises and trembles; nothing measures it."
+            "How much deeper than set the tip comes to lie in pierced skin: bars from the least to the greatest stroke, a "
+            "mark at their mean, for each kind of skin. Skin rises and gives way, hands tremble; nothing measures it."
         )
         found.append(Plot("skins", title, _skins(tables)))
     if tables.rows(INTERVALS) or tables.rows(LONG):
@@ -45,7 +47,7 @@ def plots(tables: Tables) -> list[Plot]:
         )
         found.append(Plot("cadence", title, _cadence(tables)))
     if tables.rows(LONG):
-        title = "Allan deviation over half an hour: it falls with the averaging time, so the mean rate does not wander."
+        title = "Allan deviation of the stroke rate over half an hour: it falls with the averaging time, so the mean rate does not wander."
         found.append(Plot("allan", title, _allan(tables)))
     return found
 
@@ -73,20 +75,17 @@ def _depth(tables: Tables) -> Figure:
 
 def _skins(tables: Tables) -> Figure:
     figure, (axes,) = style.sheet(3.4)
+    style.zero(axes)
     depths = sorted(tables.distinct(SKINS, "depth_um"), key=float)
     skins = tables.distinct(SKINS, "setting")
-    axes.plot([0, 2.2], [0, 2.2], color=style.INTERVAL, linewidth=0.8, label="depth set")
     for number, skin in enumerate(skins):
-        shift = 0.05 * (number - (len(skins) - 1) / 2)
-        reached = [
-            (int(depth) + tables.column(SKINS, "skin_error_um", {"setting": skin, "depth_um": depth, "pierced": 1}))
-            / 1000
-            for depth in depths
-        ]
-        seen = [(int(depth) / 1000 + shift, found) for depth, found in zip(depths, reached, strict=True) if len(found)]
-        means = np.array([found.mean() for _, found in seen])
-        lows = np.array([found.min() for _, found in seen])
-        highs = np.array([found.max() for _, found in seen])
+        shift = 0.13 * (number - (len(skins) - 1) / 2)
+        where = {"setting": skin, "pierced": 1}
+        found = [tables.column(SKINS, "skin_error_um", {**where, "depth_um": depth}) / 1000 for depth in depths]
+        seen = [(place + shift, errors) for place, errors in enumerate(found) if len(errors)]
+        means = np.array([errors.mean() for _, errors in seen])
+        lows = np.array([errors.min() for _, errors in seen])
+        highs = np.array([errors.max() for _, errors in seen])
         axes.errorbar(
             [place for place, _ in seen],
             means,
@@ -97,22 +96,24 @@ def _skins(tables: Tables) -> Figure:
             capsize=2,
             label=str(skin),
         )
+    axes.set_xticks(range(len(depths)), [f"{int(depth) / 1000:g}" for depth in depths])
     axes.set_xlabel("set depth (mm)")
-    axes.set_ylabel("depth of the tip in skin (mm)")
-    axes.set_xlim(0.3, 2.2)
-    axes.set_ylim(0, None)
-    style.legend(figure, [axes], 3)
+    axes.set_ylabel("depth in skin less depth set (mm)")
+    axes.grid(axis="x", visible=False)
+    style.legend(figure, [axes], 5)
     return figure
 
 
 def _cadence(tables: Tables) -> Figure:
     figure, axes = style.sheet(2.9, 1, 2)
+    all_rates = sorted({*tables.distinct(INTERVALS, "rate_per_min"), *tables.distinct(LONG, "rate_per_min")}, key=float)
     for one, table, title in zip(axes, (INTERVALS, LONG), ("120 strokes at each rate", "half an hour"), strict=True):
-        rates = sorted(tables.distinct(table, "rate_per_min"), key=float)
+        rates = [rate for rate in all_rates if tables.rows(table, {"rate_per_min": rate})]
         offs = [1000 * tables.column(table, "off_us", {"rate_per_min": rate}) for rate in rates]
         edge = max([2.5 * 1000 * TICK_US, *(1.1 * float(np.abs(off).max()) for off in offs)])
         bins = np.linspace(-edge, edge, BINS + 1)
-        for number, (rate, off) in enumerate(zip(rates, offs, strict=True)):
+        for rate, off in zip(rates, offs, strict=True):
+            number = all_rates.index(rate)
             one.hist(
                 off,
                 bins.tolist(),
@@ -124,11 +125,17 @@ def _cadence(tables: Tables) -> Figure:
                 label=f"{rate} a minute",
             )
         one.set_ylim(0.5, None)
+        one.yaxis.set_major_formatter(FuncFormatter(thousands))
         one.set_title(title)
         one.set_xlabel("interval less the set one (ns)")
     axes[0].set_ylabel("intervals")
     style.legend(figure, axes)
     return figure
+
+
+def plain(value: float, _: object = None) -> str:
+    """A power of ten as people write it."""
+    return f"{value:,g}"
 
 
 def _allan(tables: Tables) -> Figure:
@@ -148,7 +155,9 @@ def _allan(tables: Tables) -> Figure:
         )
     step_ppm = OFF_STEPS / 3200 * 1e6
     axes.axhline(step_ppm, color=style.LIMIT, linestyle="--", linewidth=1.2, label="one step interval in one stroke")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(FuncFormatter(plain))
     axes.set_xlabel("averaging time (s)")
-    axes.set_ylabel("Allan deviation of the rate (ppm)")
+    axes.set_ylabel("Allan deviation (ppm)")
     style.legend(figure, [axes])
     return figure

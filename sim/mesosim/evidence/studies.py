@@ -11,6 +11,7 @@ MODULES = {
     "trumpet": "mesosim.evidence.trumpet",
     "trace": "mesosim.evidence.traceability",
     "strokes": "mesosim.evidence.strokes",
+    "occlusion": "mesosim.evidence.occlusion",
 }
 """Each study's module by its name; the module has it as `STUDY`."""
 
