@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from mesosim.evidence import fault_account, fault_plots
 from mesosim.evidence.study import Row, Rows, Study
-from mesosim.lab import catalogue, play, trial
-from mesosim.lab.catalogue import Fault, Mode
+from mesosim.lab import catalogue, oracle, play, trial
+from mesosim.lab.catalogue import Mode
 from mesosim.lab.scenario import DeviceTable, Scenario
 
 DRAWS = 20
@@ -17,7 +17,7 @@ NUMBER_DRAWS = 5
 """The same for each number of the plant."""
 EARLIER_S, LATER_S = 0.3, 0.5
 """How much before or after the catalogue's moment a fault comes."""
-QUICK_EACH = 11
+QUICK_EACH = 29
 """Of the families, the reduced form tries one of so many."""
 
 
@@ -66,41 +66,56 @@ def scenario(case: Case) -> Scenario:
 def run(case: Case) -> Rows:
     """Play one."""
     fault = catalogue.get(case.fault)
-    outcome = play.play(scenario(case), case.draw or 1)
+    made, seed = scenario(case), case.draw or 1
+    outcome = play.play(made, seed)
+    as_said = not outcome.findings
     wanted = fault.alarm[case.mode]
+    if outcome.alarm not in ("", wanted):
+        # another moment may have another alarm: it is held against the same times
+        expect = made.expect.model_copy(update={"alarm": outcome.alarm})
+        outcome = play.play(made.model_copy(update={"expect": expect}), seed)
+    late = [finding for finding in outcome.findings if oracle.is_of_time(finding)]
+    untrue = [finding for finding in outcome.findings if not oracle.is_of_time(finding) and not oracle.is_of_alarm(finding)]
     row: Row = {
         "family": fault_account.family(case.fault),
         "fault": case.fault,
-        "title": fault.title,
         "mode": case.mode,
         "kind": case.kind or fault.kinds[0],
         "draw": case.draw,
         "hazard": fault.hazard,
-        "hazard_ms": fault.hazard_ms,
+        "allowed_ms": fault.signal_ms or fault.hazard_ms,
         "wanted": wanted,
         "state": fault.state(case.mode),
         "struck": int(outcome.struck),
         "alarm": outcome.alarm,
         "alarm_ms": "" if outcome.alarm_ms is None else outcome.alarm_ms,
         "detectable": int(bool(wanted)),
-        "detected": int(bool(wanted) and bool(outcome.alarm)),
-        "in_time": int(bool(wanted) and _in_time(fault, outcome.findings, outcome.alarm)),
-        "true": int(not outcome.findings),
-        "findings": "; ".join(outcome.findings),
+        "raised": int(bool(outcome.alarm)),
+        "in_time": int(bool(outcome.alarm) and not late),
+        "as_said": int(as_said),
+        "true": int(not untrue),
+        "findings": "; ".join(late + untrue),
     }
     return {fault_account.TABLE: [row]}
-
-
-def _in_time(fault: Fault, findings: list[str], alarm: str) -> bool:
-    """Whether an alarm came within its time and all was at rest within the time to hazard, by the oracle."""
-    return bool(alarm) and not any("allowed are" in finding for finding in findings)
 
 
 STUDY = Study(
     name="faults",
     title="Fault matrix",
     question="Which faults are noticed, by which alarm, and how long before they could do harm?",
-    method="",
+    method=(
+        "The catalogue of faults (docs/faults.md) says of every fault what must notice it, in which mode and time: "
+        "named faults of sensors, switches, drives, fluid, supply and line; each number of the plant at the limit of "
+        "its range; each call of the board that goes wrong in each way; each message that is lost, damaged, late or "
+        "doubled; a host that dies. Each is tried on the nominal device at the catalogue's moment. Named faults and "
+        f"numbers are tried again on drawn devices at drawn moments, {EARLIER_S:g} s earlier to {LATER_S:g} s later.\n\n"
+        "Times count from where the fault can do harm: from its onset, or from when a dose or run has begun. The alarm "
+        "must come within the time to hazard, and by then the needle must be home and nothing pushed, by the plant. "
+        "Where the operator's own hand has ended a dose, what is late is only its report, and has a longer time. On "
+        "drawn devices another alarm than the catalogue's may come first; what counts there is that one comes in time. "
+        "Shares have Clopper and Pearson's bounds, 95 %. What cannot be detected is listed with the reason. Messages "
+        "that do not pass in a dose cannot go wrong there: the study of doses given once brings about all of them."
+    ),
     cases=cases,
     run=run,
     account=fault_account.account,

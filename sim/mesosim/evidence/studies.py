@@ -12,6 +12,7 @@ MODULES = {
     "trace": "mesosim.evidence.traceability",
     "strokes": "mesosim.evidence.strokes",
     "occlusion": "mesosim.evidence.occlusion",
+    "faults": "mesosim.evidence.fault_matrix",
 }
 """Each study's module by its name; the module has it as `STUDY`."""
 
