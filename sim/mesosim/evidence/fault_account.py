@@ -11,6 +11,8 @@ NAMED, NUMBERS, BOARD, FRAMES, HOST = "named", "numbers", "board calls", "frames
 FAMILIES = (NAMED, NUMBERS, BOARD, FRAMES, HOST)
 STRUCK = {"struck": 1}
 SEEN = {"struck": 1, "detectable": 1}
+TIMED = {"raised": 1, "exposed": 1}
+"""Those whose time to alarm means something."""
 NOMINAL = {"struck": 1, "draw": 0}
 SHOWN = 12
 """So many different causes are told in words; the rows of the table have all."""
@@ -112,7 +114,12 @@ def _share(tables: Tables, id: str, label: str, column: str, where: Where) -> li
     """A share and its bounds."""
     return [
         figure(
-            tables, f"{id}.{column}.{do}", f"{label}, {end}", "%", How(do, TABLE, column, where, {"scale": 100}), digits=1
+            tables,
+            f"{id}.{column}.{do}",
+            f"{label}, {end}",
+            "%",
+            How(do, TABLE, column, where, {"scale": 100}),
+            digits=1,
         )
         for do, end in (("share", "share"), ("share_low", "lower bound"), ("share_high", "upper bound"))
     ]
@@ -160,7 +167,7 @@ def _matrix(tables: Tables) -> Grid:
             id = f"faults.{name}.{mode}"
             alarms = sorted({str(row["alarm"]) for row in tables.rows(TABLE, here)} - {""})
             in_time = How("share", TABLE, "in_time", here, {"scale": 100})
-            timed = {**here, "raised": 1}
+            timed = {**here, **TIMED}
             rows.append(
                 [
                     name,

@@ -35,8 +35,15 @@ def cases(quick: bool, seed: int) -> list[Case]:
     """All faults in all their modes; then drawn ones."""
     named = catalogue.named()
     numbers = [fault for fault in catalogue.everything().values() if fault_account.family(fault.name) == "numbers"]
-    others = [Case(fault.name, mode) for fault in catalogue.everything().values() if fault.name not in named for mode in fault.alarm]
-    crashes = [Case(fault.name, "dose", "after") for fault in catalogue.everything().values() if fault.target == "host.crash"]
+    others = [
+        Case(fault.name, mode)
+        for fault in catalogue.everything().values()
+        if fault.name not in named
+        for mode in fault.alarm
+    ]
+    crashes = [
+        Case(fault.name, "dose", "after") for fault in catalogue.everything().values() if fault.target == "host.crash"
+    ]
     once = [Case(fault.name, mode) for fault in named.values() for mode in fault.alarm]
     if quick:
         return once + others[seed % QUICK_EACH :: QUICK_EACH]
@@ -75,7 +82,9 @@ def run(case: Case) -> Rows:
         expect = made.expect.model_copy(update={"alarm": outcome.alarm})
         outcome = play.play(made.model_copy(update={"expect": expect}), seed)
     late = [finding for finding in outcome.findings if oracle.is_of_time(finding)]
-    untrue = [finding for finding in outcome.findings if not oracle.is_of_time(finding) and not oracle.is_of_alarm(finding)]
+    untrue = [
+        finding for finding in outcome.findings if not oracle.is_of_time(finding) and not oracle.is_of_alarm(finding)
+    ]
     row: Row = {
         "family": fault_account.family(case.fault),
         "fault": case.fault,
@@ -87,6 +96,7 @@ def run(case: Case) -> Rows:
         "wanted": wanted,
         "state": fault.state(case.mode),
         "struck": int(outcome.struck),
+        "exposed": int(outcome.exposed),
         "alarm": outcome.alarm,
         "alarm_ms": "" if outcome.alarm_ms is None else outcome.alarm_ms,
         "detectable": int(bool(wanted)),
@@ -111,7 +121,8 @@ STUDY = Study(
         f"numbers are tried again on drawn devices at drawn moments, {EARLIER_S:g} s earlier to {LATER_S:g} s later.\n\n"
         "Times count from where the fault can do harm: from its onset, or from when a dose or run has begun. The alarm "
         "must come within the time to hazard, and by then the needle must be home and nothing pushed, by the plant. "
-        "Where the operator's own hand has ended a dose, what is late is only its report, and has a longer time. On "
+        "Where nothing ran after the fault's onset, it could do no harm, "
+        "and no time is judged. Where the operator's own hand has ended a dose, what is late is only its report, and has a longer time. On "
         "drawn devices another alarm than the catalogue's may come first; what counts there is that one comes in time. "
         "Shares have Clopper and Pearson's bounds, 95 %. What cannot be detected is listed with the reason. Messages "
         "that do not pass in a dose cannot go wrong there: the study of doses given once brings about all of them."

@@ -8,7 +8,7 @@ from matplotlib.ticker import FuncFormatter
 
 from mesosim.evidence import style
 from mesosim.evidence.computing import compute
-from mesosim.evidence.fault_account import FAMILIES, SEEN, TABLE
+from mesosim.evidence.fault_account import FAMILIES, SEEN, TABLE, TIMED
 from mesosim.evidence.study import How, Plot, Tables
 from mesosim.lab import catalogue
 
@@ -18,7 +18,7 @@ LEAST_PERCENT = 0.05
 
 def plots(tables: Tables) -> list[Plot]:
     """Those for which there is something to draw."""
-    if not tables.rows(TABLE, {**SEEN, "raised": 1}):
+    if not tables.rows(TABLE, {**SEEN, **TIMED}):
         return []
     times = (
         "Time to the alarm of each named fault, in percent of the time allowed, on a logarithmic axis: everything right "
@@ -29,13 +29,13 @@ def plots(tables: Tables) -> list[Plot]:
 
 
 def _times(tables: Tables) -> Figure:
-    named = [name for name in catalogue.named() if tables.rows(TABLE, {**SEEN, "fault": name, "raised": 1})]
+    named = [name for name in catalogue.named() if tables.rows(TABLE, {**SEEN, "fault": name, **TIMED})]
     figure, (axes,) = style.sheet(1.2 + 0.19 * len(named))
     for number, mode in enumerate(catalogue.MODES):
         places: list[float] = []
         parts: list[float] = []
         for place, name in enumerate(named):
-            for row in tables.rows(TABLE, {**SEEN, "fault": name, "mode": mode, "raised": 1}):
+            for row in tables.rows(TABLE, {**SEEN, "fault": name, "mode": mode, **TIMED}):
                 places.append(place + 0.25 * (number - 1))
                 parts.append(max(LEAST_PERCENT, 100 * float(row["alarm_ms"]) / float(row["allowed_ms"])))
         axes.plot(
@@ -71,7 +71,9 @@ def _shares(tables: Tables) -> Figure:
             for do in ("share", "share_low", "share_high")
         )
         lowest = min(lowest, low)
-        axes.plot([low, high], [place, place], "|-", color=style.INTERVAL, linewidth=2, markersize=11, label="95 % bounds")
+        axes.plot(
+            [low, high], [place, place], "|-", color=style.INTERVAL, linewidth=2, markersize=11, label="95 % bounds"
+        )
         axes.plot([share], [place], "o", color=style.MEASURED, markersize=6, label="share in time")
         n = len(tables.rows(TABLE, where))
         axes.text(low, place - 0.28, f"n = {n}", fontsize=7.5, va="center")

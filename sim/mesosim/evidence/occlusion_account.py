@@ -52,7 +52,12 @@ def _measures(tables: Tables, id: str, where: Where) -> list[Figure]:
     return [
         figure(tables, f"{id}.n", "blocked doses", "", How("count", TABLE, "", blocked), digits=0),
         figure(
-            tables, f"{id}.told", "told as occlusion", "%", How("share", TABLE, "told", blocked, {"scale": 100}), digits=0
+            tables,
+            f"{id}.told",
+            "told as occlusion",
+            "%",
+            How("share", TABLE, "told", blocked, {"scale": 100}),
+            digits=0,
         ),
         figure(tables, f"{id}.mean", "mean time to alarm", "ms", How("mean", TABLE, "alarm_ms", told), digits=0),
         figure(tables, f"{id}.last", "longest time to alarm", "ms", How("max", TABLE, "alarm_ms", told), digits=0),
@@ -66,7 +71,12 @@ def _measures(tables: Tables, id: str, where: Where) -> list[Figure]:
             high=UNDELIVERED_UL,
         ),
         figure(
-            tables, f"{id}.released", "most that was released", "µl", How("max", TABLE, "released_ul", blocked), high=RELEASED_UL
+            tables,
+            f"{id}.released",
+            "most that was released",
+            "µl",
+            How("max", TABLE, "released_ul", blocked),
+            high=RELEASED_UL,
         ),
     ]
 
@@ -88,7 +98,9 @@ def _outcomes(tables: Tables) -> Grid:
     rows: list[list[Figure | str]] = []
     for number, outcome in enumerate(sorted(tables.distinct(TABLE, "outcome", {"blocked": 0}), key=str)):
         how = How("count", TABLE, "", {"blocked": 0, "outcome": outcome})
-        rows.append([str(outcome), figure(tables, f"occlusion.not.{number}", "cases without a blockage", "", how, digits=0)])
+        rows.append(
+            [str(outcome), figure(tables, f"occlusion.not.{number}", "cases without a blockage", "", how, digits=0)]
+        )
     return Grid("Cases that ended before there was a blockage, by what the device said", ["outcome", "cases"], rows)
 
 
@@ -130,7 +142,9 @@ def _verdict(tables: Tables, what: str, text: str, most: float) -> Verdict:
     )
     worst = max(tables.rows(TABLE, BLOCKED), key=lambda row: float(row[f"{what}_ul"]), default=None)
     where = worst and f"{worst['gauge']}G, {worst['viscosity_mpa_s']} mPa·s, {worst['compliance_nl_per_kpa']} nl/kPa"
-    return Verdict(text, [own], f"{own.value} µl with {where}, blocked {worst['when']}." if worst else "nothing was blocked.")
+    return Verdict(
+        text, [own], f"{own.value} µl with {where}, blocked {worst['when']}." if worst else "nothing was blocked."
+    )
 
 
 def _bounds_verdict(tables: Tables) -> Verdict:
@@ -144,5 +158,11 @@ def _bounds_verdict(tables: Tables) -> Verdict:
         low=100,
     )
     bad = tables.rows(TABLE, {**BLOCKED, "within_bounds": 0})
-    cause = f"{bad[0]['tip_nl']} nl have left, the bounds are {bad[0]['lower_nl']} to {bad[0]['upper_nl']} nl." if bad else ""
-    return Verdict("What has left the tip lies within the bounds that the device gives of an occluded dose", [own], cause)
+    cause = (
+        f"{bad[0]['tip_nl']} nl have left, the bounds are {bad[0]['lower_nl']} to {bad[0]['upper_nl']} nl."
+        if bad
+        else ""
+    )
+    return Verdict(
+        "What has left the tip lies within the bounds that the device gives of an occluded dose", [own], cause
+    )

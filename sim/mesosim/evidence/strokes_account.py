@@ -248,7 +248,16 @@ def _rate_grid(tables: Tables) -> Grid:
         where = {"rate_per_min": rate}
         id = f"strokes.rate.{rate}"
         rows.append([f"{rate} a minute", *_interval_figures(tables, INTERVALS, id, where), _beyond(tables, id, where)])
-    head = ["rate", "intervals", "mean, ppm", "s, µs", "p99.9, µs", "worst, µs", "worst, steps", "true time > 20 ppm, %"]
+    head = [
+        "rate",
+        "intervals",
+        "mean, ppm",
+        "s, µs",
+        "p99.9, µs",
+        "worst, µs",
+        "worst, steps",
+        "true time > 20 ppm, %",
+    ]
     return Grid("Intervals between strokes: difference from the set one, by the device's clock", head, rows)
 
 

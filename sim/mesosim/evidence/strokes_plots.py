@@ -62,7 +62,9 @@ def _depth(tables: Tables) -> Figure:
             where = {"mode": mode, "depth_um": depth, "made": 1, "stroke": 1}
             errors = np.sort(tables.column(DEPTH, "error_um", where)) / 1000
             across = place + SPREAD * (np.modf(np.arange(len(errors)) * 0.618034)[0] * 2 - 1)
-            one.plot(across, errors, "o", color=style.MEASURED, markersize=3, alpha=0.6, linewidth=0, label="one device")
+            one.plot(
+                across, errors, "o", color=style.MEASURED, markersize=3, alpha=0.6, linewidth=0, label="one device"
+            )
         one.set_xticks(range(len(depths)), [f"{int(depth) / 1000:g}" for depth in depths])
         one.set_xlabel("set depth (mm)")
         one.set_title("strokes of runs" if mode == "run" else "doses")

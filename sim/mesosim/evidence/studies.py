@@ -13,6 +13,7 @@ MODULES = {
     "strokes": "mesosim.evidence.strokes",
     "occlusion": "mesosim.evidence.occlusion",
     "faults": "mesosim.evidence.fault_matrix",
+    "once": "mesosim.evidence.exactly_once",
 }
 """Each study's module by its name; the module has it as `STUDY`."""
 
