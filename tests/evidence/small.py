@@ -14,6 +14,7 @@ TABLE = "small-numbers"
 ROWS = 300
 PARAMETERS = {
     "quantile": {"q": 0.999},
+    "allan": {"m": 3, "period": 0.5},
     "window_min": {"width": 5, "asked": "asked", "group": "group", "scale": 100},
     "window_max": {"width": 5, "asked": "asked", "group": "group", "scale": 100},
 }
