@@ -1,4 +1,4 @@
-"""Small cases of each study, and which of its lines of acceptance fail on them: `python -m tests.evidence.planted STUDY`.
+"""Small cases of each study, and which of its lines of acceptance fail: `python -m tests.evidence.planted STUDY`.
 
 Whatever firmware comes first on the path is judged.
 """
@@ -31,7 +31,7 @@ CASES: dict[str, Sequence[Case]] = {
     "strokes": [
         strokes.Case("depth", 1),
         strokes.Case("rates", 1),
-        *(strokes.Case("stopped", 1, f"STOP after {ms} ms") for ms in (800, 950)),
+        *(strokes.Case("stopped", 1, f"STOP after {ms} ms") for ms in (765, 790)),
     ],
     "occlusion": [
         occlusion.Case(1, 30, 1, compliance, when)

@@ -8,10 +8,10 @@ from typing import ClassVar
 from hypothesis import note
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
-from mesosim.lab.schedules.cover import DURING
 
 from mesoinjector import Injector
 from mesosim.lab.frames import KINDS, MESSAGES, Fault
+from mesosim.lab.schedules.cover import DURING
 from mesosim.lab.schedules.play import Play, Wrong
 from mesosim.lab.schedules.primed import copied
 from mesosim.lab.schedules.words import Do

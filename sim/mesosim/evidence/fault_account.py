@@ -77,7 +77,7 @@ def _verdict(tables: Tables, column: str, text: str, where: Where) -> Verdict:
 
 def _as_said(tables: Tables) -> Verdict:
     """What is open fails on the nominal device, by its definition: all else does as the catalogue says."""
-    where = {**NOMINAL, "state": ("met", "unseen", "harmless")}
+    where: Where = {**NOMINAL, "state": ("met", "unseen", "harmless")}
     own = figure(
         tables,
         "faults.as_said",
@@ -89,7 +89,8 @@ def _as_said(tables: Tables) -> Verdict:
     )
     bad = tables.rows(TABLE, {**where, "as_said": 0})
     return Verdict(
-        "On the nominal device every fault that is not listed as open raises the alarm that the catalogue names, or none",
+        "On the nominal device every fault that is not listed as open raises the alarm that the catalogue names, or "
+        "none",
         [own],
         _named(bad),
     )

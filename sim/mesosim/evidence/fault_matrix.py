@@ -1,4 +1,4 @@
-"""The fault matrix: every fault of the catalogue in every mode that it has an entry for, and what noticed it in time."""
+"""The fault matrix: every fault of the catalogue in each mode that it has an entry for, and what noticed it in time."""
 
 from __future__ import annotations
 
@@ -34,16 +34,10 @@ class Case(NamedTuple):
 def cases(quick: bool, seed: int) -> list[Case]:
     """All faults in all their modes; then drawn ones."""
     named = catalogue.named()
-    numbers = [fault for fault in catalogue.everything().values() if fault_account.family(fault.name) == "numbers"]
-    others = [
-        Case(fault.name, mode)
-        for fault in catalogue.everything().values()
-        if fault.name not in named
-        for mode in fault.alarm
-    ]
-    crashes = [
-        Case(fault.name, "dose", "after") for fault in catalogue.everything().values() if fault.target == "host.crash"
-    ]
+    families = [fault for name, fault in catalogue.everything().items() if name not in named]
+    numbers = [fault for fault in families if fault_account.family(fault.name) == fault_account.NUMBERS]
+    others = [Case(fault.name, mode) for fault in families for mode in fault.alarm]
+    crashes = [Case(fault.name, "dose", "after") for fault in families if fault.target == "host.crash"]
     once = [Case(fault.name, mode) for fault in named.values() for mode in fault.alarm]
     if quick:
         return once + others[seed % QUICK_EACH :: QUICK_EACH]
@@ -118,11 +112,13 @@ STUDY = Study(
         "named faults of sensors, switches, drives, fluid, supply and line; each number of the plant at the limit of "
         "its range; each call of the board that goes wrong in each way; each message that is lost, damaged, late or "
         "doubled; a host that dies. Each is tried on the nominal device at the catalogue's moment. Named faults and "
-        f"numbers are tried again on drawn devices at drawn moments, {EARLIER_S:g} s earlier to {LATER_S:g} s later.\n\n"
+        f"numbers are tried again on drawn devices at drawn moments, {EARLIER_S:g} s earlier to {LATER_S:g} s "
+        "later.\n\n"
         "Times count from where the fault can do harm: from its onset, or from when a dose or run has begun. The alarm "
         "must come within the time to hazard, and by then the needle must be home and nothing pushed, by the plant. "
         "Where nothing ran after the fault's onset, it could do no harm, "
-        "and no time is judged. Where the operator's own hand has ended a dose, what is late is only its report, and has a longer time. On "
+        "and no time is judged. Where the operator's own hand has ended a dose, what is late is only its report, and "
+        "has a longer time. On "
         "drawn devices another alarm than the catalogue's may come first; what counts there is that one comes in time. "
         "Shares have Clopper and Pearson's bounds, 95 %. What cannot be detected is listed with the reason. Messages "
         "that do not pass in a dose cannot go wrong there: the study of doses given once brings about all of them."

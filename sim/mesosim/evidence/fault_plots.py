@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter
 from mesosim.evidence import style
 from mesosim.evidence.computing import compute
 from mesosim.evidence.fault_account import FAMILIES, SEEN, TABLE, TIMED
-from mesosim.evidence.study import How, Plot, Tables
+from mesosim.evidence.study import How, Plot, Tables, Where
 from mesosim.lab import catalogue
 
 LEAST_PERCENT = 0.05
@@ -21,8 +21,8 @@ def plots(tables: Tables) -> list[Plot]:
     if not tables.rows(TABLE, {**SEEN, **TIMED}):
         return []
     times = (
-        "Time to the alarm of each named fault, in percent of the time allowed, on a logarithmic axis: everything right "
-        "of the dashed line is too late."
+        "Time to the alarm of each named fault, in percent of the time allowed, on a logarithmic axis: everything "
+        "right of the dashed line is too late."
     )
     shares = "Share of faults whose alarm came in time, by family, with its 95 % bounds and the number of cases."
     return [Plot("times", times, _times(tables)), Plot("shares", shares, _shares(tables))]
@@ -65,7 +65,7 @@ def _shares(tables: Tables) -> Figure:
     figure, (axes,) = style.sheet(1.0 + 0.4 * len(families))
     lowest = 100.0
     for place, name in enumerate(families):
-        where = {**SEEN, "family": name}
+        where: Where = {**SEEN, "family": name}
         share, low, high = (
             compute(tables, How(do, TABLE, "in_time", where, {"scale": 100})) or 0.0
             for do in ("share", "share_low", "share_high")

@@ -186,7 +186,8 @@ STUDY = Study(
         "every millisecond. When the dose has ended and the needle has left the skin, the blockage gives way: what "
         "then leaves the tip is released. The device knows one profile, 30G and 1 mPa·s; what it does not prime or "
         "give with another needle or fluid is told as refused and has no occlusion to judge. The bounds of a dose are "
-        f"held against the plant with {OVERHEAD_NL} nl beside them, which skin's own pressure moves through a needle at rest."
+        f"held against the plant with {OVERHEAD_NL} nl beside them, which skin's own pressure moves through a needle "
+        "at rest."
     ),
     cases=cases,
     run=run,

@@ -27,7 +27,7 @@ def account(tables: Tables) -> Account:
             _verdict(
                 tables,
                 "released",
-                f"When the blockage gives way after the alarm, at most {RELEASED_UL:g} µl come out, outside of the skin",
+                f"When the blockage gives way after the alarm, at most {RELEASED_UL:g} µl come out, outside of skin",
                 RELEASED_UL,
             ),
             _bounds_verdict(tables),
@@ -129,7 +129,8 @@ def _told_verdict(tables: Tables, hazard_ms: int) -> Verdict:
     said = "; ".join(f"{name} ({others.count(name)} times)" for name in sorted(set(others)))
     cause = f"doses through a blocked needle have ended otherwise: {said}." if others else "the alarm came too late."
     return Verdict(
-        f"Every needle that is blocked while a dose is pushed is told as an occlusion, within the {hazard_ms:,} ms to hazard",
+        f"Every needle that is blocked while a dose is pushed is told as an occlusion, within the {hazard_ms:,} ms to "
+        "hazard",
         own,
         cause,
     )

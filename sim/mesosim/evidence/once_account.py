@@ -26,7 +26,9 @@ def account(tables: Tables) -> Account:
     )
 
 
-def _sum(tables: Tables, id: str, label: str, table: str, column: str, where: Where, most: float | None = None) -> Figure:
+def _sum(
+    tables: Tables, id: str, label: str, table: str, column: str, where: Where, most: float | None = None
+) -> Figure:
     how = How("sum", table, column, where)
     return figure(tables, f"once.{id}", label, "", how, digits=0, high=most)
 
@@ -39,7 +41,7 @@ def _none(tables: Tables, table: str, column: str, text: str) -> Verdict:
     own = _sum(tables, column, f"doses {column}", table, column, {}, 0)
     bad = tables.rows(table, {column: 1})
     named = "; ".join(
-        f"{row['what']} of {row['asked']}, said {row['said']}, {row['motions']} motions: {row['message']} {row['fault']}"
+        f"{row['what']} of {row['asked']}, said {row['said']}, moved {row['motions']} x: {row['message']} {row['fault']}"
         for row in bad[:SHOWN]
     )
     return Verdict(text, [own, _tried(tables)], f"{len(bad)} of them: {named}." if bad else "no dose was given.")
@@ -62,8 +64,8 @@ def _all(tables: Tables) -> Verdict:
     bad = tables.rows(SCHEDULES, {"holds": 0})
     named = "; ".join(f"{row['message']} {row['fault']}, seed {row['seed']}: {row['wrong']}" for row in bad[:SHOWN])
     return Verdict(
-        "In every schedule what was given lies within what is said of it, the ledger's sums hold, and nothing moves when "
-        "a host opens the device",
+        "In every schedule what was given lies within what is said of it, the ledger's sums hold, and nothing moves "
+        "when a host opens the device",
         [holds],
         f"{len(bad)} schedules: {named}." if bad else "no schedule was played.",
     )
@@ -85,9 +87,7 @@ def _bounds(tables: Tables) -> Grid:
     rows: list[list[Figure | str]] = []
     for column, label in (("double", "given twice"), ("unresolved", "left unknown")):
         how = How("share_most", DOSES, column, {}, {"scale": 100})
-        rows.append(
-            [label, figure(tables, f"once.{column}.most", f"a dose {label}, at most", "%", how, digits=4)]
-        )
+        rows.append([label, figure(tables, f"once.{column}.most", f"a dose {label}, at most", "%", how, digits=4)])
     return Grid("Upper bound of the chance of a dose, in such a schedule, one-sided 95 %", ["", "at most, %"], rows)
 
 

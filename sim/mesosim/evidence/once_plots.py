@@ -16,8 +16,8 @@ def plots(tables: Tables) -> list[Plot]:
     if not tables.rows(SCHEDULES):
         return []
     title = (
-        "How many doses were tried with each fault of each message of the protocol and its reply: the darker, the fewer; white "
-        "where there was none. A cross would stand where one was given twice, left unknown, or told wrong: there are "
+        "How many doses were tried with each fault of each message of the protocol and its reply: the darker, the "
+        "fewer; white where there was none. A cross would stand where one was given twice, left unknown, or told wrong: there are "
         f"{_bad(tables)}."
     )
     return [Plot("map", title, _map(tables))]

@@ -200,7 +200,7 @@ def allan(values: Array, given: Given) -> float | None:
         return None
     early = values[m:-m] - values[: -2 * m]
     late = values[2 * m :] - values[m:-m]
-    return math.sqrt(float(np.sum((late - early) ** 2)) / (2 * len(early))) / (m * given["period"])
+    return math.sqrt(float(np.sum((late - early) ** 2)) / (2 * len(early))) / (m * float(given["period"]))
 
 
 def p_normal(values: Array, given: Given) -> float | None:

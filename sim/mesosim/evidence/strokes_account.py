@@ -46,9 +46,8 @@ def _depth_cells(tables: Tables) -> list[tuple[str, int]]:
 
 
 def _depth_figures(tables: Tables, mode: str, depth_um: int) -> dict[str, Figure]:
-    here = {"mode": mode, "depth_um": depth_um}
-    strokes = {**here, "made": 1}
-    first = {**strokes, "stroke": 1}
+    strokes: Where = {"mode": mode, "depth_um": depth_um, "made": 1}
+    first: Where = {**strokes, "stroke": 1}
     id = f"strokes.depth.{mode}.{depth_um}"
 
     def mm(end: str, do: str, label: str, where: Where, *, limit: bool = False) -> Figure:

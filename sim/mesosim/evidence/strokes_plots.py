@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
@@ -22,6 +24,7 @@ from mesosim.evidence.study import Plot, Tables
 
 SPREAD = 0.26
 TICK_US = 0.04
+DOTS: dict[str, Any] = {"color": style.MEASURED, "markersize": 3, "alpha": 0.6, "linewidth": 0}
 BINS = 60
 
 
@@ -36,8 +39,8 @@ def plots(tables: Tables) -> list[Plot]:
         found.append(Plot("depth", title, _depth(tables)))
     if tables.rows(SKINS, {"pierced": 1}):
         title = (
-            "How much deeper than set the tip comes to lie in pierced skin: bars from the least to the greatest stroke, a "
-            "mark at their mean, for each kind of skin. Skin rises and gives way, hands tremble; nothing measures it."
+            "How much deeper than set the tip comes to lie in pierced skin: bars from the least to the greatest "
+            "stroke, a mark at their mean, for each kind of skin. Skin rises and gives way, hands tremble; nothing measures it."
         )
         found.append(Plot("skins", title, _skins(tables)))
     if tables.rows(INTERVALS) or tables.rows(LONG):
@@ -47,7 +50,10 @@ def plots(tables: Tables) -> list[Plot]:
         )
         found.append(Plot("cadence", title, _cadence(tables)))
     if tables.rows(LONG):
-        title = "Allan deviation of the stroke rate over half an hour: it falls with the averaging time, so the mean rate does not wander."
+        title = (
+            "Allan deviation of the stroke rate over half an hour: it falls with the averaging time, so the mean rate "
+            "does not wander."
+        )
         found.append(Plot("allan", title, _allan(tables)))
     return found
 

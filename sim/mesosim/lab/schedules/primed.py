@@ -71,5 +71,5 @@ def _view(buffer: bytearray, n: int) -> memoryview:
 
 
 # `copy` asks here for what it does not know itself: views from a buffer's start, and hashes under way
-copyreg.pickle(memoryview, lambda view: (_view, (view.obj, len(view))))  # type: ignore[arg-type,return-value]
-copyreg.pickle(type(hashlib.sha256()), lambda h: (getattr, (_Kept(h.copy()), "thing")))  # type: ignore[arg-type,return-value]
+copyreg.pickle(memoryview, lambda view: (_view, (view.obj, len(view))))
+copyreg.pickle(type(hashlib.sha256()), lambda h: (getattr, (_Kept(h.copy()), "thing")))
