@@ -1,7 +1,8 @@
 """Canaries: plausible mistakes in the firmware, as patches, and what a core suite says of each.
 
-A patch begins with `mistake:`, `hazards:` and `requirements:`, and with `evidence:` if a study of the evidence must fail
-with it; behind an empty line stands the diff. It is applied to a copy of the firmware, which comes first on the path of every process that is started here.
+A patch begins with `mistake:`, `hazards:` and `requirements:`, and with `evidence:` if a study of the evidence must
+fail with it; behind an empty line stands the diff. It is applied to a copy of the firmware, which comes first on the
+path of every process that is started here.
 """
 
 from __future__ import annotations

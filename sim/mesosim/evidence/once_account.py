@@ -41,7 +41,7 @@ def _none(tables: Tables, table: str, column: str, text: str) -> Verdict:
     own = _sum(tables, column, f"doses {column}", table, column, {}, 0)
     bad = tables.rows(table, {column: 1})
     named = "; ".join(
-        f"{row['what']} of {row['asked']}, said {row['said']}, moved {row['motions']} x: {row['message']} {row['fault']}"
+        f"{row['what']} of {row['asked']}, said {row['said']}, moved {row['motions']}: {row['message']} {row['fault']}"
         for row in bad[:SHOWN]
     )
     return Verdict(text, [own, _tried(tables)], f"{len(bad)} of them: {named}." if bad else "no dose was given.")

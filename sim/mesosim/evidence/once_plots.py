@@ -17,8 +17,8 @@ def plots(tables: Tables) -> list[Plot]:
         return []
     title = (
         "How many doses were tried with each fault of each message of the protocol and its reply: the darker, the "
-        "fewer; white where there was none. A cross would stand where one was given twice, left unknown, or told wrong: there are "
-        f"{_bad(tables)}."
+        "fewer; white where there was none. A cross would stand where one was given twice, left unknown, or told "
+        f"wrong: there are {_bad(tables)}."
     )
     return [Plot("map", title, _map(tables))]
 

@@ -40,7 +40,8 @@ def plots(tables: Tables) -> list[Plot]:
     if tables.rows(SKINS, {"pierced": 1}):
         title = (
             "How much deeper than set the tip comes to lie in pierced skin: bars from the least to the greatest "
-            "stroke, a mark at their mean, for each kind of skin. Skin rises and gives way, hands tremble; nothing measures it."
+            "stroke, a mark at their mean, for each kind of skin. Skin rises and gives way, hands tremble; nothing "
+            "measures it."
         )
         found.append(Plot("skins", title, _skins(tables)))
     if tables.rows(INTERVALS) or tables.rows(LONG):
