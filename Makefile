@@ -21,7 +21,7 @@ STUB_PACKAGE_rp2040 := micropython-rp2-rpi-pico-stubs==1.29.0.post1
 STUB_PACKAGE_rp2350 := micropython-rp2-rpi-pico2-stubs==1.29.0.post1
 STUB_STDLIB := micropython-stdlib-stubs==1.29.0.post2
 
-.PHONY: help demo docs test core check bench soak coverage fuzz clean
+.PHONY: help demo docs test evidence core check bench soak coverage fuzz clean
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
 
@@ -64,7 +64,7 @@ docs: $(SITE)  ## build the documentation's site, to be read without a network
 
 test: $(INSTALLED) $(WASM) $(PIOASM)/.installed  ## run the tests, on all cores
 	@echo "seed $(SEED): make test SEED=$(SEED) repeats this run"
-	$(BIN)/python -m pytest --strict-config -rfEs -n auto --hypothesis-seed=$(SEED)
+	$(BIN)/python -m pytest --strict-config -rfEs -n auto --hypothesis-seed=$(SEED) --junitxml=build/tests.xml
 
 check: format lint types board-types imports generated compile  ## everything that is judged without running it
 
@@ -108,6 +108,10 @@ bench: $(INSTALLED) $(WASM)  ## measure speed and memory
 # SOAK_MINUTES is for all of them together, or for the one that ONLY names; what is not done then, the next run does.
 soak: $(INSTALLED) $(WASM)  ## run for long, and go on where the last run ended
 	$(BIN)/python -m pytest tests/soak$(if $(ONLY),/test_$(ONLY).py) -s -q -p no:xdist --timeout=0
+
+# EVIDENCE_FLAGS: --quick, --only STUDY, --executor dask://HOST:PORT; tests' results are those of the last `make test`.
+evidence: $(INSTALLED)  ## play the studies and write build/evidence/evidence.html, with its data
+	$(BIN)/mesoinjector evidence --out build/evidence $(EVIDENCE_FLAGS)
 
 core: $(INSTALLED)  ## run the core suite, up to the first failure
 	$(BIN)/python -m pytest -x -q -p no:xdist @tests/core.txt

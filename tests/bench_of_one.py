@@ -9,15 +9,16 @@ from typing import Any
 from mesoinjector import Injector
 from mesoinjector.journal import Journal
 from mesoinjector.keys import Key
-from mesoprotocol import messages, wire
+from mesoprotocol import messages
 from mesosim.lab.link import MortalLink
+from mesosim.lab.schedules import primed
 from mesosim.runtime import Device, InProcess
 
 REST_US = 20_000_000
 """Longer than any dose needs to end by itself."""
 
-OPERATOR = Key(wire.ROLE_OPERATOR, bytes(range(1, 33)))
-SERVICE = Key(wire.ROLE_SERVICE, bytes(range(101, 133)))
+OPERATOR = primed.OPERATOR
+SERVICE = primed.SERVICE
 
 
 class Bench:

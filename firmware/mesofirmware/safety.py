@@ -60,6 +60,7 @@ class Safety:
         self._encoder_at = 0
         self._encoder = 0
         self._credit = 0
+        self._grown = 0  # of the credit, what is less than a count: ten-thousandths of one
         self._index = 0
         self._index_at = 0
         self._looks = 0
@@ -91,6 +92,7 @@ class Safety:
         board = self._board
         self._encoder_at = self._encoder = board.encoder()
         self._credit = self.bounds.values[_SLACK]
+        self._grown = 0
         self._index = self._index_at = board.index_count()
         self._home_at = self._looked_at = self._now
         self._looks = self._pressed = self._nonsense = self._raised = self._flat = 0
@@ -290,7 +292,9 @@ class Safety:
             self._stop(wire.REASON_OVER_DELIVERY, b[_LEAST])
         moved = counts - self._encoder
         self._encoder = counts
-        self._credit = min(b[_SLACK], self._credit + min(past, _LONGEST_US) // 100 * b[_RATE] // 10_000)
+        self._grown += min(past, _LONGEST_US) // 100 * b[_RATE]
+        self._credit = min(b[_SLACK], self._credit + self._grown // 10_000)
+        self._grown %= 10_000
         if moved > 0:
             self._credit -= moved
         if self._credit < 0:

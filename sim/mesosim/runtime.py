@@ -11,10 +11,13 @@ import select
 import struct
 import subprocess
 import sys
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mesosim import micropython, wasm
 from mesosim.process import ANSWER_S, BehindPty, Calls, DeviceDied, end, last_words, result
+
+if TYPE_CHECKING:
+    from mesosim.world import trace
 
 RUNTIMES = ("cpython", "micropython", "wasm")
 
@@ -39,11 +42,14 @@ class Device(Protocol):
 class InProcess:
     """The device in this process, on CPython: fast, and open to the debugger."""
 
-    def __init__(self, seed: int, trace_path: str = "", values: Values | None = None) -> None:
+    def __init__(
+        self, seed: int, trace_path: str = "", values: Values | None = None, log: trace.Trace | None = None
+    ) -> None:
+        """`log`: who sees each record as it comes, in place of a trace's file."""
         from mesosim.world.trace import Trace
         from mesosim.world.world import World
 
-        self.world = World(seed, Trace(trace_path), values)
+        self.world = World(seed, log or Trace(trace_path), values)
 
     def run(self, until_us: int, rx: bytes) -> tuple[int, bytes]:
         """See `Device`."""

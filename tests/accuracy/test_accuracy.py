@@ -1,19 +1,19 @@
-"""The accuracy table of the design, on sixty drawn devices; all of its cells are in `make soak`."""
+"""The accuracy table of the design, on sixty drawn devices; all of its cells are in `make evidence`."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from scipy import stats
 
 from mesoinjector import Delivered
+from mesosim.evidence.dose_account import GOAL_PERCENT
+from mesosim.evidence.dose_accuracy import DEVICES, DOSES_NL
+from mesosim.lab.report import statistics
 from tests.accuracy import grid
 from tests.summary import TOLD
 
-K = grid.k_factor(grid.DEVICES)
 SOME = range(1, 21)
 UNDELIVERED_UL = 10.0
 RELEASED_NL = 2_000
@@ -23,46 +23,38 @@ def told(record: Callable[[str, Any], None], title: str, lines: list[str]) -> No
     record(TOLD, [title, *lines])
 
 
-def test_the_factor_is_the_one_of_the_tables() -> None:
-    assert pytest.approx(2.670, abs=0.0005) == K
-    # Howe's formula, which is a little less
-    z, chi2 = stats.norm.ppf((1 + grid.CONTENT) / 2), stats.chi2.ppf(1 - grid.CONFIDENCE, grid.DEVICES - 1)
-    howe = z * math.sqrt((grid.DEVICES - 1) * (1 + 1 / grid.DEVICES) / chi2)
-    assert 0 < K - howe < 0.005
-
-
 @pytest.mark.requirement("SR-26")
 def test_doses_from_the_front_third(record_property: Callable[[str, Any], None]) -> None:
-    given = [one for seed in range(1, grid.DEVICES + 1) for one in grid.give(seed, ("front",))]
+    given = [one for seed in range(1, DEVICES + 1) for one in grid.give(seed)]
     assert all(one.complete and one.within for one in given)
     lines = []
-    for (third, asked), errors in grid.cells(given).items():
-        found = grid.interval(errors, K)
-        lines.append(f"{asked / 1e3:.0f} ul, {third} third, n = {len(errors)}: {found} %")
-        assert found.inside(grid.GOAL_PERCENT), lines[-1]
+    for asked in DOSES_NL:
+        found = statistics.spread([one.error_percent for one in given if one.asked_nl == asked])
+        lines.append(f"{asked / 1e3:.0f} ul, front third, n = {found.n}: {grid.told(found)} %")
+        assert grid.inside(found, GOAL_PERCENT), lines[-1]
     told(record_property, "accuracy: dose error, mean -+ 2.670 s", lines)
 
 
 def test_twice_the_tolerances_are_too_much() -> None:
     """The test above can fail: with such devices the least dose does not hold its goal."""
-    given = [one for seed in range(1, grid.DEVICES + 1) for one in grid.give(seed, ("front",), (20_000,), 2.0)]
-    found = grid.interval([one.error_percent for one in given], K)
-    assert not found.inside(grid.GOAL_PERCENT), str(found)
+    given = [one for seed in range(1, DEVICES + 1) for one in grid.give(seed, (20_000,), 2.0)]
+    found = statistics.spread([one.error_percent for one in given])
+    assert not grid.inside(found, GOAL_PERCENT), grid.told(found)
 
 
 @pytest.mark.requirement("SR-31")
 def test_the_depth_of_strokes(record_property: Callable[[str, Any], None]) -> None:
     errors = []
-    for seed in range(1, grid.DEVICES + 1):
+    for seed in range(1, DEVICES + 1):
         bench = grid.device(seed)
         injector = bench.connect()
         injector.begin_treatment()
         result = injector.fractional(strokes=3, depth_mm=1.0, zone="cheek", area_cm2=10)
         assert isinstance(result, Delivered) and result.complete
         errors.append(grid.deepest_um(bench) - 1000.0)
-    found = grid.interval(errors, K)
-    told(record_property, "accuracy: depth of strokes, um, mean -+ 2.670 s", [f"n = {len(errors)}: {found}"])
-    assert found.inside(grid.DEPTH_GOAL_UM)
+    found = statistics.spread(errors)
+    told(record_property, "accuracy: depth of strokes, um, mean -+ 2.670 s", [f"n = {len(errors)}: {grid.told(found)}"])
+    assert grid.inside(found, grid.DEPTH_GOAL_UM)
 
 
 @pytest.mark.requirement("SR-06", "SR-07", "SR-09", "SR-26")

@@ -1,7 +1,8 @@
 """Canaries: plausible mistakes in the firmware, as patches, and what a core suite says of each.
 
-A patch begins with `mistake:`, `hazards:` and `requirements:`; behind an empty line stands the diff. It is applied to
-a copy of the firmware, which comes first on the path of every process that is started here.
+A patch begins with `mistake:`, `hazards:` and `requirements:`, and with `evidence:` if a study of the evidence must
+fail with it; behind an empty line stands the diff. It is applied to a copy of the firmware, which comes first on the
+path of every process that is started here.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Canary:
     mistake: str
     hazards: tuple[str, ...]
     requirements: tuple[str, ...]
+    evidence: str
+    """The study of the evidence that must fail with it; "" where none is asked to."""
     diff: str
 
 
@@ -49,7 +52,14 @@ def read(path: Path) -> Canary:
     """One canary from its patch."""
     head, _, diff = path.read_text(encoding="utf-8").partition("\n\n")
     said = dict(line.split(": ", 1) for line in head.splitlines())
-    return Canary(path.stem, said["mistake"], tuple(said["hazards"].split()), tuple(said["requirements"].split()), diff)
+    return Canary(
+        path.stem,
+        said["mistake"],
+        tuple(said["hazards"].split()),
+        tuple(said["requirements"].split()),
+        said.get("evidence", ""),
+        diff,
+    )
 
 
 def plant(canary: Canary, folder: Path) -> Path:
@@ -87,6 +97,11 @@ def core(firmware: Path) -> subprocess.CompletedProcess[str]:
     """Run the core suite on it, up to the first failure. A negative `returncode` means that it took too long."""
     options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--tb=line", "@tests/core.txt"]
     return _run(firmware, ["-m", "pytest", *options], lambda: resource.setrlimit(resource.RLIMIT_CPU, (CORE_S, CORE_S)))
+
+
+def evidence(firmware: Path, study: str) -> subprocess.CompletedProcess[str]:
+    """Play small cases of a study on it; see `tests.evidence.planted`."""
+    return _run(firmware, ["-m", "tests.evidence.planted", study])
 
 
 def _run(

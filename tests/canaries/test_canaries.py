@@ -38,6 +38,6 @@ def test_no_test_names_one() -> None:
 
 
 def test_a_patch_that_does_not_fit_is_said(tmp_path: Path) -> None:
-    torn = canary.Canary("torn", "", (), (), FLOCK[0].diff.replace("\n-", "\n-not "))
+    torn = canary.Canary("torn", "", (), (), "", FLOCK[0].diff.replace("\n-", "\n-not "))
     with pytest.raises(ValueError, match=r"torn\.patch does not apply"):
         canary.plant(torn, tmp_path)

@@ -9,12 +9,12 @@ import pytest
 from mesofirmware import link as link_
 from mesosim.lab import scenario
 from mesosim.lab.play import Play as Scenario
+from mesosim.lab.schedules import cover
+from mesosim.lab.schedules.play import Play
 from mesosim.rp2.twin import TwinWorld
 from tests.bench_of_one import Bench
 from tests.judges import counted, session
 from tests.rp2 import calls
-from tests.schedules import cover
-from tests.schedules.play import Play
 from tests.summary import TOLD
 
 STOP_US = 5_000

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from mesosim.lab.frames import DOWN, UP, Splitter, name
+from mesosim.lab.schedules.play import Play, Wrong
+from mesosim.lab.schedules.primed import copied
+from mesosim.lab.schedules.words import Do
 from mesosim.runtime import Device
-from tests.schedules.faults import Do
-from tests.schedules.play import Play, Wrong
-from tests.schedules.primed import copied
 
 KINDS = ("cut", "drop", "duplicate", "corrupt", "zero", "delay", "truncate", "reset", "crash")
 DELAY_US = 300_000

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, Verbosity, settings
 from hypothesis import seed as seeded
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.schedules import cover
+from mesosim.lab.schedules import cover
+from mesosim.lab.schedules.play import play
+from mesosim.lab.schedules.primed import copied
 from tests.schedules.machine import Schedules
-from tests.schedules.play import play
-from tests.schedules.primed import copied
 from tests.schedules.tally import Tally
 
 STEPS = 5

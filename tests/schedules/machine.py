@@ -11,10 +11,10 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from mesoinjector import Injector
 from mesosim.lab.frames import KINDS, MESSAGES, Fault
-from tests.schedules.cover import DURING
-from tests.schedules.faults import Do
-from tests.schedules.play import Play, Wrong
-from tests.schedules.primed import copied
+from mesosim.lab.schedules.cover import DURING
+from mesosim.lab.schedules.play import Play, Wrong
+from mesosim.lab.schedules.primed import copied
+from mesosim.lab.schedules.words import Do
 from tests.schedules.tally import Tally
 
 REST_MS = st.sampled_from((10, 300, 1_000, 5_000, 20_000))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mesosim.lab.frames import KINDS, MESSAGES
-from tests.schedules.play import Play
+from mesosim.lab.schedules.play import Play
 
 PROPERTY = "schedules"
 """Name of the property under which a test reports its tally."""

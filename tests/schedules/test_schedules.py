@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from mesoinjector import Injector, pump
-from tests.schedules import cover
+from mesosim.lab.schedules import cover
+from mesosim.lab.schedules.play import Wrong, play
+from mesosim.lab.schedules.primed import copied, prime
 from tests.schedules.drive import play_cells, run_machine
 from tests.schedules.planted import Hasty, Impatient
-from tests.schedules.play import Wrong, play
-from tests.schedules.primed import copied, prime
 from tests.schedules.tally import PROPERTY, Tally
 from tests.summary import TOLD
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.schedules import cover
+from mesosim.lab.schedules import cover
 from tests.schedules.drive import play_cells, run_machine
 from tests.schedules.tally import Tally
 from tests.soak.parts import Soaked, soak

@@ -88,6 +88,14 @@ def test_a_perfusion_flows_steadily(bench: Bench) -> None:
     assert flow == pytest.approx(PERFUSION["flow_ul_per_s"], rel=0.01)
 
 
+def test_the_least_flow_is_given_whole(bench: Bench) -> None:
+    """Of such a flow the carriage moves less than a count between two looks, which allow it less than one."""
+    injector = bench.ready()
+    before = bench.plant()["tip_nl"]
+    result = injector.perfusion(**{**PERFUSION, "flow_ul_per_s": 1})
+    assert within(result, bench.plant()["tip_nl"] - before).complete
+
+
 @pytest.mark.requirement("SR-28", "SR-29", "SR-26")
 @pytest.mark.parametrize("by", ["release_after_us", "lift_after_us"])
 @pytest.mark.parametrize(("mode", "how"), MODES)

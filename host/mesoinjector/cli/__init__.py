@@ -21,6 +21,7 @@ from mesoinjector.cli import (
     application,
     calibrate,
     devices,
+    evidence,
     flash,
     giving,
     motion,
@@ -79,6 +80,7 @@ application.register(app)
 flash.register(app)
 provision.register(app)
 journal_commands.register(app)
+evidence.register(app)
 
 Device = Annotated[
     str,

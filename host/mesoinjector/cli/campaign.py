@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mesoinjector import errors
-from mesoinjector.cli.screen import screen
+from mesoinjector.cli.screen import cases_bar, screen
 from mesoinjector.cli.service import AsJson
 
 if TYPE_CHECKING:
@@ -62,8 +61,8 @@ def campaign(
             raise errors.PlanError(f"--runtime {runtime}: must be cpython or micropython.")
         plan = cases.load(scenarios, seeds, runtime)
         part = cases.shard_of(shard)
-        with pools.open_pool(executor, workers) as pool, _bar() as on_progress:
-            standing = campaigns.run(plan, part, out, pool, on_progress)
+        with pools.open_pool(executor, workers) as pool, cases_bar() as bar:
+            standing = campaigns.run(plan, part, out, pool, _told(bar))
         if standing.torn:
             screen.print("The last line of the results was torn off by a crash; its case was played again.")
         if standing.played_again:
@@ -153,21 +152,6 @@ def _said() -> Generator[None]:
         raise errors.DeviceNotFound(str(error)) from None
 
 
-@contextmanager
-def _bar() -> Generator[Callable[[Standing], None]]:
-    """A progress bar on stderr; nothing where that is no terminal."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
-        task = bar.add_task("playing", total=None)
-
-        def on_progress(now: Standing) -> None:
-            said = f"{now.failed} failed" if now.failed else "playing"
-            bar.update(task, description=said, completed=now.done, total=now.cases)
-
-        yield on_progress
+def _told(bar: Callable[[int, int, str], None]) -> Callable[[Standing], None]:
+    """How far a campaign is, on a progress bar."""
+    return lambda now: bar(now.done, now.cases, f"{now.failed} failed" if now.failed else "playing")

@@ -16,6 +16,8 @@ AIR_STROKES = 4
 """Strokes that may miss the skin before a lost contact is believed (two, A-30) and the last one is finished."""
 OVER_PERMILLE, OVER_NL = 100, 10_000
 """No dose is exceeded, and none silently missed, by more than the larger of both."""
+_ALARM_IS, _ALLOWED = "the alarm is ", "; allowed are "
+"""How findings of alarms begin, and what is in those of times."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def judge(scenario: Scenario, doses: list[dict[str, Any]], alarm: Alarm) -> list
         if came != expect.results:
             found.append(f"results are {', '.join(came)}; expected {', '.join(expect.results)}")
     if expect.alarm is not None and alarm.name != expect.alarm:
-        found.append(f"the alarm is {alarm.name or 'none'}; expected {expect.alarm or 'none'}")
+        found.append(f"{_ALARM_IS}{alarm.name or 'none'}; expected {expect.alarm or 'none'}")
     elif expect.alarm and scenario.fault:
         fault = scenario.fault[0].entry
         found += _in_time(alarm, expect.within_ms or fault.signal_ms or fault.hazard_ms, fault.hazard_ms)
@@ -82,15 +84,25 @@ def standing(scenario: Scenario) -> str:
     return f"{state}: {reason}" if reason else state
 
 
+def is_of_alarm(finding: str) -> bool:
+    """Whether a finding of `judge` is that another alarm came than was expected, or none."""
+    return finding.startswith(_ALARM_IS)
+
+
+def is_of_time(finding: str) -> bool:
+    """Whether a finding of `judge` is that something came too late."""
+    return _ALLOWED in finding
+
+
 def _in_time(alarm: Alarm, allowed_ms: int, hazard_ms: int) -> list[str]:
     """The alarm within what is allowed, and rest within the time to hazard; both from where the fault can do harm."""
     found: list[str] = []
     if not alarm.exposed:
         return found
     if alarm.after_ms is None or alarm.after_ms > allowed_ms:
-        found.append(f"the alarm {alarm.name} came {_after(alarm.after_ms)}; allowed are {allowed_ms} ms")
+        found.append(f"the alarm {alarm.name} came {_after(alarm.after_ms)}{_ALLOWED}{allowed_ms} ms")
     if alarm.safe_ms is None or alarm.safe_ms > hazard_ms:
-        found.append(f"needle home and nothing pushed {_after(alarm.safe_ms)}; allowed are {hazard_ms} ms")
+        found.append(f"needle home and nothing pushed {_after(alarm.safe_ms)}{_ALLOWED}{hazard_ms} ms")
     return found
 
 

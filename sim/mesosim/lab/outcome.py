@@ -32,6 +32,8 @@ class Outcome:
     """Whether the first fault came about at all before the last step had ended; True without a fault."""
     judged: bool = True
     """Whether it struck, and anything said which alarm the first fault is to raise, or that it is to raise none."""
+    exposed: bool = True
+    """Whether anything ran from the first fault's onset on; without that no time of its alarm is judged."""
     standing: str = ""
     """What the catalogue knows of the first fault where it was to strike: `met`, or open, unseen, harmless and why."""
     doses: list[dict[str, Any]] = field(default_factory=list)

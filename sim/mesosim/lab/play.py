@@ -262,6 +262,7 @@ def _played(run: Play, runtime: str) -> Outcome:
         hazard_ms=fault.hazard_ms if fault else None,
         struck=run.struck,
         judged=run.struck and oracle.judged(run.scenario),
+        exposed=alarm.exposed or fault is None,
         standing=oracle.standing(run.scenario),
         doses=doses,
         strokes=run.strokes.summary(

@@ -20,18 +20,18 @@ def package() -> str:
     """Version and digest of every source file, `0.1.0+1a2b3c4d5e6f`: other code gives other results."""
     digest = hashlib.sha256()
     for name in PACKAGES:
-        folder = _folder(name)
-        for path in sorted(path for path in folder.rglob("*") if path.suffix in PLAYS):
-            digest.update(f"{name}/{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+        place = folder(name)
+        for path in sorted(path for path in place.rglob("*") if path.suffix in PLAYS):
+            digest.update(f"{name}/{path.relative_to(place).as_posix()}\0".encode() + path.read_bytes() + b"\0")
     return f"{importlib.metadata.version('mesoinjector')}+{digest.hexdigest()[:12]}"
 
 
 @functools.cache
 def commit() -> str:
     """The commit of the sources, with `, changed` if they differ from it; "" outside a repository."""
-    folder = _folder("mesosim")
+    place = folder("mesosim")
     try:
-        return _git(folder, "rev-parse", "HEAD") + (", changed" if _git(folder, "status", "--porcelain", ".") else "")
+        return _git(place, "rev-parse", "HEAD") + (", changed" if _git(place, "status", "--porcelain", ".") else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
 
@@ -40,7 +40,8 @@ def _git(folder: Path, *words: str) -> str:
     return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def _folder(name: str) -> Path:
+def folder(name: str) -> Path:
+    """Where a package lies."""
     spec = importlib.util.find_spec(name)
     assert spec is not None
     assert spec.submodule_search_locations

@@ -16,7 +16,7 @@ from mesosim.lab.play import play
 from mesosim.lab.scenario import Scenario
 from mesosim.micropython import NoMicroPython
 
-_one_at_a_time = threading.Lock()
+ONE_AT_A_TIME = threading.Lock()
 """The firmware keeps its state in its modules, as on a board: threads of one process take turns."""
 
 
@@ -40,7 +40,7 @@ def play_chunk(chunk: Chunk) -> list[Result]:
             f"a worker has mesoinjector {identity.package()}, this campaign {chunk.package}. Next: install the same "
             "everywhere and start the workers again."
         )
-    with _one_at_a_time:
+    with ONE_AT_A_TIME:
         return [_played(chunk, seed) for seed in chunk.seeds]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from mesoinjector import Delivered, Injector, MesoError, NotDelivered, Result, Unknown
 from mesoinjector.connection import STOP_BYTES
@@ -16,21 +17,50 @@ from mesoprotocol import wire
 from mesosim.lab.frames import Fault
 from mesosim.lab.line import FaultyLine
 from mesosim.lab.link import Killed, MortalLink
+from mesosim.lab.oracle import OVERHEAD_NL
+from mesosim.lab.play import REST_US
+from mesosim.lab.schedules.primed import OPERATOR, SERVICE
+from mesosim.lab.schedules.words import Do, Schedule
 from mesosim.runtime import Device
-from tests.bench_of_one import OPERATOR, REST_US, SERVICE
-from tests.random_incidents import OVERHEAD_NL
-from tests.schedules.faults import Do, Schedule
 
 SEED = 5000
 """Of the first host's random bytes: another than that of the host that has primed."""
 SETTLED_PA = 1_000
 """Below this pressure less than `OVERHEAD_NL` is stored."""
 MOUNTED = ("syringe", "cartridge")
+GIVEN = ("dose", "prime", "perfusion", "run")
 ENDED = (wire.DOSE_DONE, wire.DOSE_ABORTED, wire.DOSE_INTERRUPTED)
 
 
 class Wrong(AssertionError):
     """An invariant does not hold."""
+
+
+class Fate(NamedTuple):
+    """What became of one call for a dose, prime or run: by the host's journal at the end, and by the plant."""
+
+    what: str
+    asked: int
+    """nl, or strokes."""
+    said: str
+    """Delivered, NotDelivered, Unknown, or nothing."""
+    reason: str
+    motions: int
+    """How often the plunger was set in motion, from this call to the next."""
+    steps: int
+    punctures: int
+
+    @property
+    def is_double(self) -> bool:
+        """Given more than once, or given and said not to be: whoever believes that gives it again."""
+        if self.what == "run":
+            return self.punctures > (0 if self.said == "NotDelivered" else self.asked)
+        return self.motions > 1 or (self.said == "NotDelivered" and self.steps != 0)
+
+    @property
+    def is_unresolved(self) -> bool:
+        """Nobody knows, and nobody ever will: all but what a restart of the device has cut short, within bounds."""
+        return not self.said or (self.said == "Unknown" and self.reason != "interrupted")
 
 
 @dataclass
@@ -85,6 +115,8 @@ class Play:
     host_type: type[Injector] = Injector
     schedule: Schedule = field(default_factory=list)
     given: list[Given] = field(default_factory=list)
+    fates: list[Fate] = field(default_factory=list)
+    """Of all that was given, once the play has ended."""
     host: Injector | None = None
 
     def __post_init__(self) -> None:
@@ -279,6 +311,7 @@ class Play:
         moved = self.account()["plunger_steps"] - rested["plunger_steps"]
         self._hold(not moved, f"moved {moved} steps on reconnecting")
         self.check()
+        self.fates = list(self.told())
         primes = {dose.dose_id for dose in self.given if dose.what == "prime"}
         for dose in self.journal.open_doses(host.uid):
             result = self.journal.result(dose.dose_id)
@@ -290,6 +323,18 @@ class Play:
         self._check_ledger(entries, status)
         self.journal.close()
         return [f"{dose.what} {dose.dose_id}" for dose in self.given] + [str(entry) for entry in entries]
+
+    def told(self) -> Iterator[Fate]:
+        """What became of all that was given, as of now. Its journal must be open."""
+        now = Given("", 0, self.account(), len(self.line.motions))
+        for dose, after in pairwise([*self.given, now]):
+            if dose.dose_id is None or dose.what not in GIVEN:
+                continue
+            result = self.journal.result(dose.dose_id)
+            said = "" if result is None else type(result).__name__
+            reason = "" if result is None else result.reason
+            steps, punctures = (after.before[key] - dose.before[key] for key in ("plunger_steps", "punctures"))
+            yield Fate(dose.what, dose.asked, said, reason, after.motions - dose.motions, steps, punctures)
 
     def _check_ledger(self, entries: list[Any], status: Any) -> None:
         """The ledger as a whole: its ids, its sums, and what has left the tip since the device was new."""

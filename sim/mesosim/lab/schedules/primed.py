@@ -10,21 +10,34 @@ import copyreg
 import functools
 import gc
 import hashlib
-import tempfile
-from pathlib import Path
 from typing import Any
 
+from mesoinjector import Injector
+from mesoinjector.journal import Journal
+from mesoinjector.keys import Key
+from mesoprotocol import wire
 from mesosim import runtime as simulator
+from mesosim.lab.link import MortalLink
 from mesosim.runtime import Device, InProcess
 from mesosim.world.trace import Untraced
-from tests.bench_of_one import Bench
+
+OPERATOR = Key(wire.ROLE_OPERATOR, bytes(range(1, 33)))
+SERVICE = Key(wire.ROLE_SERVICE, bytes(range(101, 133)))
+_HOST_SEED = 1001
+"""Of the random bytes of the host that primes."""
 
 
 def prime(runtime: str, seed: int) -> Device:
     """A device of its own, primed."""
     device = simulator.start(runtime, seed)
-    with tempfile.TemporaryDirectory() as folder:
-        Bench(device, Path(folder) / "journal.sqlite").keyed().journal.close()
+    journal = Journal(":memory:")
+    host = Injector(MortalLink("sim", device, _HOST_SEED), journal)
+    host.begin_treatment()
+    host.prime(0.1)
+    host.provision(SERVICE)
+    host.provision(OPERATOR)
+    Injector(MortalLink("sim", device, _HOST_SEED + 1), journal, OPERATOR)
+    journal.close()
     return device
 
 
@@ -58,5 +71,5 @@ def _view(buffer: bytearray, n: int) -> memoryview:
 
 
 # `copy` asks here for what it does not know itself: views from a buffer's start, and hashes under way
-copyreg.pickle(memoryview, lambda view: (_view, (view.obj, len(view))))  # type: ignore[arg-type,return-value]
-copyreg.pickle(type(hashlib.sha256()), lambda h: (getattr, (_Kept(h.copy()), "thing")))  # type: ignore[arg-type,return-value]
+copyreg.pickle(memoryview, lambda view: (_view, (view.obj, len(view))))
+copyreg.pickle(type(hashlib.sha256()), lambda h: (getattr, (_Kept(h.copy()), "thing")))

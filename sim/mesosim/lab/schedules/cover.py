@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 
 from mesosim.lab.frames import KINDS, MESSAGES, Fault
-from tests.schedules.faults import Do, Schedule
+from mesosim.lab.schedules.words import Do, Schedule
 
 DOSE = Do("dose", 20_000)
 RUN = Do("run", 20)
@@ -66,7 +66,7 @@ def cells() -> list[tuple[str, str]]:
     """Every message x fault that can be."""
     strange = [message for message in MESSAGES if message.removesuffix(" reply") not in SCENES]
     assert not strange, (
-        f"no scene brings about {', '.join(strange)}. Next: add them to SCENES in tests/schedules/cover.py."
+        f"no scene brings about {', '.join(strange)}. Next: add them to SCENES in mesosim/lab/schedules/cover.py."
     )
     return [(message, kind) for message in MESSAGES for kind in KINDS if (message, kind) not in NEVER]
 

@@ -1,0 +1,120 @@
+"""What the trumpet curves come to."""
+
+from __future__ import annotations
+
+from mesosim.evidence.computing import figure
+from mesosim.evidence.study import Account, Figure, Grid, How, Tables, Value, Verdict
+
+PUNCTURES, PERFUSION, RUNS = "trumpet-punctures", "trumpet-perfusion", "trumpet-runs"
+WIDTHS = (1, 2, 5, 10, 30, 60)
+"""Punctures in a window."""
+TIMES = (1, 2, 4, 10, 20)
+"""Samples of half a second in a window."""
+SAMPLE_S = 0.5
+GOAL_PERCENT = 5.0
+ENOUGH = 10
+"""Punctures whose sum must be within the goal."""
+LONG_S = 5.0
+"""Time over which a steady flow must be within the goal."""
+
+
+def account(tables: Tables) -> Account:
+    """Lines of acceptance and tables."""
+    flows = sorted(tables.distinct(PERFUSION, "flow_ul_per_s"), key=float)
+    punctures = {width: _punctures(tables, width) for width in WIDTHS}
+    times = {(int(flow), width): _perfusion(tables, int(flow), width) for flow in flows for width in TIMES}
+    whole = [_whole(tables, number, str(one)) for number, one in enumerate(tables.distinct(RUNS, "setting"))]
+    long = [one for (_, width), pair in times.items() if width * SAMPLE_S >= LONG_S for one in pair]
+    sums = [one for width, pair in punctures.items() if width >= ENOUGH for one in pair]
+    return Account(
+        verdicts=[
+            Verdict("Every nappage and perfusion is given whole", whole, _stopped(tables)),
+            Verdict(
+                f"The sum of any {ENOUGH} and more consecutive punctures is within ±{GOAL_PERCENT:g} %",
+                sums,
+                _far(sums) + _DEPOSIT,
+            ),
+            Verdict(
+                f"The steady flow of a perfusion over any {LONG_S:g} s and more is within ±{GOAL_PERCENT:g} %",
+                long,
+                _far(long),
+            ),
+        ],
+        grids=[
+            Grid(
+                "Worst errors of the sum over consecutive punctures, %",
+                ["punctures", "least", "greatest"],
+                [[str(width), *pair] for width, pair in punctures.items()],
+            ),
+            Grid(
+                "Worst errors of a steady flow over windows of time, %",
+                ["flow", "window", "least", "greatest"],
+                [[f"{flow} µl/s", f"{width * SAMPLE_S:g} s", *pair] for (flow, width), pair in times.items()],
+            ),
+            Grid(
+                "Given whole, % of the devices",
+                ["dose", "whole"],
+                [[str(name), one] for name, one in zip(tables.distinct(RUNS, "setting"), whole, strict=True)],
+            ),
+        ],
+    )
+
+
+def _punctures(tables: Tables, width: int) -> list[Figure]:
+    parameters: dict[str, Value] = {"width": width, "asked": "asked_nl", "group": "seed", "scale": 100}
+    goal = GOAL_PERCENT if width >= ENOUGH else None
+    return _pair(
+        tables, f"trumpet.punctures.{width}", f"{width} punctures", How("", PUNCTURES, "given_nl", {}, parameters), goal
+    )
+
+
+def _perfusion(tables: Tables, flow: int, width: int) -> list[Figure]:
+    parameters: dict[str, Value] = {"width": width, "asked": "asked_nl", "group": "run", "scale": 100}
+    goal = GOAL_PERCENT if width * SAMPLE_S >= LONG_S else None
+    how = How("", PERFUSION, "given_nl", {"flow_ul_per_s": flow, "steady": 1}, parameters)
+    return _pair(tables, f"trumpet.flow.{flow}.{width}", f"{flow} µl/s over {width * SAMPLE_S:g} s", how, goal)
+
+
+def _pair(tables: Tables, id: str, label: str, how: How, goal: float | None) -> list[Figure]:
+    """Least and greatest error."""
+    low = None if goal is None else -goal
+    return [
+        figure(
+            tables,
+            f"{id}.{end}",
+            f"{'least' if end == 'min' else 'greatest'} error of {label}",
+            "%",
+            How(f"window_{end}", how.table, how.column, how.where, how.parameters),
+            low=low,
+            high=goal,
+        )
+        for end in ("min", "max")
+    ]
+
+
+def _whole(tables: Tables, number: int, setting: str) -> Figure:
+    how = How("share", RUNS, "complete", {"setting": setting}, {"scale": 100})
+    return figure(tables, f"trumpet.whole.{number}", f"{setting}: given whole", "%", how, digits=0, low=100)
+
+
+def _stopped(tables: Tables) -> str:
+    said = [f"{row['setting']}: {row['outcome']}" for row in tables.rows(RUNS, {"complete": 0})]
+    return "; ".join(f"{name} ({said.count(name)} times)" for name in sorted(set(said))) + "."
+
+
+_DEPOSIT = (
+    " The skin's pressure, and above all that of the deposit (all punctures are in one place of the plant's skin, "
+    "which a nappage's are not), slows the flow of each stroke, and part of it leaves the tip when the needle is out."
+    " Where the skin does not press (tissue.* = 0) the sums are as asked."
+)
+
+
+def _far(figures: list[Figure]) -> str:
+    return (
+        "; ".join(
+            f"{one.label} is {one.value:+.1f} %" if one.value is not None else f"{one.label}: too little was given"
+            for one in figures
+            if one.passed is False
+        )
+        + "."
+    )

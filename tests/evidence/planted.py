@@ -1,0 +1,60 @@
+"""Small cases of each study, and which of its lines of acceptance fail: `python -m tests.evidence.planted STUDY`.
+
+Whatever firmware comes first on the path is judged.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import mesofirmware
+from mesosim.evidence import exactly_once, fault_matrix, occlusion, strokes, studies
+from mesosim.evidence.study import Case, Tables
+from mesosim.lab.schedules import cover
+
+WAYS = [("Telemetry", "reset"), ("PhaseEvent", "reset"), ("Commit", "delay"), ("Commit reply", "crash")]
+FAULTS = [
+    ("link_lost", "run"),
+    ("host_silent", "dose"),
+    ("estop", "run"),
+    ("trigger_a_welded", "dose"),
+    ("depth_stop_off", "run"),
+    ("index_dead", "run"),
+    ("drive_stall", "run"),
+    ("cartridge_out", "run"),
+]
+
+CASES: dict[str, Sequence[Case]] = {
+    "strokes": [
+        strokes.Case("depth", 1),
+        strokes.Case("rates", 1),
+        *(strokes.Case("stopped", 1, f"STOP after {ms} ms") for ms in (765, 790)),
+    ],
+    "occlusion": [
+        occlusion.Case(1, 30, 1, compliance, when)
+        for compliance in (120, 220)
+        for when in (occlusion.BEFORE, occlusion.WITHIN)
+    ],
+    "faults": [fault_matrix.Case(fault, "dose" if mode == "dose" else "run") for fault, mode in FAULTS],
+    "once": [exactly_once.Case(tuple(cover.cells().index(way) for way in WAYS), seed) for seed in (1, 2, 3, 4)],
+}
+"""By study; together some seconds."""
+
+
+def failed(study: str) -> list[str]:
+    """The lines of acceptance that fail on the small cases, with their causes; what was not looked at is not judged."""
+    made = studies.load(study)
+    tables = Tables()
+    for case in CASES[study]:
+        for name, rows in made.run(case).items():
+            tables.setdefault(name, []).extend(rows)
+    verdicts = made.account(tables).verdicts
+    seen = [one for one in verdicts if all(figure.value is not None for figure in one.figures)]
+    return [f"{one.text}: {one.cause}" for one in seen if not one.passed]
+
+
+if __name__ == "__main__":
+    print(json.dumps({"firmware": str(Path(mesofirmware.__file__).parent), "failed": failed(sys.argv[1])}))
