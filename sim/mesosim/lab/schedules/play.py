@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from mesoinjector import Delivered, Injector, MesoError, NotDelivered, Result, Unknown
+from mesoinjector import Delivered, DeviceError, Injector, MesoError, NotDelivered, Result, Unknown, updating
 from mesoinjector.connection import STOP_BYTES
 from mesoinjector.journal import Journal
 from mesoinjector.keys import Key
 from mesoinjector.service import Service
-from mesoprotocol import wire
+from mesoprotocol import messages, wire
 from mesosim.lab.frames import Fault
 from mesosim.lab.line import FaultyLine
 from mesosim.lab.link import Killed, MortalLink
@@ -29,6 +29,7 @@ SETTLED_PA = 1_000
 """Below this pressure less than `OVERHEAD_NL` is stored."""
 MOUNTED = ("syringe", "cartridge")
 GIVEN = ("dose", "prime", "perfusion", "run")
+STAGE = messages.UpdateStage()
 ENDED = (wire.DOSE_DONE, wire.DOSE_ABORTED, wire.DOSE_INTERRUPTED)
 
 
@@ -190,6 +191,10 @@ class Play:
             Service(host).update()
         elif what == "confirm":
             Service(self._connect(self.host_type, SERVICE)).confirm()
+        elif what == "application":
+            self._offer(self._connect(self.host_type, SERVICE))
+        elif what == "restart":
+            updating.restart(self._connect(self.host_type, SERVICE))
         elif what == "log":
             Service(host).entry(value)
         elif what == "settings":
@@ -198,6 +203,13 @@ class Play:
             Service(self._connect(self.host_type, SERVICE)).calibrate(pressure_zero_pa=value)
         elif what != "connect":
             raise ValueError(f"unknown act {what!r}")
+
+    def _offer(self, host: Injector) -> None:
+        """An application, to a device that knows no signer: each request is refused, whatever becomes of its frames."""
+        for request in (messages.UpdateBegin(100, bytes(32), 0), messages.UpdateWrite(0, 0, 0, bytes(192)), STAGE):
+            with contextlib.suppress(DeviceError):
+                host._ask(request)
+                raise Wrong(f"{type(request).__name__} was not refused")
 
     def _connect(self, host_type: type[Injector], key: Key = OPERATOR) -> Injector:
         """A fresh host: a new link, the same journal; the one before is gone."""
