@@ -20,12 +20,13 @@ MODELS = {"pico": rom.RP2040, "pico2": rom.RP2350}
 class Bench:
     """A board, the computer that it is plugged into, and what passes between its two halves."""
 
-    def __init__(self, folder: Path, model: str = "pico") -> None:
+    def __init__(self, folder: Path, model: str = "pico", place: int = 1) -> None:
         self.folder = folder
-        self.board = Board(MODELS[model])
+        self.board = Board(MODELS[model], (place,), f"E6612483CB1A2B2{place:X}")
+        self.board.address = 40 * (place - 1)  # on a bus each has its own
         self.bus = Bus([self.board])
-        self.machine = Machine(folder / "no-proc", self._ports, usb=self.bus)
-        self._model = model
+        self.machine = Machine(folder / "no-proc", self.ports, usb=self.bus)
+        self._model, self._place = model, place
         self._blank: Blank | None = None
 
     def plug(self, bootsel: bool) -> None:
@@ -50,7 +51,7 @@ class Bench:
     def _filesystem(self) -> Path:
         return self.folder / "flash.bin"
 
-    def _ports(self) -> list[ListPortInfo]:
+    def ports(self) -> list[ListPortInfo]:
         """As the system lists them; each look lets what was asked for happen."""
         if self._blank is not None and self._blank.wait_unplugged(0):
             self.plug(bootsel=True)
@@ -59,9 +60,9 @@ class Bench:
             return []
         if self._blank is None:
             self._filesystem.write_bytes(self.board.flash.cells[-FLASH_BYTES[self._model] :])
-            self._blank = Blank(self.folder, self._model)
+            self._blank = Blank(self.folder, self._model, self._place)
         port = listed(self._blank.path, self.board.unique)
-        port.location = "1-1:1.0"
+        port.location = f"1-{self._place}:1.0"
         return [port]
 
 

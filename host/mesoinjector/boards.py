@@ -70,13 +70,20 @@ class Board:
         return not (self.serial and other.serial) or self.serial == other.serial
 
 
-def find(machine: Machine) -> list[Board]:
-    """All boards by USB, each asked who it is. Nothing moves, no dose ends; a port that is held is not touched."""
-    found = [_at_port(finding.look(each, machine)) for each in finding.candidates(machine.ports())]
-    return found + [
+def find(machine: Machine, like: Board | None = None) -> list[Board]:
+    """All boards by USB, each asked who it is. Nothing moves, no dose ends; a port that is held is not touched.
+
+    `like`: only those that may be that board; the ports of others are somebody else's, and not opened.
+    """
+    found = [
+        _at_port(finding.look(each, machine))
+        for each in finding.candidates(machine.ports())
+        if like is None or like.may_be(Board("unknown", each.path, each.serial, each.port))
+    ] + [
         Board("bootloader", each.path, "" if each.chip == "RP2040" else each.serial, bootloader=each)
         for each in usb_bus.bootloaders(machine.usb)
     ]
+    return [each for each in found if like is None or like.may_be(each)]
 
 
 def choose(selector: str, found: list[Board]) -> Board:
@@ -100,7 +107,7 @@ def wait(machine: Machine, board: Board, is_there: Callable[[Board], bool], with
     """The same board, once it is as it should be. Raises `FlashError` with how it is instead."""
     until = time.monotonic() + within_s
     while True:
-        there = [each for each in find(machine) if board.may_be(each)]
+        there = find(machine, board)
         ready = [each for each in there if is_there(each)]
         if len(ready) == 1 and len(there) == 1:
             return ready[0]

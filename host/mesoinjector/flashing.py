@@ -79,6 +79,25 @@ class Done:
     """Of new keys."""
 
 
+def order(micropython: Path | None, application: Path | None, signer: Path | None) -> Order:
+    """The files of an order, read and held against each other. Raises `ImageError`, `ApplicationError`."""
+    modulus = None
+    if signer is not None:
+        from mesoinjector import signing
+
+        try:
+            modulus = signing.modulus(signer.read_bytes())
+        except OSError as error:
+            raise errors.ApplicationError(f"{signer}: {error.strerror}. Next: name the public half, PEM.") from None
+    loaded = None if application is None else Application.load(application)
+    if loaded is not None and modulus is not None and not loaded.is_signed_by(modulus):
+        raise errors.ApplicationError(
+            f"{application} is not signed with {signer}: the device would take no update after it. Next: sign it with "
+            "`mesoinjector application sign`, or name its signer."
+        )
+    return Order(None if micropython is None else Image.load(micropython), loaded, modulus)
+
+
 def plan(board: Board, order: Order) -> Plan:
     """What an order means for a board, and whether it can be. Nothing is sent.
 
@@ -132,6 +151,10 @@ class Flashing:
                 "the same with --application FOLDER."
             )
         return self._finish(board, order, sectors)
+
+    def open(self, board: Board) -> Injector:
+        """A session with a board that runs the firmware, or will; nobody has authenticated yet."""
+        return self._session(boards.wait(self._machine, board, lambda each: each.state == "firmware"), None)
 
     # --- MicroPython ----------------------------------------------------------------------------------------
 

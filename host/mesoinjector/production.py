@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mesoinjector import errors, logs, production_tests
+from mesoinjector.flashing import Order
 from mesoinjector.injector import Injector
 from mesoinjector.key_keeping import Keeper, Keys
 from mesoinjector.links import is_simulated
@@ -48,6 +49,8 @@ class Settings:
     """What moves in the test of the axes; None: they are left out."""
     again: frozenset[str] = frozenset()
     """Serial numbers of boards that have lost their keys and are made anew."""
+    firmware: Order | None = None
+    """What boards without firmware are given; None: they are not the line's."""
 
 
 class Line:

@@ -4,6 +4,9 @@ serial = "MI-######"            # at most 16 letters; # is the number
 first = 1
 folder = "line"                 # for serials.sqlite, labels.csv, reports/ and journal.sqlite; as seen from this file
 keys = "keys"                   # a folder, or key_command = ["vault-put", "--from-stdin"]
+micropython = "RPI_PICO.uf2"    # these three are for boards that have no firmware yet
+application = "app"
+signer = "signer.pub"
 [axes]                          # home and a dry run; without this table nothing moves
 strokes = 60
 depth_mm = 1.5
@@ -17,7 +20,7 @@ from typing import Annotated
 
 import pydantic
 
-from mesoinjector import plans
+from mesoinjector import flashing, plans
 from mesoinjector.errors import PlanError
 from mesoinjector.key_keeping import Keeper, KeyCommand, KeyFolder
 from mesoinjector.plan_files import Table
@@ -50,6 +53,9 @@ class LineFile(Table):
     folder: _Text = "."
     keys: _Text | None = None
     key_command: Annotated[list[_Text], pydantic.Field(min_length=1, max_length=40)] | None = None
+    micropython: _Text | None = None
+    application: _Text | None = None
+    signer: _Text | None = None
     axes: Axes | None = None
 
 
@@ -69,6 +75,13 @@ def load(path: Path, again: frozenset[str] = frozenset()) -> Settings:
         keeper = KeyCommand(list(file.key_command))
     else:
         raise PlanError(f"{path}: say one of keys and key_command: where the keys are kept. Nothing was sent.")
+    firmware = None
+    if file.micropython or file.application or file.signer:
+        if not (file.micropython and file.application and file.signer):
+            raise PlanError(f"{path}: say all of micropython, application and signer, or none. Nothing was sent.")
+        firmware = flashing.order(
+            path.parent / file.micropython, path.parent / file.application, path.parent / file.signer
+        )
     folder = path.parent / file.folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,4 +89,4 @@ def load(path: Path, again: frozenset[str] = frozenset()) -> Settings:
         raise PlanError(f"{path}: folder {folder} cannot be made: {error.strerror or error}.") from None
     register = Register(folder / "serials.sqlite", file.serial, file.first)
     dry = None if file.axes is None else Dry(file.axes.strokes, file.axes.depth_mm, file.axes.rate_per_min)
-    return Settings(folder, register, keeper, dry, again)
+    return Settings(folder, register, keeper, dry, again, firmware)

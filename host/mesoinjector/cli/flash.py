@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,14 +13,12 @@ import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from mesoinjector import boards, errors, flashing
-from mesoinjector.application import Application
 from mesoinjector.cli.screen import screen
 from mesoinjector.cli.service import AsJson, JournalPath, KeyFile
 from mesoinjector.flashing import Flashing, Order
 from mesoinjector.journal import Journal
 from mesoinjector.keys import Key
 from mesoinjector.machine import Machine
-from mesoinjector.uf2 import Image
 
 ERASE = "erase the filesystem"
 """What is typed to erase one."""
@@ -117,29 +116,13 @@ def _order(
     """What was said, read and checked. Raises before anything is looked for."""
     if name is not None and not (name.isascii() and 1 <= len(name) <= _NAME_MOST):
         raise errors.PlanError(f"--name {name!r}: must be 1 to {_NAME_MOST} ASCII letters.")
-    modulus = None
-    if signer is not None:
-        from mesoinjector import signing
-
-        try:
-            modulus = signing.modulus(signer.read_bytes())
-        except OSError as error:
-            raise errors.ApplicationError(f"{signer}: {error.strerror}. Next: name the public half, PEM.") from None
-    loaded = None if application is None else Application.load(application)
-    if loaded is not None and modulus is not None and not loaded.is_signed_by(modulus):
-        raise errors.ApplicationError(
-            f"{application} is not signed with {signer}: the device would take no update after it. Next: sign it with "
-            "`mesoinjector application sign`, or name its signer."
-        )
-    return Order(
-        None if micropython is None else Image.load(micropython),
-        loaded,
-        modulus,
-        None if key is None else Key.load(key),
-        new_keys,
-        name,
-        older,
-        erases,
+    return replace(
+        flashing.order(micropython, application, signer),
+        key=None if key is None else Key.load(key),
+        new_keys=new_keys,
+        name=name,
+        older=older,
+        erases=erases,
     )
 
 

@@ -11,10 +11,12 @@ import typer
 from rich.live import Live
 from rich.table import Table
 
-from mesoinjector import errors, finding, production_file
+from mesoinjector import boards, errors, finding, flashing, production_file
 from mesoinjector.cli.screen import screen
 from mesoinjector.cli.service import AsJson
+from mesoinjector.flashing import Flashing
 from mesoinjector.injector import Injector
+from mesoinjector.journal import Journal
 from mesoinjector.machine import Machine
 from mesoinjector.production import Line
 from mesoinjector.production_record import Board, Made
@@ -29,6 +31,7 @@ def register(app: typer.Typer) -> None:
 
 
 def provision(
+    context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="LINE.toml", help="The line: serial numbers, keys, tests.")],
     device: Annotated[
         list[str] | None, typer.Option(help="A board's address, as for `info`; again for each. By default all by USB.")
@@ -42,13 +45,15 @@ def provision(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make boards that run the firmware into devices, many at once: serial number, tests, name, keys, label, report.
+    """Make boards into devices, many at once: firmware, serial number, tests, name, keys, label, report.
 
     What moves does so while somebody holds that board's trigger, one board after the other; it is asked for. Run
     again, a board gets the same number and keys. Exit code 3 if one has not passed.
     """
     settings = production_file.load(file, frozenset(again or ()))
-    urls = device or [each.port for each in finding.candidates(Machine().ports())]
+    machine = context.obj if isinstance(context.obj, Machine) else Machine()
+    there = _blank(machine, device) if settings.firmware is not None else {}
+    urls = device or [*there, *_ports(machine, there)]
     if not urls:
         raise errors.DeviceNotFound("no board is connected by USB. Next: run `mesoinjector doctor`.")
     if not yes and not all(url.startswith("sim:") for url in urls):
@@ -56,14 +61,26 @@ def provision(
     shown = _Progress()
 
     def open_board(board: Board) -> Injector:
-        return Injector.open(board.name, settings.folder / "journal.sqlite")
+        blank, order = there.get(board.name), settings.firmware
+        if blank is None or order is None:
+            return Injector.open(board.name, settings.folder / "journal.sqlite")
+        journal = Journal(settings.folder / "journal.sqlite")
+        try:
+            flash = Flashing(machine, journal, lambda what, done, of: shown.does(board, what))
+            flash.run(flashing.plan(blank, order))
+            return flash.open(blank)
+        except BaseException:
+            journal.close()
+            raise
 
     def hand(made: Made, what: str) -> bool:
         return yes or made.simulated or shown.ask(made, what)
 
     try:
         with shown:
-            made = Line(settings, open_board, hand, shown.told).make([Board(url) for url in urls])
+            made = Line(settings, open_board, hand, shown.told).make(
+                [Board(url, _kind(there.get(url))) for url in urls]
+            )
     except KeyboardInterrupt:
         screen.print("Stopped. Boards that have not passed are run again; look at each handpiece first.")
         raise typer.Exit(_INTERRUPTED) from None
@@ -76,6 +93,29 @@ def provision(
             print(f"{each.serial or '-':16} {each.uid or '-':16} {each.board.name}: {said}")
     if not all(each.passed for each in made):
         raise typer.Exit(_DEVICE)
+
+
+def _blank(machine: Machine, names: list[str] | None) -> dict[str, boards.Board]:
+    """Boards without firmware, by the names they are told by. Looked at once: then each belongs to its worker."""
+    real = None if names is None else [name for name in names if not name.startswith("sim:")]
+    if real == []:
+        return {}
+    found = boards.find(machine)
+    if real is not None:
+        chosen = {name: boards.choose(name, found) for name in real}
+    else:
+        chosen = {f"usb:path={each.path}" if each.path else each.port: each for each in found}
+    return {name: each for name, each in chosen.items() if each.state in ("bootloader", "prompt")}
+
+
+def _ports(machine: Machine, there: dict[str, boards.Board]) -> list[str]:
+    """Those that run the firmware, or might."""
+    taken = {each.port for each in there.values()}
+    return [each.port for each in finding.candidates(machine.ports()) if each.port not in taken]
+
+
+def _kind(board: boards.Board | None) -> str:
+    return flashing.NAMES[board.chip] if board is not None and board.bootloader is not None else ""
 
 
 def _confirm(question: str) -> None:
@@ -106,6 +146,11 @@ class _Progress:
         """A board has come to a step."""
         with self._lock:
             self._rows[made.board.name] = made.serial, step
+
+    def does(self, board: Board, what: str) -> None:
+        """What is being written to a board."""
+        with self._lock:
+            self._rows[board.name] = "", what
 
     def ask(self, made: Made, what: str) -> bool:
         """Whether somebody has taken it in hand."""
