@@ -24,6 +24,7 @@ from mesoinjector.key_keeping import Keeper, Keys
 from mesoinjector.links import is_simulated
 from mesoinjector.production_record import Accuracy, Board, Made, Step
 from mesoinjector.production_register import Label, Register
+from mesoinjector.production_weighing import Bench
 from mesoinjector.report.production import write_device_report
 from mesoinjector.service import Service
 from mesoprotocol import wire
@@ -33,8 +34,11 @@ MOST = 64
 
 Flash = Callable[[Board], Injector]
 """Writes a board's firmware, if need be, and opens it; raises `MesoError`."""
-Weigh = Callable[[Injector], Accuracy]
-"""Gives doses onto the bench scale, with the operator's trigger, and judges them; raises `MesoError`."""
+Weigh = Callable[[Injector, Callable[[str], bool]], Accuracy]
+"""Gives doses onto the bench scale, with the operator's trigger, and judges them; raises `MesoError`.
+
+Its second argument asks the person a question, in the thread that called `make`.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +55,14 @@ class Settings:
     """Serial numbers of boards that have lost their keys and are made anew."""
     firmware: Order | None = None
     """What boards without firmware are given; None: they are not the line's."""
+    bench: Bench | None = None
+    """The scale; None: there is none."""
 
 
 class Line:
-    """`flash` gives an open board; `hand` asks a person to take one in hand, in the thread that called `make`.
+    """`flash` gives an open board; `hand` asks a person, to take one in hand say, in the thread that called `make`.
 
-    `hand(made, what)` returns whether to go on; `told(made, step)` says what a board has come to, from any thread.
+    `hand(made, question)` returns whether to go on; `told(made, step)` says what a board has come to, from any thread.
     """
 
     def __init__(
@@ -200,7 +206,7 @@ class Line:
         if self._weigh is None:
             return self._add(made, Step("accuracy", "left out", "no scale is connected"))
         with self._in_hand(made, "over the scale's beaker, with a full syringe; press and hold the trigger"):
-            made.accuracy = self._weigh(injector)
+            made.accuracy = self._weigh(injector, lambda question: self._answered(made, question))
         doses = tuple(
             (f"dose {i} of {each.asked_nl / 1000:g} µl", f"{each.weighed_nl / 1000:.2f} µl")
             for i, each in enumerate(made.accuracy.doses, 1)
@@ -213,17 +219,20 @@ class Line:
         """One board at a time: a person has but one pair of hands."""
         with self._turn:
             self._told(made, "hand")
-            answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
-            self._asked.put(lambda: self._ask(made, what, answers))
-            if not answers.get():
+            if not self._answered(made, f"hold it {what}. Begin?"):
                 raise errors.ProductionError("nobody took it in hand: nothing moved. Next: run it again.")
             self._told(made, "moving")
             yield
 
-    def _ask(self, made: Made, what: str, answers: queue.SimpleQueue[bool]) -> None:
+    def _answered(self, made: Made, question: str) -> bool:
+        answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._asked.put(lambda: self._ask(made, question, answers))
+        return answers.get()
+
+    def _ask(self, made: Made, question: str, answers: queue.SimpleQueue[bool]) -> None:
         answer = False  # also of a person who types Ctrl-C
         try:
-            answer = not self._is_ended and self._hand(made, what)
+            answer = not self._is_ended and self._hand(made, question)
         finally:
             answers.put(answer)
 

@@ -11,6 +11,14 @@ signer = "signer.pub"
 strokes = 60
 depth_mm = 1.5
 rate_per_min = 600
+[scale]                         # doses of water onto a bench scale; without this table none are weighed
+port = "sics:/dev/ttyUSB0"      # or sbi:PORT; on sim:// boards sim:sics
+volumes_ml = [0.02, 0.1]
+doses = 3                       # of each
+within_percent = 5.0            # for the mean of each
+water_c = 20.0                  # of water and air
+air_hpa = 1013.25
+humidity_percent = 50.0
 """
 
 from __future__ import annotations
@@ -27,6 +35,8 @@ from mesoinjector.plan_files import Table
 from mesoinjector.production import Settings
 from mesoinjector.production_register import Register
 from mesoinjector.production_tests import Dry
+from mesoinjector.production_weighing import PROFILE, Bench
+from mesoinjector.weighing import check
 from mesoprotocol import limits
 
 _Text = Annotated[str, pydantic.Field(strict=True, min_length=1, max_length=200)]
@@ -45,6 +55,18 @@ class Axes(Table):
     ] = 600
 
 
+class BenchScale(Table):
+    """The scale, and the doses that it weighs."""
+
+    port: Annotated[str, pydantic.Field(strict=True, max_length=200, pattern=r"^(sics|sbi|sim):.+")]
+    volumes_ml: Annotated[tuple[float, ...], pydantic.Field(min_length=2, max_length=10)] = (0.02, 0.1)
+    doses: Annotated[int, pydantic.Field(strict=True, ge=3, le=30)] = 3
+    within_percent: Annotated[float, pydantic.Field(gt=0, le=20)] = 5.0
+    water_c: Annotated[float, pydantic.Field(ge=15, le=27)] = 20.0
+    air_hpa: Annotated[float, pydantic.Field(ge=600, le=1100)] = 1013.25
+    humidity_percent: Annotated[float, pydantic.Field(ge=20, le=80)] = 50.0
+
+
 class LineFile(Table):
     """The whole file."""
 
@@ -57,6 +79,7 @@ class LineFile(Table):
     application: _Text | None = None
     signer: _Text | None = None
     axes: Axes | None = None
+    scale: BenchScale | None = None
 
 
 def load(path: Path, again: frozenset[str] = frozenset()) -> Settings:
@@ -82,6 +105,14 @@ def load(path: Path, again: frozenset[str] = frozenset()) -> Settings:
         firmware = flashing.order(
             path.parent / file.micropython, path.parent / file.application, path.parent / file.signer
         )
+    bench = None
+    if file.scale is not None:
+        each = file.scale
+        check(each.volumes_ml, each.doses, 1, PROFILE)
+        bench = Bench(
+            each.port, each.volumes_ml, each.doses, each.within_percent, each.water_c, each.air_hpa,
+            each.humidity_percent,
+        )  # fmt: skip
     folder = path.parent / file.folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,4 +120,4 @@ def load(path: Path, again: frozenset[str] = frozenset()) -> Settings:
         raise PlanError(f"{path}: folder {folder} cannot be made: {error.strerror or error}.") from None
     register = Register(folder / "serials.sqlite", file.serial, file.first)
     dry = None if file.axes is None else Dry(file.axes.strokes, file.axes.depth_mm, file.axes.rate_per_min)
-    return Settings(folder, register, keeper, dry, again, firmware)
+    return Settings(folder, register, keeper, dry, again, firmware, bench)

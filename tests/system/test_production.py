@@ -164,7 +164,7 @@ def test_one_pair_of_hands(few: Factory) -> None:
     inside: list[str] = []
     most: list[int] = []
 
-    def weigh(injector: Injector) -> Accuracy:
+    def weigh(injector: Injector, ask: Callable[[str], bool]) -> Accuracy:
         inside.append(injector.link.url)
         for _ in range(100):
             injector.status()
@@ -201,7 +201,7 @@ def test_its_name_is_its_serial_number(one: Factory) -> None:
 @pytest.mark.parametrize("passed", [True, False])
 def test_accuracy_on_the_scale_is_judged_by_whoever_weighs(one: Factory, passed: bool) -> None:
     doses = (Weighed(20_000, 20_100), Weighed(20_000, 19_950))
-    one.weigh = lambda injector: Accuracy(passed, "2 doses on a balance", doses)
+    one.weigh = lambda injector, ask: Accuracy(passed, "2 doses on a balance", doses)
     made = one.make()["port1"]
     assert made.passed is passed and len(one.hands) == 2 and one.is_keyed("port1") is passed
     (report,) = (one.folder / "reports").glob("*.html")

@@ -102,7 +102,7 @@ def dose(
     in_range("humidity_percent", humidity_percent, 20, 80, "%")
     _check_plot(plot)
     with Injector.open(device, journal, key) as injector:
-        on = _scale(scale, injector)
+        on = scale_of(scale, injector)
         try:
             least = doses * len(volumes_ml)
             confirm(injector, f"prime, and give {least} doses of water into a vessel, in a new treatment", yes)
@@ -257,7 +257,8 @@ def _gauge(depth_mm: float) -> float:
         raise errors.PlanError(f"gauge: {said!r} is no number. Nothing was written.") from None
 
 
-def _scale(spec: str, injector: Injector) -> Scale:
+def scale_of(spec: str, injector: Injector) -> Scale:
+    """The scale that is named; a simulated one weighs what a simulated device has given."""
     if not spec.startswith("sim:"):
         return open_scale(spec, _ask)
     if not is_simulated(injector.link):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 
 from mesoinjector import boards, errors, finding, flashing, production_file
+from mesoinjector.cli.calibrate import scale_of
 from mesoinjector.cli.screen import screen
 from mesoinjector.cli.service import AsJson
 from mesoinjector.flashing import Flashing
@@ -19,7 +22,8 @@ from mesoinjector.injector import Injector
 from mesoinjector.journal import Journal
 from mesoinjector.machine import Machine
 from mesoinjector.production import Line
-from mesoinjector.production_record import Board, Made
+from mesoinjector.production_record import Accuracy, Board, Made
+from mesoinjector.production_weighing import weigh
 
 _BAD_INPUT, _DEVICE, _INTERRUPTED = 2, 3, 130
 """Exit codes; see `mesoinjector.cli`."""
@@ -73,14 +77,18 @@ def provision(
             journal.close()
             raise
 
-    def hand(made: Made, what: str) -> bool:
-        return yes or made.simulated or shown.ask(made, what)
+    def hand(made: Made, question: str) -> bool:
+        return yes or made.simulated or shown.ask(made, question)
+
+    def weighed(injector: Injector, ask: Callable[[str], bool]) -> Accuracy:
+        assert settings.bench is not None
+        with closing(scale_of(settings.bench.scale, injector)) as scale:
+            return weigh(injector, scale, settings.bench, ask, shown.say)
 
     try:
         with shown:
-            made = Line(settings, open_board, hand, shown.told).make(
-                [Board(url, _kind(there.get(url))) for url in urls]
-            )
+            line = Line(settings, open_board, hand, shown.told, weighed if settings.bench is not None else None)
+            made = line.make([Board(url, _kind(there.get(url))) for url in urls])
     except KeyboardInterrupt:
         screen.print("Stopped. Boards that have not passed are run again; look at each handpiece first.")
         raise typer.Exit(_INTERRUPTED) from None
@@ -152,11 +160,15 @@ class _Progress:
         with self._lock:
             self._rows[board.name] = "", what
 
-    def ask(self, made: Made, what: str) -> bool:
-        """Whether somebody has taken it in hand."""
+    def say(self, what: str) -> None:
+        """Tell whoever has a board in hand what to do."""
+        self._live.console.print(what, soft_wrap=True)
+
+    def ask(self, made: Made, question: str) -> bool:
+        """What the person at the board answers."""
         self._live.stop()
         try:
-            return typer.confirm(f"{made.serial} at {made.board.name}: hold it {what}. Begin?", err=True)
+            return typer.confirm(f"{made.serial} at {made.board.name}: {question}", err=True)
         except typer.Abort:
             return False
         finally:
