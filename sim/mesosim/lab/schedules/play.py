@@ -206,7 +206,7 @@ class Play:
 
     def _offer(self, host: Injector) -> None:
         """An application, to a device that knows no signer: each request is refused, whatever becomes of its frames."""
-        for request in (messages.UpdateBegin(100, bytes(32), 0), messages.UpdateWrite(0, 0, 0, bytes(192)), STAGE):
+        for request in (messages.UpdateBegin(100, bytes(32), 0), messages.UpdateWrite(0, 0, 1, bytes(192)), STAGE):
             with contextlib.suppress(DeviceError):
                 host._ask(request)
                 raise Wrong(f"{type(request).__name__} was not refused")
