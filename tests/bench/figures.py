@@ -62,7 +62,7 @@ class Figure:
 
     @property
     def spread(self) -> float:
-        """From the first to the third quartile of the rounds' ratios, as a share of their median; 0 of a counted one."""
+        """Between the quartiles of the rounds' ratios, as a share of their median; 0 of a counted figure."""
         if len(self.rounds) == 1:
             return 0.0
         first, _, third = statistics.quantiles(self.ratios, n=4, method="inclusive")

@@ -1,16 +1,19 @@
-"""The host's decoder against pymavlink's, on streams of heartbeats. Nothing here is judged; it is printed."""
+"""The host's codec against pymavlink's decoder, on streams of heartbeats, and against cobs with zlib."""
 
 from __future__ import annotations
 
-import statistics
+import struct
 import time
+import zlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cobs import cobs
 from pymavlink.dialects.v20 import common as mavlink
 
 from mesoprotocol import frame, packing, stream, wire
+from tests.bench.figures import Figures
 
 N = 2000
 ROUNDS = 21
@@ -72,8 +75,8 @@ def rate(make: Callable[[], Parse], chunks: list[bytes]) -> float:
 
 
 @pytest.mark.parametrize("how", ["a frame at a time", f"reads of {READ_SIZE} bytes"])
-def test_decoder_against_pymavlink(how: str) -> None:
-    """Both give a list of decoded messages for each piece; medians of rounds by turns."""
+def test_decoder_against_pymavlink(how: str, figures: Figures) -> None:
+    """Both give a list of decoded messages for each piece, by turns."""
     cut = reads if "reads" in how else list
     jobs = {
         "HEARTBEAT": (decoder, cut(HEARTBEATS)),
@@ -86,7 +89,62 @@ def test_decoder_against_pymavlink(how: str) -> None:
     for _ in range(ROUNDS):
         for name, (make, chunks) in jobs.items():
             rates[name].append(rate(make, chunks))
-    median = {name: statistics.median(each) for name, each in rates.items()}
-    for name, each in median.items():
-        ratio = "" if "pymavlink" not in name else f", ours {median['HEARTBEAT'] / each:.1f} times that"
-        print(f"\n{how}: {name} {each:,.0f} messages/s{ratio}", end="")
+    for name, theirs_ in rates.items():
+        if "pymavlink" in name:
+            for kind in ("HEARTBEAT", "TELEMETRY"):
+                rounds = zip(rates[kind], theirs_, strict=True)
+                figures.timed(
+                    f"decode {kind}, {how}, beside {name.split()[1]}", f"{name}, HEARTBEAT", "/s", "more", rounds
+                )
+
+
+HEAD = struct.Struct("<BBHHHH")
+HEARTBEAT = struct.Struct("<HBII")
+VALUES = [(0, 3, i, i * 100_003 & 0x3FFFFFFF) for i in range(N)]
+
+
+def cobs_write(values: tuple[int, ...]) -> bytes:
+    """A HEARTBEAT's frame, by struct, zlib and the `cobs` package."""
+    head = HEAD.pack(wire.MAJOR, frame.REPLY, wire.HEARTBEAT, 0, 0x1234, HEARTBEAT.size)
+    body = head + HEARTBEAT.pack(*values)
+    return b"\0" + cobs.encode(body + zlib.crc32(body, packing.SEED).to_bytes(4, "little")) + b"\0"
+
+
+def cobs_read(data: bytes) -> tuple[Any, ...]:
+    """What `cobs_write` was given, from a whole frame."""
+    body = cobs.decode(data[1:-1])
+    assert zlib.crc32(body[:-4], packing.SEED) == int.from_bytes(body[-4:], "little")
+    assert HEAD.unpack_from(body)[2] == wire.HEARTBEAT
+    values: tuple[Any, ...] = HEARTBEAT.unpack_from(body, HEAD.size)
+    return values
+
+
+def our_write(values: tuple[int, ...]) -> bytes:
+    """See `cobs_write`."""
+    _, layout = stream.MESSAGES[frame.REPLY, wire.HEARTBEAT]
+    return packing.encode(frame.REPLY, wire.HEARTBEAT, 0, 0x1234, layout.pack(values))
+
+
+@pytest.mark.parametrize("what", ["encode", "decode"])
+def test_codec_against_cobs(what: str, figures: Figures) -> None:
+    """The same bytes from the same values and back, a frame at a time; the C code of `cobs`, for one message."""
+    assert [our_write(each) for each in VALUES] == [cobs_write(each) for each in VALUES] == HEARTBEATS
+    feed = decoder()
+    assert [tuple(message.message) for each in HEARTBEATS for message in feed(each)] == [
+        cobs_read(each) for each in HEARTBEATS
+    ]
+    rounds = []
+    for _ in range(ROUNDS):
+        if what == "encode":
+            rounds.append((a_second(our_write, VALUES), a_second(cobs_write, VALUES)))
+        else:
+            rounds.append((a_second(decoder(), HEARTBEATS), a_second(cobs_read, HEARTBEATS)))
+    figures.timed(f"{what} HEARTBEAT", "cobs, zlib and struct, this message only", "/s", "more", rounds)
+
+
+def a_second(call: Callable[[Any], object], arguments: list[Any]) -> float:
+    """Calls a second."""
+    start = time.perf_counter()
+    for each in arguments:
+        call(each)
+    return len(arguments) / (time.perf_counter() - start)

@@ -1,7 +1,6 @@
 """From a blank board to a self-test that has passed, by the code that flashes a real one, on the virtual board.
 
-Nothing here is judged by time; one table is printed at the end, each step's share of the whole beside it. What a real
-Pico takes is computed in docs/flashing.md.
+Each step stands beside the whole of its round. What a real Pico takes is computed in docs/flashing.md.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from mesoinjector.flashing import Flashing, Order
 from mesoinjector.journal import Journal
 from mesoinjector.uf2 import Image
 from mesosim.bootsel import images
+from tests.bench.figures import Figures
 from tests.usb_bench import bench
 
 pytestmark = [
@@ -34,8 +34,8 @@ PAGES = 1360
 WHOLE = "from blank to a passed self-test"
 
 
-def test_from_a_blank_board_to_a_passed_self_test(tmp_path: Path) -> None:
-    """Seconds of each step stand by its name."""
+def test_from_a_blank_board_to_a_passed_self_test(tmp_path: Path, figures: Figures) -> None:
+    """Each step's share of the whole."""
     signer = signing.new_key(tmp_path / "signer")
     build.compiled(tmp_path / "app", arch="")
     build.seal(tmp_path / "app")
@@ -53,15 +53,10 @@ def test_from_a_blank_board_to_a_passed_self_test(tmp_path: Path) -> None:
         folder.mkdir()
         for name, seconds in flashed(folder, order).items():
             measured.setdefault(name, []).append(seconds)
-    whole = median(measured[WHOLE])
-    print("\n\na virtual board from blank to a passed self-test, wall time")
-    print(f"{'':36}{'n':>4}{'p50 s':>9}{'most s':>9}{'of it all':>11}")
     for name, each in measured.items():
-        print(f"{name:36}{len(each):4}{median(each):9.3f}{max(each):9.3f}{median(each) / whole:10.0%}")
-
-
-def median(seconds: list[float]) -> float:
-    return sorted(seconds)[len(seconds) // 2]
+        if name != WHOLE:
+            rounds = zip(each, measured[WHOLE], strict=True)
+            figures.timed(f"virtual board: {name}", WHOLE, "s", "less", rounds)
 
 
 def flashed(folder: Path, order: Order) -> dict[str, float]:

@@ -1,12 +1,13 @@
 """STATUS, and STOP to motors off, over a pty to the firmware in MicroPython, beside a bare echo and `mpremote exec`.
 
-Nothing here is judged by time; one table is printed at the end. Ratios are to STATUS in the same run.
+Each round's median stands beside its peer's in that round.
 """
 
 from __future__ import annotations
 
 import contextlib
 import random
+import statistics
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,81 +20,61 @@ from mesoinjector import Injector, Result
 from mesoprotocol import messages, wire
 from mesosim.micropython import NoMicroPython
 from mesosim.runtime import Paced
+from tests.bench.figures import Figures
 from tests.bench.peers import Echo, Repl
 from tests.bench.watched import Watched
 
 ROUNDS, IN_A_ROUND = 10, 200
 """By turns, so that other load meets all of them."""
-PROGRAMS = 50
-STOPS = 100
+PROGRAMS, STOPS = 5, 10
+"""In a round."""
 LONGEST_PHASE_S = 0.15
 """STOP comes this long after a dose or run is seen to move, at most: somewhere in a stroke."""
 PATIENCE_S = 30.0
 TRIGGER = wire.INPUT_TRIGGER_A | wire.INPUT_TRIGGER_B
-STATUS = "STATUS, Injector.status()"
+MS = 1e3
 
-Timed = dict[str, list[float]]
-
-
-def test_round_trips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Seconds of each thing that is measured stand by its name, in the order of the table."""
-    measured: Timed = {}
-    try:
-        beside_peers(measured, tmp_path / "status.sqlite")
-        stop_to_motors_off(measured, tmp_path / "stop.sqlite", monkeypatch)
-    except NoMicroPython as missing:
-        pytest.skip(str(missing))
-    base = percentile(measured[STATUS], 50)
-    print("\n\nover a pty to MicroPython, one caller, wall time")
-    print(f"{'':56}{'n':>6}{'p50 ms':>10}{'p99 ms':>10}{'p50 : STATUS':>14}")
-    for name, each in measured.items():
-        p50, p99 = percentile(each, 50), percentile(each, 99)
-        ratio = "" if name.startswith("STOP") else f"{p50 / base:14.2f}"
-        print(f"{name:56}{len(each):6}{p50 * 1e3:10.3f}{p99 * 1e3:10.3f}{ratio}")
-    print("* from the line above on in the plant's time: the needle's way home is no computer's")
-    print(f"command rate: {len(measured[STATUS]) / sum(measured[STATUS]):,.0f} STATUS a second, one after the other")
+Asked = tuple[str, Callable[[], object], object, int]
+"""Who is asked, how, what comes back, and how often in a round."""
 
 
-def percentile(seconds: list[float], percent: int) -> float:
-    """As `mesoinjector latency` takes it."""
-    return sorted(seconds)[len(seconds) * percent // 100]
-
-
-def beside_peers(measured: Timed, journal: Path) -> None:
+def test_status_beside_peers(tmp_path: Path, figures: Figures) -> None:
     """STATUS by the driver, as many bytes by pyserial alone, and the same query by mpremote."""
     with contextlib.ExitStack() as stack:
-        device = stack.enter_context(contextlib.closing(Paced(1, "micropython")))
-        injector = stack.enter_context(Injector.open(device.path, journal))
+        try:
+            device = stack.enter_context(contextlib.closing(Paced(1, "micropython")))
+        except NoMicroPython as missing:
+            pytest.skip(str(missing))
+        injector = stack.enter_context(Injector.open(device.path, tmp_path / "journal.sqlite"))
         status = injector.status()
         known = counts(status[3:])
         echo = stack.enter_context(contextlib.closing(Echo(status)))
-        repl = stack.enter_context(contextlib.closing(Repl()))
-        asked: list[tuple[str, Callable[[], object], object]] = [
-            (STATUS, lambda: counts(injector.status()[3:]), known),
-            (f"echo of {echo.asked} bytes by {echo.answered}, pyserial alone", echo.exchange, echo.answer),
-            ("same query by mpremote's transport, in the raw REPL", lambda: counts(repl.query()), known),
+        repl, shell = (stack.enter_context(contextlib.closing(Repl())) for _ in range(2))
+        shell.leave()
+        ours: Asked = ("", lambda: counts(injector.status()[3:]), known, IN_A_ROUND)
+        peers: list[Asked] = [
+            (f"echo of {echo.asked} bytes by {echo.answered}, pyserial alone", echo.exchange, echo.answer, IN_A_ROUND),
+            ("mpremote's transport, in the raw REPL", lambda: counts(repl.query()), known, IN_A_ROUND),
+            ("`mpremote resume exec`, a process each", lambda: counts(shell.by_program()), known, PROGRAMS),
         ]
+        rounds: dict[str, list[tuple[float, float]]] = {name: [] for name, *_ in peers}
         for _ in range(ROUNDS):
-            for each in asked:
-                ask(measured, *each, IN_A_ROUND)
-        repl.leave()
-        ask(
-            measured,
-            "same query by `mpremote resume exec`, a process each",
-            lambda: counts(repl.by_program()),
-            known,
-            PROGRAMS,
-        )
+            took_ms = ask(*ours)
+            for peer in peers:
+                rounds[peer[0]].append((took_ms, ask(*peer)))
+    for name, each in rounds.items():
+        figures.timed(f"STATUS beside {name.split(',')[0]}", name, "ms", "less", each)
 
 
-def ask(measured: Timed, name: str, call: Callable[[], object], expected: object, n: int) -> None:
-    """Time n calls; what each returns is judged."""
-    took = measured.setdefault(name, [])
-    for _ in range(n):
+def ask(_: str, call: Callable[[], object], expected: object, n: int) -> float:
+    """The median of n calls in milliseconds; what each returns is judged."""
+    took = []
+    for _n in range(n):
         start = time.perf_counter()
         found = call()
         took.append(time.perf_counter() - start)
         assert found == expected
+    return statistics.median(took) * MS
 
 
 def counts(found: Sequence[object]) -> list[object]:
@@ -101,9 +82,13 @@ def counts(found: Sequence[object]) -> list[object]:
     return [*found[:9], *found[11:]]
 
 
-def stop_to_motors_off(measured: Timed, journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stop_beside_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: Figures) -> None:
     """By the plant's word; another thread calls for STOP than the one that waits for the dose or run."""
-    with contextlib.closing(Watched(monkeypatch)) as device, Injector.open(device.path, journal) as injector:
+    try:
+        watched = Watched(monkeypatch)
+    except NoMicroPython as missing:
+        pytest.skip(str(missing))
+    with contextlib.closing(watched) as device, Injector.open(device.path, tmp_path / "journal.sqlite") as injector:
         injector.begin_treatment()
         injector.prime(0.1)
 
@@ -113,20 +98,27 @@ def stop_to_motors_off(measured: Timed, journal: Path, monkeypatch: pytest.Monke
         def run() -> Result:
             return injector.fractional(strokes=900, depth_mm=1.0, zone="body", area_cm2=1200, needles=12)
 
-        for what, halted, give in (("dose", "plunger without permit", dose), ("run", "drive parking", run)):
-            names = f"STOP in a {what}: {halted}", f"STOP in a {what}: needle home, motors off *"
-            measured.update({name: [] for name in names})
-            chance = random.Random(1)
-            for _ in range(STOPS):
-                called_ns, result = stop_in(injector, give, chance.uniform(0, LONGEST_PHASE_S))
-                assert result.reason == "stop"
-                seen = device.stopped(called_ns)
-                to_halt_s = (seen.halted_ns - called_ns) / 1e9
-                measured[names[0]].append(to_halt_s)
-                measured[names[1]].append(to_halt_s + seen.homing_us / 1e6)
-                while injector.status().inputs & TRIGGER:
-                    pass
-                assert injector.clear() == 0
+        gives = {"dose: plunger without permit": dose, "run: drive parking": run}
+        rounds: dict[str, list[tuple[float, float]]] = {name: [] for name in gives}
+        chance = random.Random(1)
+        for _ in range(ROUNDS):
+            status_ms = ask("", lambda: injector.status().state, injector.status().state, IN_A_ROUND)
+            for name, give in gives.items():
+                took = [to_halt_ms(device, injector, give, chance.uniform(0, LONGEST_PHASE_S)) for _ in range(STOPS)]
+                rounds[name].append((statistics.median(took), status_ms))
+    for name, each in rounds.items():
+        figures.timed(f"STOP in a {name}", "STATUS on the same line", "ms", "less", each)
+
+
+def to_halt_ms(device: Watched, injector: Injector, give: Callable[[], Result], phase_s: float) -> float:
+    """From the call for STOP to the halt; the device is as before then."""
+    called_ns, result = stop_in(injector, give, phase_s)
+    assert result.reason == "stop"
+    seen = device.stopped(called_ns)
+    while injector.status().inputs & TRIGGER:
+        pass
+    assert injector.clear() == 0
+    return (seen.halted_ns - called_ns) / 1e6
 
 
 def stop_in(injector: Injector, give: Callable[[], Result], phase_s: float) -> tuple[int, Result]:
