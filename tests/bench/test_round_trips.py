@@ -26,7 +26,7 @@ from tests.bench.watched import Watched
 
 ROUNDS, IN_A_ROUND = 10, 200
 """By turns, so that other load meets all of them."""
-PROGRAMS, STOPS = 5, 10
+PROGRAMS, STOPS = 5, 3
 """In a round."""
 LONGEST_PHASE_S = 0.15
 """STOP comes this long after a dose or run is seen to move, at most: somewhere in a stroke."""
