@@ -218,6 +218,17 @@ class ParkAtOnce(Wrapped):
         object.__setattr__(self, "drive", Axis(inner.drive))
 
 
+class PowerInSpiteOfAll(Wrapped):
+    """The latch of the motor power is set, whatever holds it cleared."""
+
+    def __init__(self, inner: Any, rig: PlantedRig) -> None:
+        super().__init__(inner)
+
+    def enable(self, on: bool) -> None:
+        self.inner.plant._held_off = False
+        self.inner.enable(on)
+
+
 class SameBootTwice(Wrapped):
     """A boot id from a clock that begins anew."""
 
@@ -233,6 +244,7 @@ DEFECTS: dict[str, tuple[type[Wrapped], str]] = {
     "permit_rises_alone": (PermitThatRisesAlone, "test_the_permit_falls_for_good"),
     "one_trigger_line": (TriggerOnOneLine, "test_it_is_not_raised_while_something_is_missing"),
     "deadman_never_ends": (DeadmanThatNeverEnds, "test_stop_in_hardware_ends_the_drive"),
+    "power_in_spite": (PowerInSpiteOfAll, "test_no_motor_power_while_the_emergency_stop_is_pressed"),
     "park_at_once": (ParkAtOnce, "test_park_ends_at_the_end_of_the_revolution"),
     "file_in_memory": (FileInMemory, "test_files_last_and_are_replaced_whole"),
     "shelf_without_ends": (ShelfWithoutEnds, "test_the_shelf_keeps_what_has_ended"),

@@ -7,6 +7,7 @@ import math
 import pytest
 
 from mesoprotocol import wire
+from mesosim.rp2.circuit import Handpiece
 from mesosim.world import axis, trace
 from mesosim.world.plant import Plant
 from mesosim.world.symbols import Symbols
@@ -54,6 +55,22 @@ def test_a_drive_with_torque_enough_loses_nothing() -> None:
     end = turn(thing, 3200)
     go(thing, end)
     assert thing.carriage.index_count == 1 and thing.carriage.is_home(end)
+
+
+def test_the_motor_power_goes_150_ms_after_the_first_cause_and_stays_away_till_the_last_has_ended() -> None:
+    thing = Handpiece(trace.Untraced(), 1, Symbols(), 0)
+    thing.power(0, True)
+    thing.set_input(100 * MS, wire.INPUT_ESTOP, True)
+    thing.starve(200 * MS, True)
+    assert go(thing, 249 * MS) == [] and thing.powered
+    assert go(thing, 251 * MS) == [250 * MS] and not thing.powered
+    thing.set_input(300 * MS, wire.INPUT_ESTOP, False)
+    thing.power(300 * MS, True)
+    assert not thing.powered
+    thing.starve(400 * MS, False)
+    assert not thing.powered
+    thing.power(400 * MS, True)
+    assert thing.powered and go(thing, 900 * MS) == []
 
 
 @pytest.mark.parametrize("cause", [{"drive.torque_mnm": 20}, {"drive.load_n": 15}, {"drive.friction_mnm": 40}])

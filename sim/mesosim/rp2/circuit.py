@@ -9,7 +9,6 @@ edge sets the latch of the motor power, which falls with it, or 150 ms after the
 from mesofirmware.boards import pins
 from mesoprotocol import wire
 from mesosim.rp2 import devices, onewire, sense
-from mesosim.world import parameters as p
 from mesosim.world import plant
 
 TYPE_CHECKING = False
@@ -45,10 +44,10 @@ class Handpiece(plant.Plant):
         return self._sensors.encoder(self._plunger_um(t))
 
     def starve(self, t: int, starved: bool) -> None:
-        """DEADMAN has fallen, or risen: the monostable of the motor power."""
-        if not self.levels & wire.INPUT_ESTOP:
-            self._power_off_at = t + p.MOTOR_POWER_OFF_TICKS if starved else plant.NEVER
-            self._look_ahead()
+        """DEADMAN has fallen, or risen."""
+        self.starved = starved
+        self.check_power(t)
+        self._look_ahead()
 
     def set_powered(self, t: int, on: bool) -> None:
         """Motor power by its latch."""
@@ -85,6 +84,7 @@ class Circuit:
         gates = 1 << pins.ARM_PLUNGER | 1 << pins.ARM_DRIVE | 1 << pins.DEADMAN
         self._pads.watch(gates, self._gates_change)
         self._pads.watch(1 << pins.MOTOR_ENABLE, self._enable_changes)
+        self._starve()
         self._wire(pins.EXPANDER_INT, True)
         self._wire_encoder()
         self.follow()
@@ -137,8 +137,11 @@ class Circuit:
         if changed & 1 << pins.ARM_PLUNGER and self._pads.levels >> pins.ARM_PLUNGER & 1:
             self._armed = True
         if changed & 1 << pins.DEADMAN:
-            self._plant.starve(self._chip.ticks(), not self._pads.levels >> pins.DEADMAN & 1)
+            self._starve()
         self._gate()
+
+    def _starve(self) -> None:
+        self._plant.starve(self._chip.ticks(), not self._pads.levels >> pins.DEADMAN & 1)
 
     def _gate(self) -> None:
         high = self._pads.levels

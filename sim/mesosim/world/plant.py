@@ -46,7 +46,12 @@ class Plant:
         self._others_at = NEVER
         """When something happens elsewhere than in the carriage, at the earliest."""
         self._deadman_at = NEVER
+        self.starved = False
+        """DEADMAN is low, where somebody wires it."""
         self._power_off_at = NEVER
+        """When the motor power's monostable comes to rest, while it runs."""
+        self._held_off = False
+        """It is at rest and a cause against motor power stands: the latch is held cleared."""
 
     # --- Symbols and sensors --------------------------------------------------------------------------
 
@@ -116,9 +121,7 @@ class Plant:
         if bit == wire.INPUT_ESTOP:
             if on:
                 self.park(t)
-                self._power_off_at = t + p.MOTOR_POWER_OFF_TICKS
-            else:
-                self._power_off_at = NEVER
+            self.check_power(t)
         self.check_permit(t)
         self._look_ahead()
 
@@ -148,6 +151,14 @@ class Plant:
             or self._deadman_at <= t
         ):
             self._drop_permit(t)
+
+    def check_power(self, t: int) -> None:
+        """The circuit: a cause against motor power begins the monostable, a second one adds nothing to it."""
+        if not (self.starved or self.levels & wire.INPUT_ESTOP):
+            self._power_off_at = NEVER
+            self._held_off = False
+        elif self._power_off_at == NEVER and not self._held_off:
+            self._power_off_at = t + p.MOTOR_POWER_OFF_TICKS
 
     def _drop_permit(self, t: int) -> None:
         self.permitted = False
@@ -192,11 +203,11 @@ class Plant:
             self._look_ahead()
 
     def power(self, t: int, on: bool) -> None:
-        """Motor power."""
+        """Motor power; none while the latch is held cleared."""
         self.advance(t)
-        self.powered = on
-        self._supply.load(t, on)
-        if not on:
+        self.powered = on and not self._held_off
+        self._supply.load(t, self.powered)
+        if not self.powered:
             self.plunger.stop(t)
             self.fluid.set_rate(0.0)
             self.carriage.let_go(t)
@@ -259,6 +270,7 @@ class Plant:
             wake = True
         if self._power_off_at <= t:
             self._power_off_at = NEVER
+            self._held_off = True
             self.power(t, False)
             wake = True
         if self._supply.next_at <= t:

@@ -189,6 +189,29 @@ def test_home_needs_motor_power(rig: Rig) -> None:
     assert rig.board.depth.position() == 0
 
 
+def test_no_motor_power_while_the_emergency_stop_is_pressed(rig: Rig) -> None:
+    power(rig)
+    rig.board.depth.home()
+    fed(rig, 3_000_000)
+    move(rig, rig.board.depth, 50)
+    rig.board.enable(False)
+    rig.set_input(wire.INPUT_ESTOP, True)
+    fed(rig, 200_000)
+    rig.board.enable(True)
+    fed(rig, FED_US)
+    rig.board.depth.home()
+    fed(rig, 3_000_000)
+    assert rig.board.depth.position() == 50
+    rig.board.enable(False)
+    rig.set_input(wire.INPUT_ESTOP, False)
+    fed(rig, FED_US)
+    rig.board.enable(True)
+    fed(rig, FED_US)
+    rig.board.depth.home()
+    fed(rig, 3_000_000)
+    assert rig.board.depth.position() == 0
+
+
 def test_the_encoder_follows_the_plunger(rig: Rig) -> None:
     """320 steps of 0.3125 um are 200 counts of 0.5 um; the nut's play is taken out first."""
     axis = ready(rig, "plunger")
