@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import mesofirmware
-from mesosim.evidence import exactly_once, fault_matrix, occlusion, strokes, studies
+from mesosim.evidence import document, exactly_once, fault_matrix, occlusion, running, strokes, studies
 from mesosim.evidence.study import Case, Tables
+from mesosim.lab.campaign import identity
 from mesosim.lab.schedules import cover
 
 WAYS = [("Telemetry", "reset"), ("PhaseEvent", "reset"), ("Commit", "delay"), ("Commit reply", "crash")]
@@ -46,12 +47,14 @@ CASES: dict[str, Sequence[Case]] = {
 
 def failed(study: str) -> list[str]:
     """The lines of acceptance that fail on the small cases, with their causes; what was not looked at is not judged."""
-    made = studies.load(study)
     tables = Tables()
-    for case in CASES[study]:
-        for name, rows in made.run(case).items():
+    for index, case in enumerate(CASES[study]):
+        task = running.Task(study, index, case, identity.package())
+        played = running.play(task)
+        for name, rows in played.rows.items():
             tables.setdefault(name, []).extend(rows)
-    verdicts = made.account(tables).verdicts
+        tables.setdefault(running.COST, []).append(running.cost(task, played))
+    verdicts = document.account(studies.load(study), tables).verdicts
     seen = [one for one in verdicts if all(figure.value is not None for figure in one.figures)]
     return [f"{one.text}: {one.cause}" for one in seen if not one.passed]
 

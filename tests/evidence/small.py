@@ -8,6 +8,7 @@ from pathlib import Path
 from mesosim.evidence import document, style
 from mesosim.evidence.computing import COMPUTATIONS, figure
 from mesosim.evidence.document import Document
+from mesosim.evidence.running import COST, Played, Task, cost
 from mesosim.evidence.study import Account, Case, Grid, How, Plot, Row, Rows, Study, Tables, Verdict
 
 TABLE = "small-numbers"
@@ -71,7 +72,8 @@ STUDY = Study("small", "Small", "Is it so?", "By drawing.", cases, run, account,
 
 def write(folder: Path) -> Document:
     """The document of this study."""
-    tables = Tables({TABLE: rows(ROWS, 1), "cost": [{"study": "small", "case": 0, "cpu_s": 0.25}]})
+    played = Played({}, 0.25, "")
+    tables = Tables({TABLE: rows(ROWS, 1), COST: [cost(Task("small", 0, 1, ""), played)]})
     made = document.make([STUDY], tables, {"form": "small"})
     document.write(made, tables, folder)
     return made

@@ -46,7 +46,7 @@ def test_every_number_is_so(written: Path) -> None:
     done = recomputed(written)
     assert done.returncode == 0, done.stdout + done.stderr
     figures = len(json.loads((written / "figures.json").read_text())["figures"])
-    assert f"{figures} numbers and 2 lines of acceptance recomputed from data/, 0 not so" in done.stdout
+    assert f"{figures} numbers and 3 lines of acceptance recomputed from data/, 0 not so" in done.stdout
     page = (written / "evidence.html").read_text()
     assert page.count('<data class="figure') >= figures
     assert "FAILED" in page and "it is ten." in page

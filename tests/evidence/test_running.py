@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mesosim.evidence import running, studies
+from mesosim.evidence import document, running, studies
 from mesosim.evidence.study import Tables
 from mesosim.lab.campaign.pools import Pool, processes
 from mesosim.lab.campaign.worker import OtherCode
@@ -56,11 +56,20 @@ def test_progress_is_told() -> None:
     assert told == [(0, 2), (1, 2), (2, 2)]
 
 
-def test_a_case_that_breaks_is_named() -> None:
-    with pytest.raises(
-        running.StudyError, match=r"study small, case 1 \(13\): ValueError: no numbers of seed 13. Next: "
-    ):
-        play(SERIAL, 12)
+def test_a_case_that_breaks_is_named_and_the_study_fails() -> None:
+    tables = play(SERIAL, 12)
+    assert tables[small.TABLE] == small.rows(small.ROWS, 12)
+    (whole,) = document.account(small.STUDY, tables).verdicts[-1:]
+    assert not whole.passed
+    assert whole.cause == "13: ValueError: no numbers of seed 13."
+    assert document.account(small.STUDY, play(SERIAL, 14)).verdicts[-1].passed
+
+
+def test_of_many_cases_that_break_some_are_named() -> None:
+    broken = running.Played({}, 0.1, "boom.")
+    tables = Tables({running.COST: [running.cost(running.Task("small", n, n, ""), broken) for n in range(5)]})
+    whole = document.account(small.STUDY, tables).verdicts[-1]
+    assert not whole.passed and whole.cause == "boom. boom. boom. And 2 more, in data/cost.csv."
 
 
 def test_a_worker_with_other_code_plays_nothing() -> None:

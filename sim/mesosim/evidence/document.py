@@ -9,7 +9,7 @@ import csv
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ from mesoinjector.report.drawing import svg
 from mesosim.evidence import pages, style
 from mesosim.evidence.computing import figure
 from mesosim.evidence.running import COST
-from mesosim.evidence.study import Account, Figure, Grid, How, Plot, Study, Tables, Verdict, number
+from mesosim.evidence.study import Account, Figure, Grid, How, Plot, Study, Tables, Value, Verdict, number
 
 DATA = "data"
 CORE_HOURS = 1 / 3600
+SHOWN = 3
+"""Cases that broke off, of which the document says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,32 @@ def make(studies: Sequence[Study], tables: Tables, facts: dict[str, str]) -> Doc
     with style.drawing():
         for study in studies:
             own = [name for name in tables if name.partition("-")[0] == study.name]
-            account, plots = study.account(tables), study.plots(tables)
+            plots = study.plots(tables)
             chapters.append(
-                Chapter(study.name, study.title, study.question, study.method, account, plots, own, study.files)
+                Chapter(
+                    study.name,
+                    study.title,
+                    study.question,
+                    study.method,
+                    account(study, tables),
+                    plots,
+                    own,
+                    study.files,
+                )
             )
     return Document(facts, [*chapters, _cost(tables, studies)])
+
+
+def account(study: Study, tables: Tables) -> Account:
+    """What a study comes to, and whether each of its cases was played to its end: one that was not has no rows."""
+    own = study.account(tables)
+    where: dict[str, Value] = {"study": study.name}
+    label = "cases that broke off"
+    broken = figure(tables, f"{study.name}.broken", label, "", How("sum", COST, "broken", where), digits=0, high=0)
+    causes = [str(row["cause"]) for row in tables.rows(COST, where | {"broken": 1})]
+    more = f" And {len(causes) - SHOWN} more, in {DATA}/{COST}.csv." if len(causes) > SHOWN else ""
+    whole = Verdict("Every case is played to its end", [broken], " ".join(causes[:SHOWN]) + more)
+    return replace(own, verdicts=[*own.verdicts, whole])
 
 
 def write(document: Document, tables: Tables, folder: Path) -> None:

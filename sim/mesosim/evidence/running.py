@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mesosim.evidence import studies
-from mesosim.evidence.study import Case, Rows, Tables
+from mesosim.evidence.study import Case, Row, Rows, Tables
 from mesosim.lab.campaign import identity
 from mesosim.lab.campaign.pools import Pool
 from mesosim.lab.campaign.worker import ONE_AT_A_TIME, OtherCode
@@ -43,10 +43,12 @@ class Played(NamedTuple):
 
     rows: Rows
     cpu_s: float
+    broken: str
+    """Why the case was not played to its end; "" if it was."""
 
 
 def play(task: Task) -> Played:
-    """In a worker. Raises `OtherCode` if this process would play with other code."""
+    """In a worker. A case that breaks off is a result, too. Raises `OtherCode`: this process would play other code."""
     if identity.package() != task.package:
         raise OtherCode(
             f"a worker has mesoinjector {identity.package()}, this run {task.package}. Next: install the same "
@@ -55,8 +57,13 @@ def play(task: Task) -> Played:
     study = studies.load(task.study)
     with ONE_AT_A_TIME:
         begun = time.process_time()
-        rows = study.run(task.case)
-        return Played(rows, time.process_time() - begun)
+        rows: Rows = {}
+        broken = ""
+        try:
+            rows = study.run(task.case)
+        except Exception as error:
+            broken = f"{task.case}: {type(error).__name__}: {error}".replace("\n", " ").rstrip(".") + "."
+        return Played(rows, time.process_time() - begun, broken)
 
 
 def run(names: Sequence[str], quick: bool, seed: int, pool: Pool, on_progress: Callable[[int, int], None]) -> Tables:
@@ -110,5 +117,16 @@ def _tables(tasks: Sequence[Task], found: dict[tuple[str, int], Played]) -> Tabl
         played = found[task.study, task.index]
         for name, rows in played.rows.items():
             tables.setdefault(name, []).extend(rows)
-        tables.setdefault(COST, []).append({"study": task.study, "case": task.index, "cpu_s": round(played.cpu_s, 3)})
+        tables.setdefault(COST, []).append(cost(task, played))
     return tables
+
+
+def cost(task: Task, played: Played) -> Row:
+    """A row of `COST`."""
+    return {
+        "study": task.study,
+        "case": task.index,
+        "cpu_s": round(played.cpu_s, 3),
+        "broken": int(bool(played.broken)),
+        "cause": played.broken,
+    }
