@@ -39,7 +39,7 @@ def test_this_checkout_is_whole() -> None:
     said = {verdict.text: verdict.passed for verdict in trace_account.account(tables).verdicts}
     said.pop("The last result of every such test is passed")
     assert all(said.values()), said
-    assert compute(tables, How("count", trace_account.THREATS)) == 36
+    assert compute(tables, How("count", trace_account.THREATS)) == 42
 
 
 def test_elsewhere_it_says_that_there_is_nothing_to_read(tmp_path: Path) -> None:
