@@ -12,7 +12,7 @@ import pytest
 
 from mesosim.evidence import document, running, studies
 from mesosim.evidence.study import Tables
-from mesosim.lab.campaign.pools import Pool, processes
+from mesosim.lab.campaign.pools import Pool, open_pool, processes
 from mesosim.lab.campaign.worker import OtherCode
 from tests.campaign.conftest import SERIAL
 from tests.evidence import small
@@ -48,6 +48,15 @@ def test_rows_stand_in_the_order_of_the_cases() -> None:
     tables = play(Pool(Backwards, 2))
     assert tables[small.TABLE] == small.rows(small.ROWS, 1) + small.rows(small.ROWS, 2)
     assert [(row["study"], row["case"]) for row in tables[running.COST]] == [("small", 0), ("small", 1)]
+
+
+def test_a_dask_cluster_gives_the_same() -> None:
+    distributed = pytest.importorskip("distributed", reason="pip install 'mesoinjector[dask]'")
+    with (
+        distributed.LocalCluster(1, processes=False, protocol="tcp", dashboard_address=None) as cluster,
+        open_pool(cluster.scheduler_address.replace("tcp", "dask"), None) as pool,
+    ):
+        assert play(pool)[small.TABLE] == play(SERIAL)[small.TABLE]
 
 
 def test_progress_is_told() -> None:

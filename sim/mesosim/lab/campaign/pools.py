@@ -67,7 +67,7 @@ def processes(workers: int) -> Pool:
     return Pool(
         make=lambda: ProcessPoolExecutor(workers, context, initializer=_begin_worker),
         workers=workers,
-        name=f"{workers} processes of this machine",
+        name=f"processes of this machine: {workers}",
     )
 
 
@@ -102,4 +102,4 @@ def _dask(address: str) -> Iterator[Pool]:
         except TimeoutError:
             raise PoolError(f"{address}: the scheduler has no worker. Next: start `dask worker`.") from None
         workers = sum(client.ncores().values())
-        yield Pool(client.get_executor, workers, (KilledWorker, BrokenExecutor), f"{workers} Dask workers of {address}")
+        yield Pool(client.get_executor, workers, (KilledWorker, BrokenExecutor), f"Dask workers of {address}: {workers}")
