@@ -102,4 +102,6 @@ def _dask(address: str) -> Iterator[Pool]:
         except TimeoutError:
             raise PoolError(f"{address}: the scheduler has no worker. Next: start `dask worker`.") from None
         workers = sum(client.ncores().values())
-        yield Pool(client.get_executor, workers, (KilledWorker, BrokenExecutor), f"Dask workers of {address}: {workers}")
+        yield Pool(
+            client.get_executor, workers, (KilledWorker, BrokenExecutor), f"Dask workers of {address}: {workers}"
+        )
