@@ -1,8 +1,9 @@
 """What MicroPython runs second: the safe-mode window, then the application until it fails or the power goes.
 
-The window is the only way to a prompt: afterwards Ctrl-C is a byte like any other. An application that fails leaves
-every pin safe and its traceback in a file, and the board restarts; after three since the power came, the safe one runs,
-or the one before if it was on trial.
+The window is the only way to a prompt: afterwards Ctrl-C is a byte like any other, and the watchdog waits, for what is
+loaded as for what runs. An application that ends leaves every pin safe and its traceback in a file, and the board
+restarts, as by the watchdog if it hangs; after three such starts since the power came the safe one runs, or the
+one before if it was on trial.
 """
 
 import gc
@@ -54,11 +55,13 @@ def run(watchdog: rp2_watchdog.Watchdog, path: str) -> None:
     from mesofirmware.app import App
     from mesofirmware.boards.rp2_pico import Pico
 
+    watchdog.feed()
     is_safe = path == SAFE_FOLDER
     board = Pico(watchdog, "" if is_safe else path)
+    watchdog.feed()
     application = App(board, is_safe)
     gc.threshold(-1)
-    watchdog.start()
+    watchdog.start(rp2_watchdog.LOOP_MS)
     while True:
         now = board.now()
         board.wait(now, application.step(now))
@@ -70,9 +73,10 @@ def main() -> None:
     answer = rp2_start.window()
     if answer == rp2_start.PROMPT:
         return
+    watchdog.start(rp2_watchdog.LOADING_MS)
     try:
         run(watchdog, folder(watchdog, answer))
-    except Exception as error:
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
         rp2_safe.make_safe()
         with open(_TRACEBACK, "w") as file:
             sys.print_exception(error, file)

@@ -60,6 +60,12 @@ class Start:
         """As main.py asks it."""
         return bool(self.main.manifest.is_whole(self.main.rp2_shelf.Shelf(lambda: None), folder))
 
+    def fail(self, watchdog: Any) -> None:
+        """What runs has ended, and the chip is reset; what was wired to it is not there any more."""
+        with pytest.raises(machine.Reset):
+            watchdog.restart(NO_LOOP)
+        self.chip.reset(WATCHDOG_RESET)
+
     def note(self) -> tuple[int, int]:
         """The reason and the failures that the next start finds."""
         return self.chip.scratch[0] & 0xFF, self.chip.scratch[0] >> 8 & 0xFF
@@ -239,8 +245,7 @@ def test_one_on_trial_that_fails_at_each_start_is_given_up_for_the_one_before(st
     for _ in range(5):
         watchdog = start.main.rp2_watchdog.Watchdog()
         started.append(start.main.folder(watchdog, start.rp2_start.APPLICATION))
-        with pytest.raises(machine.Reset):
-            watchdog.restart(NO_LOOP)
+        start.fail(watchdog)
     assert started == ["/app_b"] * 3 + ["/app_a", "/lib"]
 
 
@@ -261,8 +266,7 @@ def test_a_flash_that_does_not_read_brings_the_safe_application(start: Start, mo
             except OSError:
                 started.append("")
             assert start.main.folder(watchdog, start.rp2_start.SAFE) == "/lib"
-            with pytest.raises(machine.Reset):
-                watchdog.restart(NO_LOOP)
+            start.fail(watchdog)
     assert started == ["", "", "", "/lib"]
 
 
@@ -336,7 +340,7 @@ def test_why_it_started(start: Start, cause: int, note: int, reason: int, failur
     assert (watchdog.reason, watchdog.failures) == (reason, failures)
     watchdog.feed()
     assert start.chip.watchdog_at == chip_.NEVER, "nothing is fed before it was started"
-    watchdog.start()
+    watchdog.start(start.main.rp2_watchdog.LOOP_MS)
     assert start.note() == (NO_LOOP, failures)
     with pytest.raises(machine.Reset):
         watchdog.restart(start.main.wire.RESET_ASKED)
