@@ -41,6 +41,11 @@ class Watchdog:
         self._note(wire.RESET_WATCHDOG)
         self._dog = WDT(timeout=timeout_ms)
 
+    def count_anew(self) -> None:
+        """What is started now has not failed yet. Only once it is started itself."""
+        self.failures = 0
+        self._note(wire.RESET_WATCHDOG)
+
     def feed(self) -> None:
         """What runs is alive."""
         if self._dog is not None:

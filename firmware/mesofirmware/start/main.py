@@ -2,8 +2,8 @@
 
 The window is the only way to a prompt: afterwards Ctrl-C is a byte like any other, and the watchdog waits, for what is
 loaded as for what runs. An application that ends leaves every pin safe and its traceback in a file, and the board
-restarts, as by the watchdog if it hangs; after three such starts since the power came the safe one runs, or the
-one before if it was on trial.
+restarts, as by the watchdog if it hangs; after three such starts since the power came the safe one runs. One on trial
+has its own three, and after them the one before, which begins to count anew.
 """
 
 import gc
@@ -27,7 +27,7 @@ _TIDY_BYTES = 2048
 def folder(watchdog: rp2_watchdog.Watchdog, answer: int) -> str:
     """Where the application is loaded from: the one place where that is chosen.
 
-    One on trial that fails at each start is given up for the one before, which gets a start of its own.
+    One on trial that fails at each start is given up for the one before, which may fail as often as any other.
     """
     if answer == rp2_start.SAFE:
         return SAFE_FOLDER
@@ -35,9 +35,13 @@ def folder(watchdog: rp2_watchdog.Watchdog, answer: int) -> str:
     try:
         shelf = rp2_shelf.Shelf(watchdog.feed)
         record = slots.Slots(rp2_files.Files(FILES_FOLDER))
-        if has_failed and not record.is_on_trial:
+        was_on_trial = record.is_on_trial
+        if has_failed and not was_on_trial:
             return SAFE_FOLDER
-        return record.choose(lambda folder: manifest.is_whole(shelf, folder)) or SAFE_FOLDER
+        chosen = record.choose(lambda folder: manifest.is_whole(shelf, folder))
+        if was_on_trial:
+            watchdog.count_anew()  # its starts are counted by the record
+        return chosen or SAFE_FOLDER
     except OSError:
         if not has_failed:
             raise
