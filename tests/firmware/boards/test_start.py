@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mesofirmware import app
 from mesofirmware.boards import pins
 from mesosim.rp2 import chip as chip_
 from mesosim.rp2 import circuit, disk, load, machine, rp2, ticks, usb
@@ -322,6 +323,27 @@ def test_the_board_knows_whether_its_program_is_intact(start: Start):
     assert not board.program_intact()
     board._folder = ""
     assert board.program_intact()
+
+
+def test_an_application_asks_the_first_flash_for_nothing_else(start: Start):
+    """/lib stays as it was flashed, and hands this to applications that come later: see docs/DESIGN.md."""
+    fed: list[int] = []
+    restarted: list[int] = []
+    watchdog = SimpleNamespace(reason=1, feed=lambda: fed.append(start.chip.t), restart=restarted.append)
+    start.install("/app_a")
+    board = sys.modules["mesofirmware.boards.rp2_pico"].Pico(watchdog, "/app_a")
+    application = app.App(board, False)
+
+    def run() -> None:
+        while True:
+            now = board.now()
+            board.wait(now, application.step(now))
+
+    with pytest.raises(chip_.TimeUp):
+        run()
+    assert board.program_intact() and fed and board.reset_reason == 1
+    board.restart(0)
+    assert restarted == [start.main.wire.RESET_ASKED]
 
 
 @pytest.mark.parametrize(
