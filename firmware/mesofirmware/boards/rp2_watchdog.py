@@ -42,9 +42,9 @@ class Watchdog:
         self._dog = WDT(timeout=timeout_ms)
 
     def count_anew(self) -> None:
-        """What is started now has not failed yet. Only once it is started itself."""
+        """What is started next has not failed yet."""
         self.failures = 0
-        self._note(wire.RESET_WATCHDOG)
+        self._note(mem32[self._at] & 0xFF)
 
     def feed(self) -> None:
         """What runs is alive."""

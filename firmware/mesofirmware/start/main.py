@@ -27,7 +27,8 @@ _TIDY_BYTES = 2048
 def folder(watchdog: rp2_watchdog.Watchdog, answer: int) -> str:
     """Where the application is loaded from: the one place where that is chosen.
 
-    One on trial that fails at each start is given up for the one before, which may fail as often as any other.
+    One on trial that fails at each start is given up for the one before, which may fail as often as any other. What
+    the safe one has put on trial is started if that asked for it: else it is the choice that has failed so often.
     """
     if answer == rp2_start.SAFE:
         return SAFE_FOLDER
@@ -36,7 +37,7 @@ def folder(watchdog: rp2_watchdog.Watchdog, answer: int) -> str:
         shelf = rp2_shelf.Shelf(watchdog.feed)
         record = slots.Slots(rp2_files.Files(FILES_FOLDER))
         was_on_trial = record.is_on_trial
-        if has_failed and not was_on_trial:
+        if has_failed and not (was_on_trial and watchdog.reason == wire.RESET_ASKED):
             return SAFE_FOLDER
         chosen = record.choose(lambda folder: manifest.is_whole(shelf, folder))
         if was_on_trial:
@@ -76,6 +77,7 @@ def main() -> None:
     watchdog = rp2_watchdog.Watchdog()
     answer = rp2_start.window()
     if answer == rp2_start.PROMPT:
+        watchdog.count_anew()  # who is at the prompt may put another one there
         return
     watchdog.start(rp2_watchdog.LOADING_MS)
     try:

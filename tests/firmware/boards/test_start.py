@@ -250,25 +250,56 @@ def test_one_on_trial_that_fails_at_each_start_is_given_up_for_the_one_before(st
     assert started == ["/app_b"] * 3 + ["/app_a"] * 3 + ["/lib"] * 2
 
 
-def test_a_flash_that_does_not_read_brings_the_safe_application(start: Start, monkeypatch: pytest.MonkeyPatch):
-    """Not at once: the first failures leave their traceback."""
+@pytest.mark.requirement("SR-13", "SR-34")
+@pytest.mark.parametrize(("what", "error"), [("rp2_files", OSError(5)), ("rp2_shelf", MemoryError())])
+def test_a_flash_that_does_not_read_brings_the_safe_application(
+    start: Start, what: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+):
+    """Not at once: the first failures leave their traceback. Nor is what is on trial tried for ever."""
 
     def unread(path: str, mode: str = "r") -> Any:
-        raise OSError(5)
+        raise error
 
     start.install("/app_a")
+    start.install("/app_b")
+    record = start.main.slots.Slots(start.main.rp2_files.Files("/settings"))
+    assert record.stage(start.is_whole) == start.main.wire.S_OK
     started = []
     with monkeypatch.context() as patch:
-        patch.setattr(start.main.rp2_files, "open", unread)
+        patch.setattr(getattr(start.main, what), "open", unread)
         for _ in range(4):
             watchdog = start.main.rp2_watchdog.Watchdog()
             try:
                 started.append(start.main.folder(watchdog, start.rp2_start.APPLICATION))
-            except OSError:
+            except type(error):
                 started.append("")
             assert start.main.folder(watchdog, start.rp2_start.SAFE) == "/lib"
             start.fail(watchdog)
     assert started == ["", "", "", "/lib"]
+
+
+@pytest.mark.requirement("SR-34")
+def test_what_comes_to_the_safe_application_is_tried(start: Start):
+    """Three failures have brought that; it is told to restart."""
+    start.install("/app_a")
+    start.install("/app_b")
+    record = start.main.slots.Slots(start.main.rp2_files.Files("/settings"))
+    assert record.stage(start.is_whole) == start.main.wire.S_OK
+    start.chip.scratch[0] = 0x4D530300 | start.main.wire.RESET_ASKED
+    watchdog = start.main.rp2_watchdog.Watchdog()
+    assert start.main.folder(watchdog, start.rp2_start.APPLICATION) == "/app_b"
+    assert start.note() == (0, 0)
+
+
+def test_what_comes_by_the_prompt_has_not_failed_yet(start: Start):
+    start.install("/app_a")
+    start.chip.scratch[0] = 0x4D530300 | NO_LOOP
+    start.port.received.held = b"\r\x03"
+    start.main.main()
+    start.chip.reset(WATCHDOG_RESET)
+    watchdog = start.main.rp2_watchdog.Watchdog()
+    assert (watchdog.reason, watchdog.failures) == (0, 0)
+    assert start.main.folder(watchdog, start.rp2_start.APPLICATION) == "/app_a"
 
 
 def test_without_a_whole_application_the_safe_one_runs(start: Start):
