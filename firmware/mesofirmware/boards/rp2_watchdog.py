@@ -51,9 +51,14 @@ class Watchdog:
         if self._dog is not None:
             self._dog.feed()
 
-    def restart(self, reason: int) -> None:
-        """Start anew; `reason`: RESET_WATCHDOG, the application has ended, or RESET_ASKED, somebody wants it."""
+    def restart(self, reason: int, into: int = 0) -> None:
+        """Start anew; `reason`: RESET_WATCHDOG, the application has ended, or RESET_ASKED, somebody wants it.
+
+        `into`: see the port. The boot ROM is entered by way of its own watchdog reset, which takes this one along.
+        """
         self._note(reason)
+        if into:
+            machine.bootloader()
         machine.reset()
 
     def _note(self, reason: int) -> None:

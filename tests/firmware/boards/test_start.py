@@ -359,8 +359,10 @@ def test_the_board_knows_whether_its_program_is_intact(start: Start):
 def test_an_application_asks_the_first_flash_for_nothing_else(start: Start):
     """/lib stays as it was flashed, and hands this to applications that come later: see docs/DESIGN.md."""
     fed: list[int] = []
-    restarted: list[int] = []
-    watchdog = SimpleNamespace(reason=1, feed=lambda: fed.append(start.chip.t), restart=restarted.append)
+    restarted: list[tuple[int, int]] = []
+    watchdog = SimpleNamespace(
+        reason=1, feed=lambda: fed.append(start.chip.t), restart=lambda *how: restarted.append(how)
+    )
     start.install("/app_a")
     board = sys.modules["mesofirmware.boards.rp2_pico"].Pico(watchdog, "/app_a")
     application = app.App(board, False)
@@ -374,7 +376,19 @@ def test_an_application_asks_the_first_flash_for_nothing_else(start: Start):
         run()
     assert board.program_intact() and fed and board.reset_reason == 1
     board.restart(0)
-    assert restarted == [start.main.wire.RESET_ASKED]
+    assert restarted == [(start.main.wire.RESET_ASKED, 0)]
+
+
+@pytest.mark.parametrize(("into", "by"), [(0, "reset"), (1, "bootloader")])
+def test_a_restart_that_is_asked_for_is_no_failure(start: Start, into: int, by: str):
+    """Also into the boot ROM, which may leave the note."""
+    watchdog = start.main.rp2_watchdog.Watchdog()
+    watchdog.start(start.main.rp2_watchdog.LOOP_MS)
+    board = sys.modules["mesofirmware.boards.rp2_pico"].Pico(watchdog)
+    machine.Pin(pins.MOTOR_ENABLE, machine.Pin.OUT, value=1)
+    with pytest.raises(machine.Reset, match=by):
+        board.restart(into)
+    assert start.note() == (start.main.wire.RESET_ASKED, 0) and start.level(pins.MOTOR_ENABLE) == 0
 
 
 @pytest.mark.parametrize(
