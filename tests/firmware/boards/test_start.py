@@ -150,6 +150,30 @@ def test_ctrl_c_alone_is_a_byte(start: Start, said: bytes):
     assert start.interrupt_characters == [-1]
 
 
+class Babble(usb.Stream):
+    """A host that sends without end what nobody asked for, as fast as a board reads it."""
+
+    BYTE_US = 88
+    left = 60_000
+
+    def ready(self, events: int) -> int:
+        self.left -= 1
+        assert self.left, "the window does not end"
+        return events & usb.POLLIN
+
+    def readinto(self, buf: bytearray) -> int:
+        ticks.sleep_us(self.BYTE_US)
+        buf[0] = 0x5A
+        return 1
+
+
+def test_a_host_that_babbles_does_not_keep_the_application_from_starting(start: Start):
+    start.port.stdin.buffer = Babble(1)
+    began = start.chip.t
+    assert start.rp2_start.window() == start.rp2_start.APPLICATION
+    assert 1.99 < (start.chip.t - began) / chip_.chip.model.hz < 2.02
+
+
 def test_a_trigger_held_asks_for_the_safe_application(start: Start):
     start.chip.pads.wire(1 << pins.TRIGGER_A, 0)
     assert start.rp2_start.window() == start.rp2_start.SAFE
