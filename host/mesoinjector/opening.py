@@ -13,6 +13,8 @@ from mesoinjector.replay import ReplayLink
 from mesoprotocol import limits, messages, wire
 
 CLIENT = "mesoinjector 0.1"
+ASKS_PROMPT = b"\r\x03"
+"""What a board that starts takes for a wish for MicroPython's prompt: it may be what HELLO wakes."""
 AGAIN_US = 600_000
 """After this time HELLO is sent again; the same nonce gets the same answer."""
 SILENT_US = 3_000_000
@@ -112,6 +114,8 @@ def _greet(pump: Pump, until_us: int) -> messages.HelloReply:
     link = pump.link
     connection = pump.connection
     data = connection.greet(link.token(8), CLIENT)
+    while ASKS_PROMPT in data:
+        data = connection.greet(link.token(8), CLIENT)
     start = link.now_us()
     while connection.hello is None:
         pump.send(data)

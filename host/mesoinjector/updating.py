@@ -134,15 +134,13 @@ def try_out(injector: Injector, within_s: float = RESTART_S) -> messages.UpdateR
                 _restarted(injector, within_s)
         found = Service(injector).update()
         raise _failed(injector, f"its self-test failed ({failed}), and the device has gone back: {_runs(found)}")
-    return Service(injector).confirm()
+    return _keep(injector)
 
 
 def confirm(injector: Injector) -> messages.UpdateReply:
     """Keep what is on trial, if it passes its self-test now. How it stands then. Raises `UpdateFailed`."""
-    failed = _tested(injector)
-    if failed:
-        raise _failed(injector, f"its self-test fails ({failed}), so that it is not kept.")
-    return Service(injector).confirm()
+    _pass(injector)
+    return _keep(injector)
 
 
 def install(
@@ -173,6 +171,26 @@ def _restarted(injector: Injector, within_s: float) -> None:
             "three starts it goes back by itself.",
             (),
         ) from error
+
+
+def _keep(injector: Injector) -> messages.UpdateReply:
+    """Confirm it. If the line breaks meanwhile, or the device restarts: unless it was kept, test it anew, once."""
+    try:
+        return Service(injector).confirm()
+    except errors.LinkError:
+        injector.reconnect()
+    found = Service(injector).update()
+    if found.update == wire.UPDATE_CONFIRMED and not found.safe:
+        return found
+    _pass(injector)
+    return Service(injector).confirm()
+
+
+def _pass(injector: Injector) -> None:
+    """Raises `UpdateFailed` unless what is on trial runs and passes its self-test."""
+    failed = _tested(injector)
+    if failed:
+        raise _failed(injector, f"its self-test fails ({failed}), so that it is not kept.")
 
 
 def _tested(injector: Injector) -> str:

@@ -54,6 +54,14 @@ def test_what_starts_next_is_told_without_a_note_of_it() -> None:
     assert slots.Slots(Memory(content)).upcoming() == SAFE
 
 
+def test_the_record_is_what_the_first_flash_reads() -> None:
+    """/lib chooses by it, and stays as it was flashed; applications that come later write it."""
+    content = staged()
+    assert content == {"slots.b": bytes.fromhex("010000000101010300dcffde58")}
+    assert started(content) == B
+    assert content["slots.a"] == bytes.fromhex("02000000010101020058f24878")
+
+
 def test_a_new_device_starts_a() -> None:
     assert started({}) == A and told({}) == [0, wire.UPDATE_CONFIRMED, 0, 0]
     assert started({}, whole(B)) == SAFE

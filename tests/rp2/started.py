@@ -2,17 +2,21 @@
 
 They run in a thread of their own, which has the turn or waits for it: within a call of `run`, until the chip is idle at
 the time that was asked for, or has sent something. What runs is loaded from here; /app_a holds the same files, under a
-manifest that `main` holds them against.
+manifest that `main` holds them against. A folder's app.py that is another one is loaded from there.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
 import shutil
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -55,6 +59,50 @@ def write_error(error: Exception, file: Any) -> None:
     file.write(repr(error).encode())
 
 
+class Folder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """The application of the folder that main.py puts before all others: its app.py, on the stand-ins."""
+
+    NAME = "mesofirmware.app"
+
+    def __init__(self, disk: Any) -> None:
+        self._disk = disk
+        self._here = importlib.import_module(self.NAME)
+        self._text = b""
+
+    def insert(self, at: int, folder: str) -> None:
+        """See `list.insert`: as main.py calls it of `sys.path`."""
+        assert at == 0
+        self._text = self._disk.files[folder + "/mesofirmware/app.py"]
+        assert self._here.__file__ is not None
+        if self._text != Path(self._here.__file__).read_bytes():
+            self._put(None)
+            sys.meta_path.insert(0, self)
+
+    def forget(self) -> None:
+        """What is here is loaded again. Idempotent."""
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+            self._put(self._here)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """See `MetaPathFinder`."""
+        return importlib.util.spec_from_loader(fullname, self) if fullname == self.NAME else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        """See `Loader`."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(sys.modules, "machine", machine)
+            exec(self._text, vars(module))
+
+    def _put(self, module: ModuleType | None) -> None:
+        sys.modules.pop(self.NAME, None)
+        vars(mesofirmware).pop("app", None)
+        if module is not None:
+            sys.modules[self.NAME] = vars(mesofirmware)["app"] = module
+
+
 class StartedWorld(TwinWorld):
     """One device, from its first power-on; see `World`."""
 
@@ -63,6 +111,7 @@ class StartedWorld(TwinWorld):
         self.model = model
         self._root = root
         self._thread: threading.Thread | None = None
+        self._folder: Folder | None = None
         self._program_may = threading.Semaphore(0)
         self._host_may = threading.Semaphore(0)
         self._cut = False
@@ -103,6 +152,8 @@ class StartedWorld(TwinWorld):
             self._cut = True
             self._give_turn()
         self._thread = None
+        if self._folder is not None:
+            self._folder.forget()
 
     # --- Turns ----------------------------------------------------------------------------------------
 
@@ -160,7 +211,8 @@ class StartedWorld(TwinWorld):
         window.sys, window.select = self._port, usb
         main = imported("mesofirmware.start.main")
         main.gc = SimpleNamespace(threshold=lambda n: None)
-        main.sys = SimpleNamespace(path=[""], modules={}, print_exception=write_error)
+        self._folder = Folder(self._disk)
+        main.sys = SimpleNamespace(path=self._folder, modules={}, print_exception=write_error)
         main.open = self._disk.open
         self._let_see(sys.modules["mesofirmware.boards.rp2_pico"])
         main.main()

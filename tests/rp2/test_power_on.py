@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from mesoinjector import Injector
+from mesoinjector.journal import Journal
 from mesoinjector.results import Delivered, Unknown
 from mesoprotocol import wire
+from mesosim.lab.link import MortalLink
 from mesosim.rp2 import models
 from tests.bench_of_one import Bench, after_flow
 from tests.rp2.started import Started
@@ -79,3 +82,20 @@ def test_a_reset_in_a_dose_comes_up_again_through_main(bench: Bench) -> None:
     again.prime(0.1)
     repeated = again.dose(**DOSE)
     assert isinstance(repeated, Delivered) and repeated.complete
+
+
+class Unlucky(MortalLink):
+    """Its first random bytes hold what asks for a prompt."""
+
+    drawn = 0
+
+    def token(self, n: int) -> bytes:
+        self.drawn += 1
+        return b"mes\r\x03inj"[:n] if self.drawn == 1 else super().token(n)
+
+
+def test_no_hello_asks_for_a_prompt(bench: Bench) -> None:
+    """The board hears it in its window, as does one that a host has restarted."""
+    link = Unlucky("sim", bench.device, 7)
+    with Injector(link, Journal(bench.journal)) as injector:
+        assert link.drawn == 2 and injector.status().latches == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -339,23 +340,69 @@ def test_one_that_was_never_started_is_not_kept(
 
 
 class Cut(MortalLink):
-    """A cable that is pulled where UPDATE_STAGE's answer is on its way, for a second; once."""
+    """A cable that is pulled where an answer is on its way, for a second; once."""
 
-    is_whole = True
+    answer = ""
 
     def read(self, deadline_us: int) -> bytes:
         data = super().read(deadline_us)
-        if self.is_whole and any(frames.name(piece) == "UpdateStage reply" for piece in frames.Splitter().split(data)):
-            self.is_whole = False
+        if self.answer in [frames.name(piece) for piece in frames.Splitter().split(data)]:
+            self.answer = ""
             self.cut(1_000_000)
             return b""
         return data
 
 
-def test_an_answer_to_staging_that_is_lost(device: Bench, make: Callable[..., Application], tmp_path: Path) -> None:
+@pytest.mark.requirement("SR-33")
+@pytest.mark.parametrize("answer", ["UpdateStage reply", "Restart reply", "Confirm reply"])
+def test_an_answer_that_is_lost_with_the_line_costs_no_start(
+    device: Bench, make: Callable[..., Application], tmp_path: Path, answer: str
+) -> None:
     link = Cut("sim", device.device, 5)
+    link.answer = answer
     injector = Injector(link, Journal(tmp_path / "line.sqlite"), SERVICE)
-    assert kept(updating.install(injector, make())) == KEPT and not link.is_whole
+    assert kept(updating.install(injector, make())) == KEPT and not link.answer
+    kinds = [entry.kind for entry in Service(injector).log().entries]
+    since = kinds[kinds.index(wire.LOG_UPDATE) :]
+    assert since.count(wire.LOG_RESTART) == since.count(wire.LOG_BOOT) == 1
+
+
+class Worn(FaultyLine):
+    """Whenever the device restarts, its sensor has come off."""
+
+    def control(self, name: str, value: Any = 0) -> Any:
+        if name == "reset":
+            super().control("set", ("sensor.pressure.offset_pa", 300_000_000))
+        return super().control(name, value)
+
+
+@pytest.mark.requirement("SR-13", "SR-33")
+@pytest.mark.parametrize(
+    ("line", "when", "error", "stands"),
+    [
+        (FaultyLine, 0, "", (1, wire.UPDATE_CONFIRMED, 0)),
+        (FaultyLine, 2, "", (1, wire.UPDATE_CONFIRMED, 0)),
+        (Worn, 0, r"fails \(pressure\).*not kept.*Next: ", (1, wire.UPDATE_PENDING, 1)),
+    ],
+    ids=["before", "after", "before, and it fails its self-test now"],
+)
+def test_a_device_that_restarts_when_it_is_confirmed(
+    device: Bench,
+    make: Callable[..., Application],
+    tmp_path: Path,
+    line: type[FaultyLine],
+    when: int,
+    error: str,
+    stands: tuple[int, int, int],
+) -> None:
+    """Kept if the request was heard; else it is tested anew before it is asked for again."""
+    bad = line(device.device)
+    injector = Injector(MortalLink("sim", bad, 5), Journal(tmp_path / "line.sqlite"), SERVICE)
+    updating.update(injector, make())
+    bad.arm(Fault("Confirm", 1, "reset", when))
+    with pytest.raises(errors.UpdateFailed, match=error) if error else contextlib.nullcontext():
+        assert kept(updating.try_out(injector)) == KEPT
+    assert Service(injector).update()[2:5] == stands and len(bad.hits) == 1
 
 
 def test_a_device_that_wants_something_else(device: Bench, make: Callable[..., Application]) -> None:

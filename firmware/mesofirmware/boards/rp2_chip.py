@@ -12,7 +12,7 @@ def adc() -> int:
 
 
 def watchdog_scratch() -> int:
-    """Address of the watchdog's first scratch register; the boot ROM leaves 0 to 3 alone."""
+    """Address of the watchdog's first scratch register; an RP2040's boot ROM overwrites it when it is entered."""
     return 0x400D800C if _is_rp2350() else 0x4005800C
 
 

@@ -257,15 +257,13 @@ class Pico:
         self._lamp.show(code)
 
     def restart(self, into: int) -> None:
-        """See the port. The boot ROM is entered by way of its own watchdog reset, which takes ours along."""
+        """See the port."""
         began = time.ticks_ms()
         while self._link.is_sending() and time.ticks_diff(time.ticks_ms(), began) < _FAREWELL_MS:
             self._link.flush()
             machine.idle()
         rp2_safe.make_safe()
-        if into:
-            machine.bootloader()
-        self._watchdog.restart(wire.RESET_ASKED)
+        self._watchdog.restart(wire.RESET_ASKED, into)
 
     # --- Hard interrupts: they only store ----------------------------------------------------------------
 

@@ -35,11 +35,12 @@ def window() -> int:
         if rp2.bootsel_button():
             return SAFE
         held = held and trigger_a.value() == 0
-        while readable.poll(0):
-            before = byte[0]
-            sys.stdin.buffer.readinto(byte)
-            if before == _RETURN and byte[0] == _CTRL_C:
-                micropython.kbd_intr(_CTRL_C)
-                return PROMPT
-        time.sleep_ms(_LOOK_MS)
+        if not readable.poll(0):
+            time.sleep_ms(_LOOK_MS)
+            continue
+        before = byte[0]
+        sys.stdin.buffer.readinto(byte)
+        if before == _RETURN and byte[0] == _CTRL_C:
+            micropython.kbd_intr(_CTRL_C)
+            return PROMPT
     return SAFE if held else APPLICATION

@@ -1,8 +1,9 @@
 """What MicroPython runs second: the safe-mode window, then the application until it fails or the power goes.
 
-The window is the only way to a prompt: afterwards Ctrl-C is a byte like any other. An application that fails leaves
-every pin safe and its traceback in a file, and the board restarts; after three since the power came, the safe one runs,
-or the one before if it was on trial.
+The window is the only way to a prompt: afterwards Ctrl-C is a byte like any other, and the watchdog waits, for what is
+loaded as for what runs. An application that ends leaves every pin safe and its traceback in a file, and the board
+restarts, as by the watchdog if it hangs; after three such starts since the power came the safe one runs. One on trial
+has its own three, and after them the one before, which begins to count anew.
 """
 
 import gc
@@ -26,7 +27,8 @@ _TIDY_BYTES = 2048
 def folder(watchdog: rp2_watchdog.Watchdog, answer: int) -> str:
     """Where the application is loaded from: the one place where that is chosen.
 
-    One on trial that fails at each start is given up for the one before, which gets a start of its own.
+    One on trial that fails at each start is given up for the one before, which may fail as often as any other. What
+    the safe one has put on trial is started if that asked for it: else it is the choice that has failed so often.
     """
     if answer == rp2_start.SAFE:
         return SAFE_FOLDER
@@ -34,9 +36,13 @@ def folder(watchdog: rp2_watchdog.Watchdog, answer: int) -> str:
     try:
         shelf = rp2_shelf.Shelf(watchdog.feed)
         record = slots.Slots(rp2_files.Files(FILES_FOLDER))
-        if has_failed and not record.is_on_trial:
+        was_on_trial = record.is_on_trial
+        if has_failed and not (was_on_trial and watchdog.reason == wire.RESET_ASKED):
             return SAFE_FOLDER
-        return record.choose(lambda folder: manifest.is_whole(shelf, folder)) or SAFE_FOLDER
+        chosen = record.choose(lambda folder: manifest.is_whole(shelf, folder))
+        if was_on_trial:
+            watchdog.count_anew()  # its starts are counted by the record
+        return chosen or SAFE_FOLDER
     except OSError:
         if not has_failed:
             raise
@@ -54,11 +60,13 @@ def run(watchdog: rp2_watchdog.Watchdog, path: str) -> None:
     from mesofirmware.app import App
     from mesofirmware.boards.rp2_pico import Pico
 
+    watchdog.feed()
     is_safe = path == SAFE_FOLDER
     board = Pico(watchdog, "" if is_safe else path)
+    watchdog.feed()
     application = App(board, is_safe)
     gc.threshold(-1)
-    watchdog.start()
+    watchdog.start(rp2_watchdog.LOOP_MS)
     while True:
         now = board.now()
         board.wait(now, application.step(now))
@@ -69,10 +77,12 @@ def main() -> None:
     watchdog = rp2_watchdog.Watchdog()
     answer = rp2_start.window()
     if answer == rp2_start.PROMPT:
+        watchdog.count_anew()  # who is at the prompt may put another one there
         return
+    watchdog.start(rp2_watchdog.LOADING_MS)
     try:
         run(watchdog, folder(watchdog, answer))
-    except Exception as error:
+    except (Exception, KeyboardInterrupt, SystemExit) as error:
         rp2_safe.make_safe()
         with open(_TRACEBACK, "w") as file:
             sys.print_exception(error, file)

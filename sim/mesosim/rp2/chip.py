@@ -68,6 +68,8 @@ class Chip:
         if cause == 1:
             self.scratch = [0] * 8
         self.watchdog_at = NEVER
+        self.has_fallen = False
+        """A reset is under way: what still runs here runs on no processor."""
         self._interrupt_at = NEVER
         self.drains = 0
         self.free_channels = list(range(self.model.channels))
@@ -82,7 +84,7 @@ class Chip:
         for i in range(self.model.blocks):
             self.memory.peripherals[registers.PIO_BASES[i]] = registers.PioRegisters(self, i)
         self.memory.peripherals[self.model.adc] = registers.AdcRegisters(self)
-        self.memory.peripherals[self.model.watchdog] = registers.WatchdogRegisters(self.scratch)
+        self.memory.peripherals[self.model.watchdog] = registers.WatchdogRegisters(self)
 
     # --- Time -----------------------------------------------------------------------------------------
 
@@ -153,6 +155,7 @@ class Chip:
         self.settle()
         if self.watchdog_at <= self.t:
             self.watchdog_at = NEVER
+            self.has_fallen = True
             raise TimeUp("watchdog")
 
     def _soonest(self, at: int) -> int:

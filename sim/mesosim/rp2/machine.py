@@ -31,11 +31,13 @@ def unique_id() -> bytes:
 
 def reset() -> None:
     """Restart by the watchdog, as the real one does."""
+    _chip.chip.has_fallen = True
     raise Reset("reset")
 
 
 def bootloader() -> None:
     """Restart into the boot ROM, which speaks another protocol."""
+    _chip.chip.has_fallen = True
     raise Reset("bootloader")
 
 

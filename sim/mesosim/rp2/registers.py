@@ -91,18 +91,19 @@ class AdcRegisters:
 
 
 class WatchdogRegisters:
-    """The eight scratch registers, which outlive all but a loss of power."""
+    """The eight scratch registers, which outlive all but a loss of power. After a reset nobody writes them."""
 
-    def __init__(self, scratch: list) -> None:
-        self._scratch = scratch
+    def __init__(self, chip: "chip_.Chip") -> None:
+        self._chip = chip
 
     def read(self, offset: int) -> int:
         """See `Memory`."""
-        return int(self._scratch[_scratch(offset)])
+        return int(self._chip.scratch[_scratch(offset)])
 
     def write(self, offset: int, value: int) -> None:
         """See `Memory`."""
-        self._scratch[_scratch(offset)] = value
+        if not self._chip.has_fallen:
+            self._chip.scratch[_scratch(offset)] = value
 
 
 def _scratch(offset: int) -> int:

@@ -66,7 +66,7 @@ class TwinWorld(world.World):
         self.board: "Any" = traced.TracedBoard(self.log, chip.ticks, self._pico)
         self.board.on_light = self._on_light
         self.app = self.firmware()
-        watchdog.start()
+        watchdog.start(modules.rp2_watchdog.LOOP_MS)
         self._since = self._pico.now()
         self._us = 0
         chip.alarm = chip.t
