@@ -1278,6 +1278,7 @@ STATUS_NAMES = {
     6013: "ON_TRIAL",
     6014: "NO_UPDATE",
     6015: "FLASH_FAILED",
+    6016: "NO_MEMORY",
 }
 REASON_ABOUT = {
     0: "as planned",
@@ -1511,6 +1512,7 @@ STATUS_CAUSES = {
     6013: ("storage", "an application is on trial, and the other folder is the way back", "service: CONFIRM what runs, or restart the device until it is given up; then update"),
     6014: ("storage", "no update is under way: none was begun since the device started, or it was refused", "service: begin the update again; what is already on the device is kept"),
     6015: ("storage", "the flash did not take the application: it is full, or defective", "service: update again; if it comes back, flash the device anew"),
+    6016: ("storage", "the device's working memory has no room for an update now; nothing was staged", "service: restart the device, then update again; what is already on the device is kept"),
 }
 FINAL_DOSE_STATES = frozenset(
     (0, 1, 6, 7, 8, 9)
