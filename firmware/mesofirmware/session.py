@@ -341,13 +341,14 @@ class Session:
             self._refuse(peer, status, update.version if update else 0)
 
     def _updated(self, msg_id: int) -> int:
-        if self._update is None:
-            if msg_id != wire.UPDATE_BEGIN:
-                return wire.S_NO_UPDATE
-            gc.collect()  # what stays gets its place beside what stays
+        if msg_id != wire.UPDATE_WRITE:
+            gc.collect()  # long buffers find room, and what stays its place beside what stays
+        if self._update is None and msg_id == wire.UPDATE_BEGIN:
             from mesofirmware import update
 
             self._update = update.Update(self._board, self._slots, self._log)
+        if self._update is None:
+            return wire.S_NO_UPDATE
         return self._update.take(msg_id, self._args, self._link.body)
 
     def _may_update(self) -> int:

@@ -5,7 +5,7 @@ Ids, enumerations and field tables (see `codec`).
 
 MAJOR = 1
 MINOR = 3
-SCHEMA_HASH = b'r\xd1}\x9a'
+SCHEMA_HASH = b'|\xc6\xfe\x9d'
 
 STATE_IDLE = 0
 STATE_PREPARED = 1

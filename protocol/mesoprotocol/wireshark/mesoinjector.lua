@@ -199,7 +199,7 @@ local CAUSES = {
     [6013] = "an application is on trial, and the other folder is the way back",
     [6014] = "no update is under way: none was begun since the device started, or it was refused",
     [6015] = "the flash did not take the application: it is full, or defective",
-    [6016] = "the device's working memory has no room for an update now; nothing was staged",
+    [6016] = "the device's working memory has no room for this now; the update has ended",
 }
 local MESSAGES = {
     [0x0001] = {name = "HELLO",
