@@ -10,6 +10,7 @@ This allocates and takes its time; it is loaded with the first UPDATE_BEGIN only
 moves, and costs nothing before.
 """
 
+import gc
 import hashlib
 
 from mesofirmware import signature, slots, version
@@ -207,6 +208,7 @@ class Update:
     def _verify(self, text: bytes, signed: "bytes | bytearray") -> int:
         """Whether the manifest is the announced one, signed, and may run here; a status. Then its files are known."""
         self._files = []
+        gc.collect()  # the list of files stays for long, and long buffers find room
         if hashlib.sha256(text).digest() != self._digest:
             return wire.S_BAD_MANIFEST
         if not signature.is_signed(text, signed, self._signer):

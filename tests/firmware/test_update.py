@@ -520,6 +520,7 @@ device = world.World(1, trace.Untraced())
 device.files["signer"] = signer
 record = slots.Slots(device.board.files)
 taken = update.Update(device.board, record, device.app._log)
+device.meddle()  # all that a simulated device's heap ever holds
 said = []
 for signature in (other, parts[1]):
     parts[1] = signature
