@@ -134,7 +134,7 @@ def try_out(injector: Injector, within_s: float = RESTART_S) -> messages.UpdateR
                 _restarted(injector, within_s)
         found = Service(injector).update()
         raise _failed(injector, f"its self-test failed ({failed}), and the device has gone back: {_runs(found)}")
-    return Service(injector).confirm()
+    return _keep(injector)
 
 
 def confirm(injector: Injector) -> messages.UpdateReply:
@@ -142,7 +142,7 @@ def confirm(injector: Injector) -> messages.UpdateReply:
     failed = _tested(injector)
     if failed:
         raise _failed(injector, f"its self-test fails ({failed}), so that it is not kept.")
-    return Service(injector).confirm()
+    return _keep(injector)
 
 
 def install(
@@ -173,6 +173,18 @@ def _restarted(injector: Injector, within_s: float) -> None:
             "three starts it goes back by itself.",
             (),
         ) from error
+
+
+def _keep(injector: Injector) -> messages.UpdateReply:
+    """CONFIRM; again if its answer is lost, as it may have been taken, and a second one changes nothing."""
+    try:
+        found = Service(injector).confirm()
+    except (errors.LinkLost, errors.ReplyTimeout):
+        injector.reconnect()
+        found = Service(injector).confirm()
+    if found.update != wire.UPDATE_CONFIRMED:
+        raise _failed(injector, f"it was not kept: {_runs(found)}")
+    return found
 
 
 def _tested(injector: Injector) -> str:

@@ -1,7 +1,7 @@
 """For MicroPython: the firmware here, its Board in another process.
 
 Each line is JSON. From there: `["start", {name: an integer, bytes as a list, or null for a part}]`, then
-`["step", tick]`; from here: `["done", wait]`, or `[call, arguments]`, answered by `[result, buffers that have changed]`.
+`["step", tick]`; from here: `["done", wait]`, or `[call, arguments]`, answered by `[result, buffers that changed]`.
 A buffer is `[hex]`, which takes less of the heap that is judged than a list of its bytes.
 """
 

@@ -339,23 +339,57 @@ def test_one_that_was_never_started_is_not_kept(
 
 
 class Cut(MortalLink):
-    """A cable that is pulled where UPDATE_STAGE's answer is on its way, for a second; once."""
+    """A cable that is pulled where the answer to a message is on its way; once."""
 
+    message = ""
     is_whole = True
 
     def read(self, deadline_us: int) -> bytes:
         data = super().read(deadline_us)
-        if self.is_whole and any(frames.name(piece) == "UpdateStage reply" for piece in frames.Splitter().split(data)):
+        if self.is_whole and any(
+            frames.name(piece) == f"{self.message} reply" for piece in frames.Splitter().split(data)
+        ):
             self.is_whole = False
             self.cut(1_000_000)
             return b""
         return data
 
 
-def test_an_answer_to_staging_that_is_lost(device: Bench, make: Callable[..., Application], tmp_path: Path) -> None:
+@pytest.mark.parametrize("message", ["UpdateBegin", "UpdateWrite", "UpdateStage", "Restart", "Confirm"])
+def test_an_answer_that_is_lost_with_its_line(
+    device: Bench, make: Callable[..., Application], tmp_path: Path, message: str
+) -> None:
+    """Nobody knows then whether it was done: it is looked at, or said again where that changes nothing."""
     link = Cut("sim", device.device, 5)
+    link.message = message
     injector = Injector(link, Journal(tmp_path / "line.sqlite"), SERVICE)
     assert kept(updating.install(injector, make())) == KEPT and not link.is_whole
+    entries = Service(injector).log().entries
+    assert [entry.a for entry in entries if entry.kind == wire.LOG_UPDATE] == [0], "staged once, and nothing refused"
+
+
+class Gone(MortalLink):
+    """A cable that is pulled before CONFIRM has passed, and a device whose power goes until it has gone back; once."""
+
+    is_whole = True
+
+    def write(self, data: bytes) -> None:
+        if self.is_whole and any(frames.name(piece) == "Confirm" for piece in frames.Splitter().split(data)):
+            self.is_whole = False
+            self.cut(1_000_000)
+            for _ in range(updating.STARTS):
+                self.device.control("reset")
+        super().write(data)
+
+
+def test_one_that_went_back_before_it_was_confirmed_is_not_called_kept(
+    device: Bench, make: Callable[..., Application], tmp_path: Path
+) -> None:
+    link = Gone("sim", device.device, 5)
+    injector = Injector(link, Journal(tmp_path / "line.sqlite"), SERVICE)
+    with pytest.raises(errors.UpdateFailed, match=r"was not kept: A runs, rolled_back.*Next: "):
+        updating.install(injector, make())
+    assert not link.is_whole
 
 
 def test_a_device_that_wants_something_else(device: Bench, make: Callable[..., Application]) -> None:
