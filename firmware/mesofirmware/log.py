@@ -93,10 +93,12 @@ class Log:
 
     def refuse(self, kind: int, status: int, n: int) -> None:
         """Therapy or an update was refused, for a status; the same again is said once, and few while one is armed."""
-        e = self._entry
         if self.newest - self.chained >= _WAITING:
             return
-        if e[E_N] != self.newest or e[E_KIND] != kind or e[E_A] != status or e[E_B] != n:
+        # as it is written: `_entry` may be an older one, on its way to a chain
+        e = self._told
+        found = self._records.read(_slot(self.newest), _ENTRY, e)
+        if found != records.VALID or e[E_KIND] != kind or e[E_A] != status or e[E_B] != n:
             self.add(kind, status, n)
 
     def chain(self) -> bool:

@@ -4,6 +4,8 @@ A seq above a session's last is executed, an equal one is answered from the cach
 Who may ask is judged before the seq counts: what was not sent by the session's owner changes nothing.
 """
 
+import gc
+
 from mesofirmware import settings
 from mesofirmware.records import StoreFailed
 from mesoprotocol import codec, frame, limits, tick, wire
@@ -319,24 +321,35 @@ class Session:
     def _take_update(self, peer: "Peer", msg_id: int) -> None:
         """UPDATE_BEGIN, UPDATE_WRITE, UPDATE_STAGE. What they need is loaded with the first UPDATE_BEGIN.
 
-        The heap has no room to spare for what a device needs once in years; a restart ends each update.
+        The heap has no room to spare for what a device needs once in years; a restart ends each update. What finds no
+        room ends it, too, and nothing else.
         """
+        status = self._may_update()
+        if status != wire.S_OK:
+            self._refuse(peer, status)
+            return
+        try:
+            status = self._updated(msg_id)
+        except MemoryError:
+            self._update = None
+            gc.collect()
+            status = wire.S_NO_MEMORY
+        update = self._update
+        if update is not None and status == wire.S_OK:
+            self._accept(peer, update.fields, update.values)
+        else:
+            self._refuse(peer, status, update.version if update else 0)
+
+    def _updated(self, msg_id: int) -> int:
+        if msg_id != wire.UPDATE_WRITE:
+            gc.collect()  # long buffers find room, and what stays its place beside what stays
         if self._update is None and msg_id == wire.UPDATE_BEGIN:
             from mesofirmware import update
 
             self._update = update.Update(self._board, self._slots, self._log)
         if self._update is None:
-            self._refuse(peer, wire.S_NO_UPDATE)
-            return
-        status = self._may_update()
-        if status != wire.S_OK:
-            self._refuse(peer, status)
-            return
-        status = self._update.take(msg_id, self._args, self._link.body)
-        if status != wire.S_OK:
-            self._refuse(peer, status, self._update.version)
-        else:
-            self._accept(peer, self._update.fields, self._update.values)
+            return wire.S_NO_UPDATE
+        return self._update.take(msg_id, self._args, self._link.body)
 
     def _may_update(self) -> int:
         """Whether the folder that does not run may be written; a status."""

@@ -3,12 +3,14 @@
 In order: the manifest, its signature, the files that the manifest lists. The first two are kept in memory until they
 are verified: signer, board, version; only then is the folder emptied and written. Each file is verified when it is
 there, all of it again before it is staged. What runs and the record of what is started are not touched until
-`Slots.stage`, which is last: a power cut before it leaves what was. What is refused is given up.
+`Slots.stage`, which is last: a power cut before it leaves what was. What is refused is given up, but for a file that is
+not as listed, which comes again.
 
 This allocates and takes its time; it is loaded with the first UPDATE_BEGIN only, when nothing is armed and nothing
 moves, and costs nothing before.
 """
 
+import gc
 import hashlib
 
 from mesofirmware import signature, slots, version
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 SIGNER = "signer"
 """The board's file with the signer's public modulus, written when the board is flashed."""
+_FIRST = 32
+"""Bytes of a manifest that have product and version."""
 
 
 class Update:
@@ -105,6 +109,7 @@ class Update:
         size = len(held) if file < 2 else self._files[file - 2][1]
         end = offset + count
         if end > size:
+            self._forget()
             return wire.S_RANGE
         status = wire.S_OK
         try:
@@ -128,14 +133,23 @@ class Update:
         if self._place[0] != len(self._files) + 2:
             return wire.S_NOT_WHOLE
         status = self._verify_folder()
-        if status == wire.S_OK:
-            status = self._slots.stage(lambda folder: manifest.is_whole(self._shelf, folder))
-        if status == wire.S_OK:
-            if self._is_older:
-                self._log.add(wire.LOG_OLDER, 0, self.version)
-            self._log.add(wire.LOG_UPDATE, status, self.version)
+        try:
+            if status == wire.S_OK:
+                status = self._slots.stage(self._is_there)
+        except OSError:
+            status = wire.S_FLASH_FAILED
         self._forget()
         return status
+
+    def _is_there(self, folder: str) -> bool:
+        """Whether all files are as listed. If so, the log has it: before the record does, and a power cut between."""
+        for digest, size, path in self._files:
+            if not manifest.is_listed(self._shelf, folder + "/" + path, size, digest):
+                return False
+        if self._is_older:
+            self._log.add(wire.LOG_OLDER, 0, self.version)
+        self._log.add(wire.LOG_UPDATE, wire.S_OK, self.version)
+        return True
 
     def _forget(self) -> None:
         self._folder = ""
@@ -148,13 +162,14 @@ class Update:
             if hashlib.sha256(self._text).digest() != self._digest:
                 return wire.S_BAD_MANIFEST
         elif file == 1:
-            status = self._verify(bytes(self._text), self._signed)
+            text, signed = bytes(self._text), self._signed
+            self._text = self._signed = bytearray(0)
+            status = self._verify(text, signed)
             if status != wire.S_OK:
                 return status
             self._empty(self._folder + "/")
-            self._put(manifest.MANIFEST, self._text)
-            self._put(manifest.SIGNATURE, self._signed)
-            self._text = self._signed = bytearray(0)
+            self._put(manifest.MANIFEST, text)
+            self._put(manifest.SIGNATURE, signed)
         else:
             self._shelf.end()
             if not self._holds(file):
@@ -193,6 +208,7 @@ class Update:
     def _verify(self, text: bytes, signed: "bytes | bytearray") -> int:
         """Whether the manifest is the announced one, signed, and may run here; a status. Then its files are known."""
         self._files = []
+        gc.collect()  # the list of files stays for long, and long buffers find room
         if hashlib.sha256(text).digest() != self._digest:
             return wire.S_BAD_MANIFEST
         if not signature.is_signed(text, signed, self._signer):
@@ -210,12 +226,16 @@ class Update:
         return wire.S_OK
 
     def _newest(self) -> int:
-        """The newer of the version that runs and the one that would be started."""
+        """The newer of the version that runs and the one that would be started, as its manifest's first line has it.
+
+        It counts even where the rest does not read. Where that line does not, nothing but what runs is known.
+        """
         runs = manifest.version(version.FIRMWARE.encode())
-        folder = slots.FOLDERS[self._slots.slot]
+        piece = bytearray(_FIRST)
+        n = self._shelf.read(slots.FOLDERS[self._slots.slot] + "/" + manifest.MANIFEST, 0, piece)
         try:
-            return max(runs, manifest.parse(manifest.read(self._shelf, folder + "/" + manifest.MANIFEST))[0])
-        except (OSError, ValueError):
+            return max(runs, manifest.version(bytes(piece[: max(0, n)]).split(b" ")[1]))
+        except (IndexError, ValueError):
             return runs
 
     def _empty(self, folder: str) -> None:

@@ -30,6 +30,8 @@ VERSION_MOST = 1023
 _FIRST = re.compile(r"mesoinjector ((?:0|[1-9]\d{0,3})(?:\.(?:0|[1-9]\d{0,3})){2}) ([a-z0-9]+(?:,[a-z0-9]+)*)")
 _FILE = re.compile(r"([0-9a-f]{64}) (0|[1-9]\d{0,7}) (\S+)")
 _NAME = re.compile(r"\w[\w.-]*", re.ASCII)
+_HEADER = 4
+"""Bytes before a `.mpy` file's content: M, version, what it was compiled for, bits of a small integer."""
 _ARMV6M, _ARMV7EMDP = 4, 8
 """Numbers of machine codes in `.mpy` files; an Arm core runs those from ARMV6M to its own (py/persistentcode.h)."""
 
@@ -76,7 +78,7 @@ class Application:
 
         Version in bits 0 to 7, sub-version in 8 and 9, machine code from 10 on; both 0 for bytecode alone.
         """
-        headers = {data[1] | data[2] << 8 for path, data in self.files if path.endswith(".mpy") and data[:1] == b"M"}
+        headers = {data[1] | data[2] << 8 for _, data in self._compiled() if data[:1] == b"M" and len(data) >= _HEADER}
         return tuple(sorted(headers))
 
     def check_runs_on(self, board: str, mpy: int) -> None:
@@ -86,6 +88,12 @@ class Application:
                 f"version {self.version} is built for {', '.join(self.boards)}, not for {board}. Next: take one that "
                 "is built for this board."
             )
+        for path, data in self._compiled():
+            if data[:1] != b"M" or len(data) < _HEADER:
+                raise ApplicationError(
+                    f"version {self.version}: {path} does not begin as a .mpy file does: no board can import it. "
+                    "Next: build it again, and sign it."
+                )
         theirs = mpy >> 10 & 0xF
         for each in self.mpy:
             own = each >> 10 & 0xF
@@ -96,6 +104,9 @@ class Application:
                     f"version {self.version} has .mpy files of {_said(each)}; the board imports {_said(mpy)}. Next: "
                     "put the MicroPython on the board that the application was built for."
                 )
+
+    def _compiled(self) -> list[tuple[str, bytes]]:
+        return [(path, data) for path, data in self.files if path.endswith(".mpy")]
 
     def is_signed_by(self, modulus: bytes) -> bool:
         """Whether its signature is of the key with this modulus (384 bytes, big endian). Wants the `flash` extra."""

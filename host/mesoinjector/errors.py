@@ -343,4 +343,5 @@ _OF_UPDATES: dict[int, type[UpdateRefused]] = {
     wire.S_NOT_WHOLE: NotWhole,
     wire.S_FLASH_FAILED: NotWhole,
     wire.S_NO_UPDATE: UpdateRefused,
+    wire.S_NO_MEMORY: UpdateRefused,
 }

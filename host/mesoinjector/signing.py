@@ -27,7 +27,7 @@ _MAKE = "make one with `mesoinjector application key FILE`"
 def new_key(path: Path | str) -> Path:
     """Generate a key: the private half in `path`, its owner's alone, the public half in `path`.pub, which is returned.
 
-    Refuses to replace a file.
+    Refuses to replace a file. Both are made, or none.
     """
     path = Path(path)
     public = path.with_name(path.name + ".pub")
@@ -37,7 +37,11 @@ def new_key(path: Path | str) -> Path:
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     _create(path, private, 0o600)
-    _create(public, key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo), 0o644)
+    try:
+        _create(public, key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo), 0o644)
+    except ApplicationError:
+        path.unlink()
+        raise
     return public
 
 
@@ -93,10 +97,17 @@ def _check(key: rsa.RSAPublicKey) -> None:
 
 def _create(path: Path, data: bytes, mode: int) -> None:
     try:
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(data)
+        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except OSError as error:
         raise _not_new(path, error.strerror or str(error)) from None
+    try:
+        with open(number, "wb") as file:
+            file.write(data)
+    except OSError as error:
+        path.unlink()
+        raise ApplicationError(
+            f"{path}: {error.strerror or error}. Nothing was made. Next: make room, or name another folder."
+        ) from None
 
 
 def _not_new(path: Path, why: str) -> ApplicationError:

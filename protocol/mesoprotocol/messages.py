@@ -718,8 +718,8 @@ class UpdateBeginReply(NamedTuple):
 class UpdateWrite(NamedTuple):
     """Bytes of a file of the application. What is not the next place writes nothing and is answered with the
     next place. Manifest and signature are verified when they are there, each file when it is; one that is
-    not as listed is refused (NOT_WHOLE) and begins anew, and UPDATE_BEGIN says so. Any other refusal ends
-    the update. Moves nothing.
+    not as listed is refused (NOT_WHOLE) and begins anew, and UPDATE_BEGIN says so. Any other refusal of
+    what is sent to the next place ends the update. Moves nothing.
     """
 
     file: int
@@ -1278,6 +1278,7 @@ STATUS_NAMES = {
     6013: "ON_TRIAL",
     6014: "NO_UPDATE",
     6015: "FLASH_FAILED",
+    6016: "NO_MEMORY",
 }
 REASON_ABOUT = {
     0: "as planned",
@@ -1511,6 +1512,7 @@ STATUS_CAUSES = {
     6013: ("storage", "an application is on trial, and the other folder is the way back", "service: CONFIRM what runs, or restart the device until it is given up; then update"),
     6014: ("storage", "no update is under way: none was begun since the device started, or it was refused", "service: begin the update again; what is already on the device is kept"),
     6015: ("storage", "the flash did not take the application: it is full, or defective", "service: update again; if it comes back, flash the device anew"),
+    6016: ("storage", "the device's working memory has no room for this now; the update has ended", "service: restart the device, then update again; what is already on the device is kept"),
 }
 FINAL_DOSE_STATES = frozenset(
     (0, 1, 6, 7, 8, 9)

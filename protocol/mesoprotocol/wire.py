@@ -5,7 +5,7 @@ Ids, enumerations and field tables (see `codec`).
 
 MAJOR = 1
 MINOR = 3
-SCHEMA_HASH = b'\x7f\xce\xd8\xbc'
+SCHEMA_HASH = b'|\xc6\xfe\x9d'
 
 STATE_IDLE = 0
 STATE_PREPARED = 1
@@ -171,6 +171,7 @@ S_OLDER_VERSION = 6012
 S_ON_TRIAL = 6013
 S_NO_UPDATE = 6014
 S_FLASH_FAILED = 6015
+S_NO_MEMORY = 6016
 LATCH_STOPPED = 1
 LATCH_LINK_LOST = 2
 LATCH_ESTOP = 4

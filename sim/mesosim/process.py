@@ -34,9 +34,13 @@ class Calls:
         self._got = b""
         self.unheard: list[bytes] = []
         """Answers of `R` whose calls Ctrl-C has cut short; the next call takes them."""
+        self._died: DeviceDied | None = None
+        """Its files are closed then, and their numbers may be another's."""
 
     def ask(self, op: bytes, request: bytes) -> bytes:
-        """The answer to one request. Raises `DeviceDied`."""
+        """The answer to one request. Raises `DeviceDied`: once it has, each time, with the same last words."""
+        if self._died is not None:
+            raise DeviceDied(*self._died.args)
         if self._owed:
             owed, answer = self._owed, self._answer()
             if owed == b"R":
@@ -60,7 +64,7 @@ class Calls:
             while data:
                 data = data[os.write(self._requests_fd, data) :]
         except OSError:
-            raise DeviceDied(last_words(self._process)) from None
+            raise self._dead() from None
 
     def _peek(self, n: int) -> bytes:
         """The first n bytes of the answer under way; they stay in `_got` until it is whole."""
@@ -72,9 +76,13 @@ class Calls:
             except OSError:
                 piece = b""
             if not piece:
-                raise DeviceDied(last_words(self._process))
+                raise self._dead()
             self._got += piece
         return self._got[:n]
+
+    def _dead(self) -> DeviceDied:
+        self._died = DeviceDied(last_words(self._process))
+        return self._died
 
 
 class BehindPty:

@@ -20,10 +20,14 @@ TWICE = 112
 
 
 @pytest.fixture(scope="module")
-def play(tmp_path_factory: pytest.TempPathFactory) -> updates.Play:
+def pem(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     key = tmp_path_factory.mktemp("keys") / "signer"
     signing.new_key(key)
-    pem = key.read_bytes()
+    return key.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def play(pem: bytes) -> updates.Play:
     return updates.Play.small(lambda text: signing.signature(text, pem), signing.modulus(pem))
 
 
@@ -90,6 +94,25 @@ def test_nothing_of_the_former_one_is_left(play: updates.Play, before: bytes) ->
     with updates.on(device) as ended:
         assert ended.start() == slots.FOLDERS[1]
         assert sorted(ended.paths(slots.FOLDERS[1])) == sorted(play.new.files)
+
+
+@pytest.mark.requirement("SR-34")
+def test_one_that_is_too_large_leaves_what_runs_and_room_for_another(
+    play: updates.Play, before: bytes, pem: bytes
+) -> None:
+    """The folder is emptied before the flash is found full; what it held would never have been started again."""
+    files = {path: data for path, data in play.new.files.items() if path.endswith(".mpy")}
+    files["mesofirmware/more.mpy"] = b"m" * flash.BOARD_BLOCK * updates.BLOCKS
+    large = updates.Application.of("0.3.0", files, lambda text: signing.signature(text, pem))
+    with updates.on(medium := fresh(before)) as device:
+        for _ in range(2):
+            with pytest.raises(updates.Broken, match=f"status {wire.S_FLASH_FAILED}"):
+                device.send(large)
+            assert play.started(device) is play.old and device.state() == wire.UPDATE_CONFIRMED
+        device.send(play.new)
+    with updates.on(medium) as device:
+        assert play.started(device) is play.new
+        assert sorted(device.paths(slots.FOLDERS[1])) == sorted(play.new.files)
 
 
 # --- Mistakes that must be found -------------------------------------------------------------------------------

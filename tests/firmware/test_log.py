@@ -192,3 +192,13 @@ def test_nobody_pushes_the_others_out() -> None:
     for _ in range(5):
         book.refuse(wire.LOG_REFUSED, wire.S_ZONE_LIMIT, 7)
     assert book.newest == newest + 1
+
+
+def test_who_is_refused_again_and_again_while_chains_are_behind_is_said_once() -> None:
+    book = booted(bytearray(SIZE), True)
+    for n in range(3):
+        book.add(wire.LOG_TREATMENT, n, 0)
+    for _ in range(500):
+        book.refuse(wire.LOG_UPDATE, wire.S_ROLE, 0)
+        book.chain()
+    assert book.newest == 4

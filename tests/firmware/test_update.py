@@ -166,6 +166,7 @@ def test_more_than_a_file_has_is_refused() -> None:
         signed.send(host.ask, NEW, until=(place[0], at))
         answer = host.ask(messages.UpdateWrite(place[0], at, size - at + 1, bytes(signed.MOST)))
         assert answer.status == wire.S_RANGE
+        assert host.ask(signed.piece(NEW, place[0], at)).status == wire.S_NO_UPDATE
 
 
 # --- Refused -------------------------------------------------------------------------------------------------
@@ -222,6 +223,10 @@ REFUSED: dict[str, tuple[Callable[[], signed.Signed], int, int]] = {
             " 0 ./a",
             " 0 manifest",
             " 0 signature",
+            " 16777216 a",
+            " 0 a\n" + HASH.decode() + " 0 a",
+            " 0 b\n" + HASH.decode() + " 0 a",
+            *(f" 0 a\n{digest} 0 b" for digest in ("", "00" * 31, "00" * 33, "0" * 63, "0x" * 32)),
         )
     },
 }
@@ -294,6 +299,8 @@ def test_where_the_other_does_not_read_what_runs_is_the_newest() -> None:
     host = device()
     host.world.folders[A + "/manifest"] = b"spoilt"
     assert signed.send(host.ask, signed.application("0.0.9")).status == wire.S_OLDER_VERSION
+    host.world.folders[A + "/manifest"] = b"mesoinjector 0.4.0 pico\nspoilt"
+    assert signed.send(host.ask, NEW).status == wire.S_OLDER_VERSION, "its first line reads"
     del host.world.folders[A + "/manifest"]
     assert signed.send(host.ask, signed.application("0.0.9")).status == wire.S_OLDER_VERSION
     assert signed.send(host.ask, NEW)[2:] == (5, 0)
@@ -390,13 +397,25 @@ def test_a_flash_that_fails_ends_the_update(call: str) -> None:
     assert signed.send(host.ask, NEW)[2:] == (5, 0)
 
 
-def test_a_record_that_is_not_kept_stages_nothing() -> None:
+@pytest.mark.parametrize(("fault", "status"), [("stuck", wire.S_STORE_FAILED), ("exception", wire.S_FLASH_FAILED)])
+def test_a_record_that_is_not_kept_stages_nothing(fault: str, status: int) -> None:
     host = device()
     signed.send(host.ask, NEW)
-    host.world.meddle().add("files.write", "stuck", 0, 0)
-    assert host.ask(messages.UpdateStage()).status == wire.S_STORE_FAILED
+    host.world.meddle().add("files.write", fault, 0, 0)
+    assert host.ask(messages.UpdateStage()).status == status
+    assert logged(host)[-2:] == [(wire.LOG_UPDATE, said, packed(0, 2, 0)) for said in (0, status)], "said, then done"
     host.world.meddle().clear()
     assert update(restarted(host)) == (0, wire.UPDATE_CONFIRMED, 0, 0)
+
+
+def test_as_many_files_as_a_manifest_can_list() -> None:
+    """A byte numbers them, from 2 on."""
+    line = len(HASH) + len(b" 0 000\n")
+    many = signed.application(files=tuple((f"{n:03}", b"") for n in range((16384 - 95) // line)))
+    assert len(many.manifest) > 16384 - line and 225 < len(many.files) < 254
+    host = device()
+    assert signed.send(host.ask, many)[2:] == (len(many.files) + 2, 0)
+    assert host.do(messages.UpdateStage()).update == wire.UPDATE_PENDING
 
 
 def test_before_it_was_begun_there_is_nothing_to_go_on_with() -> None:
@@ -501,6 +520,7 @@ device = world.World(1, trace.Untraced())
 device.files["signer"] = signer
 record = slots.Slots(device.board.files)
 taken = update.Update(device.board, record, device.app._log)
+device.meddle()  # all that a simulated device's heap ever holds
 said = []
 for signature in (other, parts[1]):
     parts[1] = signature

@@ -157,6 +157,10 @@ def test_a_key_is_made_once_and_is_its_owners(key: Path) -> None:
     with pytest.raises(ApplicationError, match=r"third.pub: is there already"):
         signing.new_key(key.with_name("third"))
     assert key.read_bytes() == before and not key.with_name("third").exists()
+    (key.with_name("fourth.pub")).symlink_to("nowhere")
+    with pytest.raises(ApplicationError, match=r"fourth.pub: File exists"):
+        signing.new_key(key.with_name("fourth"))
+    assert not key.with_name("fourth").exists(), "a private half alone is a key that nobody can use"
 
 
 @pytest.mark.parametrize(
@@ -199,6 +203,16 @@ def test_a_board_runs_what_its_micropython_imports(folder: Path) -> None:
             read.check_runs_on("pico2", mpy)
     with pytest.raises(ApplicationError, match=r"built for pico, pico2, not for tiny.*Next: "):
         read.check_runs_on("tiny", PICO)
+
+
+@pytest.mark.parametrize("data", [b"", b"M", b"M\x06\x00", b"print()"])
+def test_what_is_no_mpy_file_runs_on_no_board(folder: Path, data: bytes) -> None:
+    (folder / "mesofirmware/app.mpy").write_bytes(data)
+    firmware_build.seal(folder)
+    read = Application.load(folder)
+    assert read.mpy == (0x1306,)
+    with pytest.raises(ApplicationError, match=r"mesofirmware/app\.mpy does not begin as a \.mpy file.*Next: "):
+        read.check_runs_on("pico", PICO)
 
 
 def said(*words: str) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 from typing import Any
@@ -53,9 +54,11 @@ class Elsewhere:
             *path, call = name.split(".")
             for part in path:
                 target = getattr(target, part)
-            args = [port_array(arg) if isinstance(arg, list) else arg for arg in args]
+            before = [port_array(arg) if isinstance(arg, list) else arg for arg in args]
+            args = [copy.copy(arg) for arg in before]
             result = getattr(target, call)(*args)
-            self._say([result, [list(arg) if isinstance(arg, bytearray) else None for arg in args]])
+            changed = [isinstance(arg, bytearray) and arg != old for arg, old in zip(args, before, strict=True)]
+            self._say([result, [arg.hex() if has else None for arg, has in zip(args, changed, strict=True)]])
 
 
 def _known(part: Any) -> list[int] | int | None:
@@ -63,9 +66,9 @@ def _known(part: Any) -> list[int] | int | None:
     return list(part) if isinstance(part, bytes) else part if isinstance(part, int) else None
 
 
-def port_array(values: list[int]) -> Any:
+def port_array(values: list[Any]) -> Any:
     """A buffer of bytes, or a table of words, which no board changes."""
-    return bytearray(values) if all(0 <= value < 256 for value in values) else values
+    return bytearray.fromhex(values[0]) if isinstance(values[0], str) else values
 
 
 class FarWorld(World):

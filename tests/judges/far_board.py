@@ -1,8 +1,8 @@
 """For MicroPython: the firmware here, its Board in another process.
 
 Each line is JSON. From there: `["start", {name: an integer, bytes as a list, or null for a part}]`, then
-`["step", tick]`; from here: `["done", wait]`, or `[call, arguments]` with buffers as lists, answered by
-`[result, buffers as they are then]`.
+`["step", tick]`; from here: `["done", wait]`, or `[call, arguments]`, answered by `[result, buffers that changed]`.
+A buffer is `[hex]`, which takes less of the heap that is judged than a list of its bytes.
 """
 
 import gc
@@ -30,14 +30,18 @@ class Far:
 
 
 def _ask(name: str, args: tuple):
-    plain = [list(arg) if isinstance(arg, (array, bytearray, bytes)) else arg for arg in args]
-    _say([name, plain])
+    _say([name, [_plain(arg) for arg in args]])
     result, buffers = json.loads(sys.stdin.readline())
     for i in range(len(args)):
         if buffers[i] is not None:
-            for at in range(len(buffers[i])):
-                args[i][at] = buffers[i][at]
+            args[i][:] = bytes.fromhex(buffers[i])
     return result
+
+
+def _plain(arg):
+    if isinstance(arg, (bytearray, bytes)):
+        return [arg.hex()]
+    return list(arg) if isinstance(arg, array) else arg
 
 
 def _say(what: list) -> None:

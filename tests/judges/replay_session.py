@@ -16,8 +16,8 @@ STEP = -1
 IDLE, ARMED = 0, 2
 
 
-def replay(device: app.App, live: int, twins: str) -> None:
-    """Replay all steps. `live`: bytes of the application, once started.
+def replay(device: app.App, live: int, loaded: int, twins: str) -> None:
+    """Replay all steps. `live`: bytes of the application, once started; `loaded`: of what an update needs beside.
 
     `twins`: a program that opens the heap where machine code has a plain twin.
     """
@@ -49,7 +49,7 @@ def replay(device: app.App, live: int, twins: str) -> None:
         if said != wait:
             raise ValueError(f"entry {at}: step says {said}, not {wait}")
         state = then
-    print(json.dumps({"live": live, "locked_steps": steps, "allocated": grown}))
+    print(json.dumps({"live": live, "loaded": loaded, "locked_steps": steps, "allocated": grown}))
 
 
 def _locked(device: app.App, now: int) -> int:

@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 
 from mesofirmware import build
+from mesoprotocol import messages, wire
 from mesosim import micropython, runtime, wasm
+from mesosim.lab.enumeration.host import Host
+from mesosim.lab.enumeration.workloads import PRIME
+from tests import signed
 from tests.firmware.test_allocation import PLAIN
 from tests.judges import elsewhere, replay, session
 from tests.summary import TOLD
@@ -47,8 +51,42 @@ def test_a_whole_session_fits(tmp_path: Path, record_property: pytest.RecordProp
     assert account["punctures"] >= 70 and account["skin_nl"] > 60_000
 
 
+BIG = signed.application(files=tuple((f"mesofirmware/{n:03}.mpy", b"M\x06" * 99) for n in range(43)))
+"""Its manifest is as long as the real one."""
+
+
+@pytest.mark.requirement("SR-33")
+@pytest.mark.parametrize(
+    ("heap", "ends"),
+    [("400K", wire.S_OK), ("220K", None), ("190K", None), ("175K", wire.S_NO_MEMORY)],
+)
+def test_an_update_that_finds_no_room_is_refused_and_nothing_else_ends(
+    heap: str, ends: int | None, tmp_path: Path
+) -> None:
+    """In between it depends on where there is room: the judges' own text takes more of it than an update does."""
+    build.compiled(tmp_path, "x64", (("far_board", HERE / "far_board.py"),))
+    device = elsewhere.FarDevice(1, unix_port(tmp_path, "import far_board\nfar_board.main()", heap))
+    try:
+        device.world.files["signer"] = signed.modulus("maker")
+        host = Host(device.world)
+        host.open()
+        status = signed.send(host.ask, BIG).status or host.ask(messages.UpdateStage()).status
+        assert status == ends or (ends is None and status in (wire.S_OK, wire.S_NO_MEMORY))
+        if status == wire.S_NO_MEMORY:
+            entry = host.do(messages.Log(host.do(messages.Log(1)).newest))
+            assert (entry.kind, entry.a) == (wire.LOG_UPDATE, wire.S_NO_MEMORY)
+            assert host.ask(messages.UpdateStage()).status == wire.S_NO_UPDATE
+            assert host.do(messages.Update())[2:] == (0, wire.UPDATE_CONFIRMED, 0, 0)
+        host.do(messages.StartTreatment(1))
+        assert host.dose(PRIME).outcome.dose_state == wire.DOSE_DONE
+    finally:
+        device.close()
+
+
 MOST_LIVE = 100_000
 """Bytes of heap on 32 bits, once the application has started."""
+MOST_LOADED = 8_000
+"""And for an update, once it is loaded."""
 
 
 @pytest.fixture(scope="module")
@@ -63,21 +101,26 @@ PARTS = (
     "import replay_board\nreplay_board.load(%r)\n",
     "import gc\ngc.collect()\nbefore = gc.mem_alloc()\n"
     "from mesofirmware import app\ndevice = app.App(replay_board.board)\n",
-    "gc.collect()\nlive = gc.mem_alloc() - before\nimport replay_session\nreplay_session.replay(device, live, %r)\n",
+    "gc.collect()\nlive = gc.mem_alloc() - before\nfrom mesofirmware import update\n",
+    "gc.collect()\nloaded = gc.mem_alloc() - before - live\n"
+    "import replay_session\nreplay_session.replay(device, live, loaded, %r)\n",
 )
-"""Load the recording, start the application, replay. On 32 bits garbage is collected between the parts only."""
+"""Load the recording, start the application, load what an update needs, replay.
+
+On 32 bits garbage is collected between the parts only.
+"""
 
 
 def replayed(recorded: replay.RecordedDevice, folder: Path, port: str) -> dict[str, int]:
     """What the replay says on one of MicroPython's ports."""
     recorded.write(folder)
     extra = (("replay_board", folder / "replay_board.py"), ("replay_session", HERE / "replay_session.py"))
-    load, start, play = PARTS
+    load, start, update, play = PARTS
     if port == "64 bits":
-        program = load % str(folder / "recording.bin") + start + play % ""
+        program = load % str(folder / "recording.bin") + start + update + play % ""
         command = unix_port(folder, program, "2M")  # room for the recording
     else:
-        command = wasm_port(folder, "\f".join((load % "/device/recording.bin", start, play % PLAIN)))
+        command = wasm_port(folder, "\f".join((load % "/device/recording.bin", start, update, play % PLAIN)))
     build.compiled(folder, "x64" if port == "64 bits" else "", extra)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     line = (done.stdout or done.stderr).splitlines()[-1:]
@@ -117,7 +160,9 @@ def test_little_is_live_on_32_bits(
     lines = [
         f"{found['live']:,} bytes of at most {MOST_LIVE:,}, without the board's own files and machine code",
         f"which are {beyond:,} bytes of .mpy: some {beyond * 4 // 3:,} more",
+        f"and {found['loaded']:,} of at most {MOST_LOADED:,} from the first UPDATE_BEGIN on",
     ]
     record_property(TOLD, ["firmware: live heap on 32 bits", *lines])
     assert found["locked_steps"] > 300
     assert found["live"] <= MOST_LIVE
+    assert 0 < found["loaded"] <= MOST_LOADED

@@ -22,7 +22,7 @@ from mesoinjector.connection import STOP_BYTES
 from mesoinjector.links import SerialLink, open_link
 from mesosim.micropython import NoMicroPython
 from mesosim.process import DeviceDied
-from mesosim.runtime import Terminal, command
+from mesosim.runtime import Piped, Terminal, command
 from tests.bench_of_one import after_flow, after_strokes
 
 HASHES = Path(__file__).parents[1] / "vectors" / "traces.json"
@@ -161,6 +161,20 @@ def test_a_process_that_died_is_an_error_over_the_pty() -> None:
             injector.status()
         with pytest.raises(DeviceDied):
             injector.link.control("account")
+
+
+def test_a_process_that_died_says_the_same_each_time() -> None:
+    device = Piped(7, "cpython")
+    try:
+        os.kill(device._process.pid, signal.SIGKILL)
+        said = []
+        for ask in (lambda: device.run(1_000, b""), lambda: device.run(2_000, b""), lambda: device.control("account")):
+            with pytest.raises(DeviceDied) as died:
+                ask()
+            said.append(str(died.value))
+        assert said[0] == said[1] == said[2] and "exit code -9" in said[0]
+    finally:
+        device.close()
 
 
 def test_a_runtime_that_is_not_there_is_named() -> None:

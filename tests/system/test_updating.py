@@ -354,7 +354,9 @@ class Cut(MortalLink):
 
 
 @pytest.mark.requirement("SR-33")
-@pytest.mark.parametrize("answer", ["UpdateStage reply", "Restart reply", "Confirm reply"])
+@pytest.mark.parametrize(
+    "answer", [f"Update{step} reply" for step in ("Begin", "Write", "Stage")] + ["Restart reply", "Confirm reply"]
+)
 def test_an_answer_that_is_lost_with_the_line_costs_no_start(
     device: Bench, make: Callable[..., Application], tmp_path: Path, answer: str
 ) -> None:

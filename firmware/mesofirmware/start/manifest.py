@@ -1,7 +1,8 @@
 """An application folder against its manifest.
 
 The manifest's first line is `mesoinjector VERSION BOARDS`: three numbers below 1,024 with dots between them, and the
-boards it was built for with commas. A line a file follows, `sha256 size path`, and last the SHA-256 of them all.
+boards it was built for with commas. A line a file follows, `sha256 size path`, each path behind the one before as
+strings compare, and last the SHA-256 of them all.
 """
 
 import binascii
@@ -20,6 +21,8 @@ PRODUCT = b"mesoinjector"
 _PIECE = 1024
 _HASH = 65
 """Bytes of the last line."""
+_SIZE_MOST = 0xFFFFFF
+"""What UPDATE_WRITE can number. Of files, too: no manifest of 16 KiB lists 253."""
 
 
 def is_whole(shelf: "Shelf", folder: str) -> bool:
@@ -35,7 +38,7 @@ def is_whole(shelf: "Shelf", folder: str) -> bool:
 
 
 def is_listed(shelf: "Shelf", path: str, size: int, digest: bytes) -> bool:
-    """Whether a file is there and has this size and SHA-256, in hex."""
+    """Whether a file is there and has this size and SHA-256."""
     sha = hashlib.sha256()
     try:
         for piece in _pieces(shelf, path):
@@ -43,7 +46,7 @@ def is_listed(shelf: "Shelf", path: str, size: int, digest: bytes) -> bool:
             sha.update(piece)
     except OSError:
         return False
-    return size == 0 and binascii.hexlify(sha.digest()) == digest
+    return size == 0 and sha.digest() == digest
 
 
 def read(shelf: "Shelf", path: str) -> bytes:
@@ -59,21 +62,25 @@ def parse(text: bytes) -> "tuple[int, list, list]":
     lines = text.split(b"\n")
     if len(lines) < 4:
         raise ValueError("%d lines" % len(lines))
-    if lines[-1] or binascii.hexlify(hashlib.sha256(text[:-_HASH]).digest()) != lines[-2]:
+    if lines[-1] or binascii.hexlify(hashlib.sha256(memoryview(text)[:-_HASH]).digest()) != lines[-2]:
         raise ValueError("SHA-256")
     product, number, boards = lines[0].split(b" ")
     if product != PRODUCT:
         raise ValueError("product")
-    files = []
+    files: list = []
+    last = ""
     for line in lines[1:-2]:
         digest, size, name = line.split(b" ", 2)
-        path = name.decode()
-        if not size.isdigit() or path in (MANIFEST, SIGNATURE):
+        sha, path = binascii.unhexlify(digest), name.decode()
+        if len(sha) != 32 or not size.isdigit() or int(size) > _SIZE_MOST:
+            raise ValueError(path)
+        if path <= last or path in (MANIFEST, SIGNATURE):
             raise ValueError(path)
         for part in path.split("/"):
             if part in ("", ".", ".."):
                 raise ValueError(path)
-        files.append((digest, int(size), path))
+        files.append((sha, int(size), path))
+        last = path
     return version(number), boards.split(b","), files
 
 
