@@ -130,12 +130,22 @@ def plan(board: Board, order: Order) -> Plan:
 
 
 class Flashing:
-    """One computer that flashes boards. `journal`: of the sessions that it opens."""
+    """One computer that flashes boards. `journal`: of the sessions that it opens.
 
-    def __init__(self, machine: Machine, journal: Journal, tell: Tell = lambda what, done, of: None) -> None:
+    `recall` gives the service key of a board with keys, by its uid, where the order has none; it raises `MesoError`.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        journal: Journal,
+        tell: Tell = lambda what, done, of: None,
+        recall: Callable[[str], Key] | None = None,
+    ) -> None:
         self._machine = machine
         self._journal = journal
         self._tell = tell
+        self._recall = recall
 
     def run(self, wanted: Plan) -> Done:
         """Do it. Every error says what stands, and what next; the same again goes on where it was."""
@@ -235,13 +245,27 @@ class Flashing:
         self._tell("set new keys", 0, 0)
         keys = {role: Key.new(role) for role in ("service", "operator")}
         files = _files(order.new_keys)
-        order.new_keys.mkdir(parents=True, exist_ok=True)
+        try:
+            order.new_keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise errors.KeyFileError(
+                f"{order.new_keys} cannot be made ({error.strerror or error}): no key was set, all else stands. Next: "
+                "name another folder by --new-keys."
+            ) from None
         for file, key in zip(files, keys.values(), strict=True):
             key.save(file)
-        with self._open(board, order) as injector:
-            injector.provision(keys["service"])
-        with self._open(board, replace(order, key=keys["service"])) as injector:
-            injector.provision(keys["operator"])
+        try:
+            with self._open(board, order) as injector:
+                injector.provision(keys["service"])
+            with self._open(board, replace(order, key=keys["service"])) as injector:
+                injector.provision(keys["operator"])
+        except errors.MesoError as error:
+            # a lost answer leaves it open which of them the device has
+            raise errors.FlashError(
+                f"{board}: nobody knows whether its new keys were set ({error}) Both stay in {order.new_keys}. Next: "
+                f"the same with --new-keys ANOTHER and --key {files[0]}; if the device refuses that key, with the "
+                "--key of before, or without one if it had none."
+            ) from error
         return tuple(map(str, files))
 
     @contextmanager
@@ -249,12 +273,16 @@ class Flashing:
         """A session with the board's firmware, service's where it has keys; the line is followed where it goes."""
         injector = self._session(board, None)
         if injector.hello.capabilities & wire.CAPABILITY_KEYED:
+            uid = injector.uid
             injector.close()
-            if order.key is None:
+            key = order.key
+            if key is None and self._recall is not None:
+                key = self._recall(uid)
+            if key is None:
                 raise errors.AuthError(
                     f"{board} has keys, and flashing is service's. Next: name its service key by --key FILE."
                 )
-            injector = self._session(board, order.key)
+            injector = self._session(board, key)
         with injector:
             yield injector
 

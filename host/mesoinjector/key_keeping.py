@@ -58,7 +58,8 @@ class KeyFolder:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise ProductionError(
-                f"{self._folder} cannot be made ({error.strerror or error}): no key is set."
+                f"{self._folder} cannot be made ({error.strerror or error}): no key was set on the board. Next: name a "
+                "folder that can be written by `keys` in the line's file."
             ) from None
         fresh = Keys.new()
         for key in fresh:
@@ -71,7 +72,10 @@ class KeyFolder:
         """See `Keeper`."""
         service, operator = (Key.load(self._path(serial, role)) for role in ("service", "operator"))
         if (service.role, operator.role) != (ROLES["service"], ROLES["operator"]):
-            raise KeyFileError(f"{self._folder}: the key files of {serial} are of other roles than their names say.")
+            raise KeyFileError(
+                f"{self._folder}: the key files of {serial} are of other roles than their names say. Next: put back "
+                "the right ones."
+            )
         return Keys(service, operator)
 
     def _path(self, serial: str, role: str) -> Path:

@@ -32,6 +32,7 @@ from mesoprotocol import wire
 MOST = 64
 """Boards at once; choice."""
 
+_NOT_OURS = "it has keys from before, and they are not those of this line"
 Flash = Callable[[Board], Injector]
 """Writes a board's firmware, if need be, and opens it; raises `MesoError`."""
 Weigh = Callable[[Injector, Callable[[str], bool]], Accuracy]
@@ -57,6 +58,13 @@ class Settings:
     """What boards without firmware are given; None: they are not the line's."""
     bench: Bench | None = None
     """The scale; None: there is none."""
+
+    def keys(self, serial: str, uid: str) -> Keys:
+        """Those that were kept for a board that has some. Raises `ProductionError`."""
+        try:
+            return self.keeper.recall(serial, uid)
+        except (errors.KeyFileError, errors.ProductionError) as error:
+            raise errors.ProductionError(f"{_NOT_OURS}: {error}") from None
 
 
 class Line:
@@ -92,7 +100,10 @@ class Line:
         try:
             self._reports.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise errors.PlanError(f"{self._reports} cannot be made: {error.strerror or error}.") from None
+            raise errors.PlanError(
+                f"{self._reports} cannot be made: {error.strerror or error}. Nothing was sent. Next: name another "
+                "folder in the line's file."
+            ) from None
         made = [Made(board, datetime.now(UTC)) for board in boards]
         with ThreadPoolExecutor(len(boards), "board") as pool:
             ways = [pool.submit(self._make, each) for each in made]
@@ -172,13 +183,11 @@ class Line:
         """The keys of a board that has some from before, and the session that they open; None of a fresh one."""
         before = self._settings.register.label(made.uid)
         if injector.hello.capabilities & wire.CAPABILITY_KEYED:
+            keys = self._settings.keys(made.serial, made.uid)
             try:
-                keys = self._settings.keeper.recall(made.serial, made.uid)
                 injector.authenticate(keys.service)
-            except (errors.KeyFileError, errors.ProductionError, errors.AuthError) as error:
-                raise errors.ProductionError(
-                    f"it has keys from before, and they are not those of this line: {error}"
-                ) from None
+            except errors.AuthError as error:
+                raise errors.ProductionError(f"{_NOT_OURS}: {error}") from None
             return keys
         if before is not None and made.serial not in self._settings.again:
             raise errors.ProductionError(

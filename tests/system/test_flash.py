@@ -24,7 +24,7 @@ from mesofirmware import build, version
 from mesoinjector import Injector, Key, Service, application, boards, finding, flashing, signing
 from mesoinjector.application import Application
 from mesoinjector.cli import app
-from mesoinjector.errors import AuthError, FlashError
+from mesoinjector.errors import AuthError, FlashError, KeyFileError
 from mesoinjector.flashing import Flashing, Order
 from mesoinjector.journal import Journal
 from mesoinjector.uf2 import Image
@@ -126,6 +126,46 @@ def test_a_blank_board_becomes_an_injector(injector: tuple[Path, flashing.Done, 
         "set new keys",
     ]
     assert found.files == (str(there / "keys" / "service.key"), str(there / "keys" / "operator.key"))
+
+
+def test_a_blank_board_with_an_rp2350_becomes_one_too(tmp_path: Path, folder: Path) -> None:
+    order = Order(Image.load(image(tmp_path, "RP2350")), Application.load(folder), name="B-0001")
+    with bench(tmp_path, "pico2") as one:
+        found, told = done(one, order)
+        assert one.board.flash.cells[: PAGES * 256] == images.image("RP2350", PAGES, 1)
+    assert (found.sectors, found.slot, told[-1]) == (2, "A", "self-test")
+
+
+def test_new_keys_that_are_cut_off_are_not_lost_and_set_by_the_next(
+    injector: tuple[Path, flashing.Done, list[str]], tmp_path: Path
+) -> None:
+    """Whether the device has them nobody knows: each is tried."""
+    before = Key.load(injector[0] / "keys" / "service.key")
+    order = Order(key=before, new_keys=tmp_path / "keys")
+    with another(injector, tmp_path) as one, closing(Journal(one.folder / "journal.sqlite")) as journal:
+        board = boards.choose("usb:", boards.find(one.machine))
+        flash = Flashing(one.machine, journal, lambda what, *_: one.close() if what == "set new keys" else None)
+        with pytest.raises(FlashError, match=r"nobody knows whether its new keys were set .*service\.key; if"):
+            flash.run(flashing.plan(board, order))
+        assert Key.load(tmp_path / "keys" / "service.key").role == wire.ROLE_SERVICE
+        assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
+        one.plug(bootsel=False)
+        boards.wait(one.machine, boards.find(one.machine)[0], lambda each: each.state != "unknown")
+        with pytest.raises(KeyFileError, match=r"is there already, and stays\. Next: name another folder"):
+            done(one, order)
+        assert done(one, replace(order, new_keys=tmp_path / "others"))[0].files
+
+
+def test_new_keys_need_a_folder_that_can_be_made(
+    injector: tuple[Path, flashing.Done, list[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    order = Order(key=Key.load(injector[0] / "keys" / "service.key"), new_keys=tmp_path / "file" / "keys")
+    with (
+        another(injector, tmp_path) as one,
+        pytest.raises(KeyFileError, match=r"cannot be made \(.*\): no key was set.*Next: name another"),
+    ):
+        done(one, order)
 
 
 def test_new_micropython_and_a_new_application_leave_keys_settings_and_name(

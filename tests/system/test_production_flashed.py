@@ -53,7 +53,10 @@ def test_blank_boards_are_flashed_each_by_its_worker_and_one_that_cannot_be_dist
         one.plug(bootsel=True)
     try:
         words = ["provision", str(tmp_path / "line.toml"), "--yes", "--json"]
-        done = CliRunner().invoke(app, words, obj=Machine(tmp_path / "no-proc", ports, usb=bus))
+        machine = Machine(tmp_path / "no-proc", ports, usb=bus)
+        done = CliRunner().invoke(app, words, obj=machine)
+        benches[0].plug(bootsel=True)
+        again = CliRunner().invoke(app, [*words, "--device", "usb:path=1-1"], obj=machine)
     finally:
         for one in benches:
             one.close()
@@ -66,3 +69,7 @@ def test_blank_boards_are_flashed_each_by_its_worker_and_one_that_cannot_be_dist
         assert each["board"] == f"usb:path=1-{one.board.path[0]}"
         assert each["serial"], each["steps"]
     assert first["uid"] != second["uid"] and first["serial"] != second["serial"]
+    # back in its bootloader it has its keys still, which the line recalls
+    (once_more,) = json.loads(again.stdout.splitlines()[-1])["boards"]
+    assert once_more["passed"] and once_more["serial"] == first["serial"], once_more["steps"]
+    assert once_more["keys"] == first["keys"]

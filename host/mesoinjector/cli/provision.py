@@ -20,6 +20,7 @@ from mesoinjector.cli.service import AsJson
 from mesoinjector.flashing import Flashing
 from mesoinjector.injector import Injector
 from mesoinjector.journal import Journal
+from mesoinjector.keys import Key
 from mesoinjector.machine import Machine
 from mesoinjector.production import Line
 from mesoinjector.production_record import Accuracy, Board, Made
@@ -45,7 +46,7 @@ def provision(
         typer.Option(metavar="SERIAL", help="This board was erased and is made anew, with its number."),
     ] = None,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Do not ask before the line begins and before each board moves.")
+        bool, typer.Option("--yes", help="Do not ask before the line begins. Before a board moves it is asked still.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -70,15 +71,18 @@ def provision(
             return Injector.open(board.name, settings.folder / "journal.sqlite")
         journal = Journal(settings.folder / "journal.sqlite")
         try:
-            flash = Flashing(machine, journal, lambda what, done, of: shown.does(board, what))
+            flash = Flashing(machine, journal, lambda what, done, of: shown.does(board, what), service_key)
             flash.run(flashing.plan(blank, order))
             return flash.open(blank)
         except BaseException:
             journal.close()
             raise
 
+    def service_key(uid: str) -> Key:
+        return settings.keys(settings.register.claim(uid), uid).service
+
     def hand(made: Made, question: str) -> bool:
-        return yes or made.simulated or shown.ask(made, question)
+        return made.simulated or shown.ask(made, question)
 
     def weighed(injector: Injector, ask: Callable[[str], bool]) -> Accuracy:
         assert settings.bench is not None
