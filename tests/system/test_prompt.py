@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from mesofirmware import build
 from mesofirmware.slots import Slots
 from mesoinjector import errors
 from mesoinjector.application import Application
 from mesoinjector.prompt import Prompt
 from mesoinjector.service import Service
+from mesoprotocol import wire
 from mesosim.blank import Blank
 from mesosim.runtime import Paced
 from tests.blank_board import built, on_flash, opened, put_on_flash
@@ -153,6 +155,32 @@ def test_a_board_that_runs_the_firmware_is_caught_after_a_start_only(application
             prompt.restart()
         assert written[-1] < sum(len(data) for _, data in application.files) + 10_000, "nothing was sent again"
         assert assert_works(board, tmp_path) > session + 1
+
+
+@pytest.mark.requirement("SR-13", "SR-34")
+@pytest.mark.parametrize("error", ["SystemExit", "KeyboardInterrupt"])
+def test_an_application_on_trial_that_ends_as_it_is_loaded_is_given_up(
+    error: str, application: Application, tmp_path: Path
+) -> None:
+    """By main.py as MicroPython runs it, which would leave at such an exception for its prompt."""
+    with powered(tmp_path) as board:
+        install(board, application)
+        board.unplug()
+        record: dict[str, bytes] = {}
+        assert Slots(Memory(record)).stage(lambda folder: True) == wire.S_OK
+        trial = tmp_path / "trial"
+        (trial / "mesofirmware").mkdir(parents=True)
+        (trial / "mesofirmware" / "app.py").write_text(f"raise {error}")
+        build.seal(trial)
+        files = {f"/settings/{name}": data for name, data in record.items()}
+        for name in ("manifest", "mesofirmware/app.py"):
+            files[f"/app_b/{name}"] = (trial / name).read_bytes()
+        put_on_flash(tmp_path, files)
+        board.plug()
+        with opened(board.path, tmp_path / "journal.sqlite") as injector:
+            found = Service(injector).update()
+    assert (found.slot, found.update, found.safe) == (0, wire.UPDATE_ROLLED_BACK, 0)
+    assert error.encode() in on_flash(tmp_path)["/failure.txt"]
 
 
 # --- Broken off ---------------------------------------------------------------------------------------------
