@@ -17,6 +17,7 @@ from mesoinjector.application import Application
 from mesoinjector.boards import Board
 from mesoinjector.injector import Injector
 from mesoinjector.journal import Journal
+from mesoinjector.key_keeping import make_folder
 from mesoinjector.keys import ROLES, Key
 from mesoinjector.machine import Machine
 from mesoinjector.picoboot import Boot
@@ -235,7 +236,7 @@ class Flashing:
         self._tell("set new keys", 0, 0)
         keys = {role: Key.new(role) for role in ("service", "operator")}
         files = _files(order.new_keys)
-        order.new_keys.mkdir(parents=True, exist_ok=True)
+        make_folder(order.new_keys)
         for file, key in zip(files, keys.values(), strict=True):
             key.save(file)
         with self._open(board, order) as injector:
