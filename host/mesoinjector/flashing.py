@@ -17,6 +17,7 @@ from mesoinjector.application import Application
 from mesoinjector.boards import Board
 from mesoinjector.injector import Injector
 from mesoinjector.journal import Journal
+from mesoinjector.key_keeping import make_folder
 from mesoinjector.keys import ROLES, Key
 from mesoinjector.machine import Machine
 from mesoinjector.picoboot import Boot
@@ -245,13 +246,7 @@ class Flashing:
         self._tell("set new keys", 0, 0)
         keys = {role: Key.new(role) for role in ("service", "operator")}
         files = _files(order.new_keys)
-        try:
-            order.new_keys.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise errors.KeyFileError(
-                f"{order.new_keys} cannot be made ({error.strerror or error}): no key was set, all else stands. Next: "
-                "name another folder by --new-keys."
-            ) from None
+        make_folder(order.new_keys)
         for file, key in zip(files, keys.values(), strict=True):
             key.save(file)
         try:

@@ -46,6 +46,17 @@ class Keeper(Protocol):
         ...
 
 
+def make_folder(folder: Path) -> None:
+    """A folder for key files, its owner's alone if it is new. Raises `KeyFileError`."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise KeyFileError(
+            f"{folder} cannot be made ({error.strerror or error}): no key is set. Next: name a folder for keys that "
+            "you may write to."
+        ) from None
+
+
 class KeyFolder:
     """`SERIAL.service.key` and `SERIAL.operator.key`, which only their owner may read."""
 
@@ -54,13 +65,7 @@ class KeyFolder:
 
     def keep(self, serial: str, uid: str) -> Keys:
         """See `Keeper`."""
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise ProductionError(
-                f"{self._folder} cannot be made ({error.strerror or error}): no key was set on the board. Next: name a "
-                "folder that can be written by `keys` in the line's file."
-            ) from None
+        make_folder(self._folder)
         fresh = Keys.new()
         for key in fresh:
             path = self._path(serial, key.role_name)

@@ -369,6 +369,7 @@ def test_only_an_idle_device_with_charge_is_written(make: Callable[[Watch], None
     if status == wire.S_WRONG_STATE:
         assert host.ask(messages.Restart(0)).status == wire.S_WRONG_STATE
         assert host.ask(messages.Restart(1)).status == wire.S_WRONG_STATE
+        assert host.ask(messages.Confirm()).status == wire.S_WRONG_STATE
 
 
 def test_just_enough_charge_is_enough() -> None:
@@ -393,6 +394,25 @@ def test_a_flash_that_fails_ends_the_update(call: str) -> None:
     host.world.meddle().add(call, "exception")
     assert signed.send(host.ask, NEW).status == wire.S_FLASH_FAILED
     assert logged(host)[-1][:2] == (wire.LOG_UPDATE, wire.S_FLASH_FAILED)
+    assert host.ask(messages.UpdateStage()).status == wire.S_NO_UPDATE
+    assert signed.send(host.ask, NEW)[2:] == (5, 0)
+
+
+class NoRoom:
+    """A shelf for which the heap has no room."""
+
+    def end(self) -> None:
+        """See the port."""
+        raise MemoryError
+
+
+def test_without_room_on_the_heap_the_update_ends_and_nothing_else() -> None:
+    host = device()
+    before, shelf = kept(host), host.world.board.shelf
+    host.world.board.shelf = NoRoom()
+    assert signed.begin(host.ask, NEW).status == wire.S_NO_MEMORY
+    assert logged(host)[-1] == (wire.LOG_UPDATE, wire.S_NO_MEMORY, 0) and kept(host) == before
+    host.world.board.shelf = shelf
     assert host.ask(messages.UpdateStage()).status == wire.S_NO_UPDATE
     assert signed.send(host.ask, NEW)[2:] == (5, 0)
 

@@ -436,3 +436,15 @@ def test_why_it_started(start: Start, cause: int, note: int, reason: int, failur
     with pytest.raises(machine.Reset):
         watchdog.restart(start.main.wire.RESET_ASKED)
     assert start.note() == (3, failures)
+
+
+def test_what_a_computer_asks_at_the_prompt(start: Start) -> None:
+    start.install("/app_a")
+    installing = imported("mesofirmware.start.installing")
+    assert installing.folder() == "/app_a"
+    assert installing.is_whole("/app_a") and not installing.is_whole("/app_b")
+    start.disk.put("/app_a/app.mpy", b"M\x07")
+    assert not installing.is_whole("/app_a")
+    start.disk.put("/settings/slots.a", b"spoilt")
+    start.disk.put("/settings/slots.b", b"spoilt")
+    assert installing.folder() == ""
