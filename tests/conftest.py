@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,12 @@ from tests import summary
 from tests.bench_of_one import Bench
 
 pytest_terminal_summary = summary.pytest_terminal_summary
+
+
+def pytest_collection_finish() -> None:
+    """A simulated device collects garbage at each boot and before an update: not among all tests and modules."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(params=["cpython", "micropython"])
