@@ -39,6 +39,7 @@ BUILD: tuple[tuple[Any, str, Any], ...] = (
     (alarms.Alarms, "up", _latch),
     (log.Log, "recover", lambda *_: 0),
     (log.Log, "add", lambda *_: None),
+    (log.Log, "refuse", lambda *_: None),
 )
 """The log is not kept, and of an alarm only its latch is: no rule speaks of them, and each would be another state."""
 
