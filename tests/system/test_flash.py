@@ -163,7 +163,7 @@ def test_new_keys_need_a_folder_that_can_be_made(
     order = Order(key=Key.load(injector[0] / "keys" / "service.key"), new_keys=tmp_path / "file" / "keys")
     with (
         another(injector, tmp_path) as one,
-        pytest.raises(KeyFileError, match=r"cannot be made \(.*\): no key was set.*Next: name another"),
+        pytest.raises(KeyFileError, match=r"cannot be made \(.*\): no key is set.*Next: name a folder"),
     ):
         done(one, order)
 
