@@ -202,6 +202,10 @@ def _tested(injector: Injector) -> str:
         )
     if found.update == wire.UPDATE_PENDING and found.tries_left == STARTS and not found.safe:
         raise _failed(injector, "what is on trial was not started yet: restart the device, then confirm it.")
+    if found.update == wire.UPDATE_CONFIRMED and not found.safe:
+        raise errors.UpdateFailed(
+            f"nothing is on trial: {_runs(found)} Next: nothing, if that is the version you want; else update it.", ()
+        )
     if found.update != wire.UPDATE_PENDING or found.safe:
         raise _failed(injector, f"nothing that runs is on trial: {_runs(found)}")
     failed = injector.self_test().failed_checks

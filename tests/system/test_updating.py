@@ -430,7 +430,7 @@ def test_it_is_confirmed_later_and_only_if_it_passes(device: Bench, make: Callab
 
 
 def test_nothing_on_trial_is_not_confirmed(device: Bench) -> None:
-    with pytest.raises(errors.UpdateFailed, match=r"nothing that runs is on trial: A runs, confirmed.*Next: "):
+    with pytest.raises(errors.UpdateFailed, match=r"nothing is on trial: A runs, confirmed.*Next: nothing, if"):
         updating.confirm(device.connect(SERVICE))
 
 
