@@ -194,12 +194,25 @@ def _pass(injector: Injector) -> None:
 
 
 def _tested(injector: Injector) -> str:
-    """Names of the self-test's checks that fail. Raises `UpdateFailed` if nothing is on trial."""
+    """Names of the self-test's checks that fail, or that it does not answer. Raises `UpdateFailed` if nothing is on
+    trial. If the line breaks meanwhile, or the device restarts, it is tested anew, once.
+    """
+    for _ in range(2):
+        _look(injector)
+        try:
+            failed = injector.self_test().failed_checks
+        except errors.LinkError:
+            injector.reconnect(RESTART_S)
+        else:
+            return ", ".join(name.lower() for bit, name in messages.CHECK_BITS.items() if failed & bit)
+    return "no answer"
+
+
+def _look(injector: Injector) -> None:
+    """Raises `UpdateFailed` unless what runs is on trial."""
     found = Service(injector).update()
     if found.update == wire.UPDATE_ROLLED_BACK and not found.safe:
-        raise _failed(
-            injector, f"the new application did not start, and the device went back by itself: {_runs(found)}"
-        )
+        raise _failed(injector, f"the new application did not start or stay, and the device went back: {_runs(found)}")
     if found.update == wire.UPDATE_PENDING and found.tries_left == STARTS and not found.safe:
         raise _failed(injector, "what is on trial was not started yet: restart the device, then confirm it.")
     if found.update == wire.UPDATE_CONFIRMED and not found.safe:
@@ -208,8 +221,6 @@ def _tested(injector: Injector) -> str:
         )
     if found.update != wire.UPDATE_PENDING or found.safe:
         raise _failed(injector, f"nothing that runs is on trial: {_runs(found)}")
-    failed = injector.self_test().failed_checks
-    return ", ".join(name.lower() for bit, name in messages.CHECK_BITS.items() if failed & bit)
 
 
 def _runs(found: messages.UpdateReply) -> str:

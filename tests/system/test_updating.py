@@ -80,6 +80,7 @@ def kept(found: messages.UpdateReply) -> tuple[int, int, int]:
 
 
 KEPT = (1, wire.UPDATE_CONFIRMED, 0)
+GIVEN_UP = (0, wire.UPDATE_ROLLED_BACK, 0)
 
 
 @pytest.mark.requirement("SR-33")
@@ -290,7 +291,8 @@ def test_one_that_does_not_stay_whole_is_not_kept(device: Bench, make: Callable[
     updating.update(injector, make())
     world(device).folders[B + "/mesofirmware/app.mpy"] = b"rubbish"
     with pytest.raises(
-        errors.UpdateFailed, match=r"went back by itself: A runs, rolled_back.*RESTART.*Next: "
+        errors.UpdateFailed,
+        match=r"did not start or stay, and the device went back: A runs, rolled_back.*RESTART.*Next: ",
     ) as failed:
         updating.try_out(injector)
     assert [entry.kind for entry in failed.value.entries][:2] == [wire.LOG_UPDATE, wire.LOG_RESTART]
@@ -305,7 +307,35 @@ def test_one_whose_self_test_fails_is_given_up(device: Bench, make: Callable[...
         errors.UpdateFailed, match=r"test failed \(pressure\).* has gone back: A runs, rolled_back.*Next: "
     ):
         updating.try_out(injector)
-    assert kept(Service(injector).update()) == (0, wire.UPDATE_ROLLED_BACK, 0)
+    assert kept(Service(injector).update()) == GIVEN_UP
+
+
+@pytest.mark.parametrize(
+    ("requests", "error", "stands"),
+    [
+        ([1], "", KEPT),
+        ([1, 3], r"test failed \(no answer\).* has gone back: A runs, rolled_back.*Next: ", GIVEN_UP),
+        ([1, 2, 3], r"did not start or stay, and the device went back: A runs, rolled_back.*Next: ", GIVEN_UP),
+    ],
+    ids=["once", "twice", "until it goes back by itself"],
+)
+def test_one_that_dies_of_its_self_test_is_given_up(
+    device: Bench,
+    make: Callable[..., Application],
+    tmp_path: Path,
+    requests: list[int],
+    error: str,
+    stands: tuple[int, ...],
+) -> None:
+    """Not at once: a cable that was pulled looks the same."""
+    line = FaultyLine(device.device)
+    injector = Injector(MortalLink("sim", line, 5), Journal(tmp_path / "line.sqlite"), SERVICE)
+    updating.update(injector, make())
+    for k in requests:
+        line.arm(Fault("SelfTest", k, "reset", 0))
+    with pytest.raises(errors.UpdateFailed, match=error) if error else contextlib.nullcontext():
+        updating.try_out(injector)
+    assert kept(Service(injector).update()) == stands
 
 
 def test_one_that_does_not_answer_is_not_kept(device: Bench, make: Callable[..., Application], tmp_path: Path) -> None:
