@@ -272,6 +272,8 @@ def is_worse(checks: Sequence[Weighed], before: Finding) -> str:
     if early:
         return f"a check dose ended early: {early[0]}"
     weighed, told = sum(dose.weighed_nl for dose in checks), sum(dose.told_nl for dose in checks)
+    if weighed <= 0:
+        return "by the scale the check doses weigh nothing"
     error = abs(told / weighed - 1.0)
     if error > before.error_before:
         return f"the device's account is {error:.2%} off the scale now, and was {before.error_before:.2%}"

@@ -98,7 +98,7 @@ class Weighing:
         """Its number in the journal."""
 
     def begin(self, about: dict[str, str]) -> None:
-
+        """Begin the treatment and prime. Raises `CalibrationError` if that fails, and what `prime` raises."""
         self.treatment = self._injector.begin_treatment("", {"purpose": "calibration", **about})
         reason = ""
         for _ in range(PRIMES):

@@ -193,6 +193,8 @@ def test_a_check_that_is_worse_is_told() -> None:
     assert "off the scale now" in calibrating.is_worse(doses(0.97), before)
     early = Weighed("0" * 16, 80_000, 40_000, 40_000, 40_000, 40_000.0, "encoder")
     assert "ended early: encoder" in calibrating.is_worse([early], before)
+    for nothing in (0.0, -1.0):  # the vessel was taken off
+        assert "weigh nothing" in calibrating.is_worse(doses(1.0, delivers=nothing, noise=0.0), before)
 
 
 # --- Zeros -----------------------------------------------------------------------------------------------
