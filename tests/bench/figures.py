@@ -20,14 +20,13 @@ from rich.table import Table
 from rich.text import Text
 
 Better = Literal["more", "less"]
-Verdict = Literal["same", "better", "REGRESSION", "new", "missing", "other machine"]
+Verdict = Literal["same", "better", "REGRESSION", "new", "missing"]
 STYLES: dict[Verdict, str] = {
     "same": "",
     "better": "green",
     "REGRESSION": "bold red",
     "new": "cyan",
     "missing": "yellow",
-    "other machine": "dim",
 }
 FEWEST_ROUNDS = 3
 """Of what is timed: with fewer there is no spread to tell a change from."""
@@ -47,8 +46,6 @@ class Figure:
     """Whether a greater or a smaller ratio is."""
     rounds: tuple[tuple[float, float], ...]
     """Ours and the peer's, or the bound, of each round."""
-    of_machine: bool = False
-    """The bound is no work of this machine's, such as real time: another machine's figure says nothing of it."""
 
     @property
     def ratios(self) -> list[float]:
@@ -74,7 +71,7 @@ class Figure:
 
 
 def machine() -> str:
-    """What figures of a machine are compared on: its processor, how many of them, and its Python."""
+    """What figures were measured on: its processor, how many of them, and its Python."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
@@ -103,11 +100,9 @@ class Figures:
         unit: str,
         better: Better,
         rounds: Iterable[tuple[float, float]],
-        *,
-        of_machine: bool = False,
     ) -> None:
         """Keep what was measured in rounds, by turns with its peer. Raises ValueError if there are too few."""
-        figure = Figure(name, against, unit, better, tuple(rounds), of_machine)
+        figure = Figure(name, against, unit, better, tuple(rounds))
         if len(figure.rounds) < FEWEST_ROUNDS:
             raise ValueError(f"{name}: {len(figure.rounds)} rounds; Next: measure at least {FEWEST_ROUNDS}")
         self._keep(figure)
@@ -130,7 +125,6 @@ class Figures:
                 "against": figure.against,
                 "unit": figure.unit,
                 "better": figure.better,
-                "of_machine": figure.of_machine,
                 "ratio": significant(figure.ratio),
                 "spread": significant(figure.spread),
                 "rounds": [[significant(each) for each in both] for both in figure.rounds],
@@ -157,7 +151,6 @@ def read(path: Path) -> Figures:
             each["unit"],
             each["better"],
             tuple((ours, theirs) for ours, theirs in each["rounds"]),
-            each["of_machine"],
         )
         for name, each in told["figures"].items()
     }
@@ -179,16 +172,13 @@ class Change:
 
 def compare(now: Figures, then: Figures) -> list[Change]:
     """A line for each figure of this run, then one for each that only the release has."""
-    same_machine = now.machine == then.machine
-    lines = [_compared(each, then.found.get(each.name), same_machine) for each in now.found.values()]
+    lines = [_compared(each, then.found.get(each.name)) for each in now.found.values()]
     return lines + [Change("missing", None, each) for name, each in then.found.items() if name not in now.found]
 
 
-def _compared(now: Figure, then: Figure | None, same_machine: bool) -> Change:
+def _compared(now: Figure, then: Figure | None) -> Change:
     if then is None or not now.is_of(then):
         return Change("new", now, None)
-    if now.of_machine and not same_machine:
-        return Change("other machine", now, then)
     change = now.ratio / then.ratio - 1
     noise = max(SMALLEST, now.spread + then.spread)
     if abs(change) <= noise:

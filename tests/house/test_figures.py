@@ -20,8 +20,8 @@ WILD = (0.6, 0.8, 1.0, 1.2, 1.4)
 """Rounds whose middle half is 40 % of their median."""
 
 
-def run(*found: Figure, machine: str = "here") -> Figures:
-    return Figures(machine, 0.1, "2026-01-01", {each.name: each for each in found})
+def run(*found: Figure) -> Figures:
+    return Figures("here", 0.1, "2026-01-01", {each.name: each for each in found})
 
 
 def figure(
@@ -29,11 +29,10 @@ def figure(
     better: Better = "less",
     name: str = "a",
     against: str = "peer",
-    of_machine: bool = False,
     scale: float = 1.0,
 ) -> Figure:
     """Seconds of both stand `scale` times as high; their ratios do not."""
-    return Figure(name, against, "s", better, tuple((each * scale, scale) for each in ratios), of_machine)
+    return Figure(name, against, "s", better, tuple((each * scale, scale) for each in ratios))
 
 
 def times(ratios: tuple[float, ...], by: float) -> tuple[float, ...]:
@@ -90,15 +89,6 @@ def test_another_peer_makes_it_a_new_figure() -> None:
     assert line.verdict == "new"
 
 
-@pytest.mark.parametrize(("of_machine", "verdict"), [(True, "other machine"), (False, "REGRESSION")])
-def test_real_time_is_compared_on_one_machine_only(of_machine: bool, verdict: str) -> None:
-    now = figure(times(STEADY, 9), of_machine=of_machine)
-    (line,) = figures.compare(run(now, machine="there"), run(figure(STEADY, of_machine=of_machine)))
-    assert line.verdict == verdict
-    (line,) = figures.compare(run(now), run(figure(STEADY, of_machine=of_machine)))
-    assert line.verdict == "REGRESSION"
-
-
 def test_a_regression_is_red_and_named_and_nothing_else_is() -> None:
     """Names and numbers stand in one line each: the table is wide enough."""
     now = run(figure(times(STEADY, 2), name="slower"), figure(STEADY, name="alike"), figure(STEADY, name="fresh"))
@@ -117,7 +107,7 @@ def test_a_regression_is_red_and_named_and_nothing_else_is() -> None:
 
 def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
     kept = Figures()
-    kept.timed("a", "peer", "ms", "less", [(1.0, 2.0), (1.5, 2.0), (2.0, 2.0)], of_machine=True)
+    kept.timed("a", "peer", "ms", "less", [(1.0, 2.0), (1.5, 2.0), (2.0, 2.0)])
     kept.counted("b", "limit", "bytes", 80, 100)
     kept.write(tmp_path / "new" / "bench.json")
     back = figures.read(tmp_path / "new" / "bench.json")
