@@ -54,8 +54,8 @@ class Figure:
 
     @property
     def ratio(self) -> float:
-        """The median round's."""
-        return statistics.median(self.ratios)
+        """The median round's, of two the lower: what was measured, and what the evidence recomputes."""
+        return statistics.median_low(self.ratios)
 
     @property
     def spread(self) -> float:
@@ -209,7 +209,7 @@ def table(lines: Sequence[Change]) -> Table:
 def _now(figure: Figure | None) -> list[str]:
     if figure is None:
         return ["", "", "", ""]
-    both = [statistics.median(each) for each in zip(*figure.rounds, strict=True)]
+    both = [statistics.median_low(each) for each in zip(*figure.rounds, strict=True)]
     return [*(f"{each:,.4g} {figure.unit}" for each in both), f"{figure.ratio:,.3g}", f"{figure.spread:.1%}"]
 
 

@@ -96,9 +96,19 @@ def a_limit(folder: Path) -> None:
 
 def a_verdict(folder: Path) -> None:
     path = folder / "evidence.html"
-    path.write_text(
-        path.read_text().replace('data-verdict="1" data-said="failed"', 'data-verdict="1" data-said="passed"')
-    )
+    before, seen, behind = path.read_text().rpartition('data-verdict="1">FAILED')
+    path.write_text(before + seen.replace("FAILED", "passed") + behind)
+
+
+def a_shown_limit(folder: Path) -> None:
+    path = folder / "evidence.html"
+    page = path.read_text()
+    at = page.rindex("<data", 0, page.index('data-id="small.far"'))
+    path.write_text(page[:at] + page[at:].replace('data-high="9.0"', 'data-high="9.5"', 1))
+
+
+def a_table(folder: Path) -> None:
+    (folder / "data" / f"{small.TABLE}.csv").unlink()
 
 
 @pytest.mark.parametrize(
@@ -109,6 +119,8 @@ def a_verdict(folder: Path) -> None:
         (a_written_number, "small.sd: recomputed"),
         (a_hidden_number, "small.sd: not shown"),
         (a_limit, "small.judged: recomputed passed = False"),
+        (a_shown_limit, "small.far: limit shown 9.5, figures.json has 9.0"),
+        (a_table, "small.count: recomputed 0"),
         (a_verdict, "small: It is below 9: recomputed passed = False"),
     ],
 )

@@ -8,6 +8,7 @@ from mesosim.evidence.computing import figure
 from mesosim.evidence.study import Account, Figure, Grid, How, Tables, Value, Verdict, Where
 
 THIRDS, CONDITIONS, MAP = "dose-thirds", "dose-conditions", "dose-map"
+TABLES = ((THIRDS, "thirds"), (CONDITIONS, "conditions"), (MAP, "needles and fluids"))
 GOAL_PERCENT = 5.0
 CONFIDENCE = 0.95
 CONTENT, LESS = 0.975, 0.95
@@ -65,16 +66,23 @@ def _cell(tables: Tables, table: str, id: str, where: Where) -> dict[str, Figure
             tables, f"{id}.{end}", f"{cell}: {label}", unit, How(do, table, ERROR, whole, parameters), digits=digits
         )
 
+    # an interval of those that were given whole is none of all
+    goal = None if tables.rows(table, {**where, "complete": 0}) else GOAL_PERCENT
+
     def within(end: str, label: str) -> Figure:
         how = How(f"tolerance_{end}", table, ERROR, whole, _level(CONTENT))
-        return figure(tables, f"{id}.{end}", f"{cell}: {label}", "%", how, low=-GOAL_PERCENT, high=GOAL_PERCENT)
+        low = None if goal is None else -goal
+        return figure(tables, f"{id}.{end}", f"{cell}: {label}", "%", how, low=low, high=goal)
 
     complete = How("share", table, "complete", where, {"scale": 100})
     return {
-        "n": figure(tables, f"{id}.n", f"{cell}: doses asked for", "", How("count", table, "", where), digits=0),
+        "asked": figure(
+            tables, f"{id}.asked", f"{cell}: doses asked for", "", How("count", table, "", where), digits=0
+        ),
         "complete": figure(
             tables, f"{id}.complete", f"{cell}: doses said to be complete", "%", complete, digits=0, low=100
         ),
+        "n": made("n", "count", "doses said to be complete, of which the rest speaks", "", 0, {}),
         "mean": made("mean", "mean", "mean error", "%", 2, {}),
         "sd": made("sd", "sd", "standard deviation", "%", 2, {}),
         "k": made("k", "k", "factor k, 95 %/97.5 %", "", 3, _level(CONTENT)),
@@ -96,7 +104,7 @@ def _level(content: float) -> dict[str, Value]:
 
 
 HEAD = (
-    *("n", "complete %", "mean", "s", "k", "95/97.5 from", "to", "95/95 from", "to"),
+    *("asked", "complete %", "n", "mean", "s", "k", "95/97.5 from", "to", "95/95 from", "to"),
     *("p (to 0.15)", "least", "most", "holds %"),
 )
 
@@ -133,14 +141,30 @@ def _bounds_verdict(tables: Tables) -> Verdict:
             f"dose.bounds.{table.partition('-')[2]}",
             f"{what}: doses whose truth lies within the device's bounds",
             "%",
-            How("share", table, "within_bounds", {}, {"scale": 100}),
+            How("share", table, "within_bounds", {"bounded": 1}, {"scale": 100}),
             digits=1,
             low=100,
         )
-        for table, what in ((THIRDS, "thirds"), (CONDITIONS, "conditions"), (MAP, "needles and fluids"))
+        for table, what in TABLES
     ]
-    text = "The truth lies within the lower and upper bound that the device gives of every dose"
-    return Verdict(text, own, "some doses lie outside the bounds; the rows with within_bounds = 0 say which.")
+    counts = [
+        figure(
+            tables,
+            f"dose.bounded.{table.partition('-')[2]}",
+            f"{what}: doses that were asked for, and so have bounds",
+            "",
+            How("count", table, "", {"bounded": 1}),
+            digits=0,
+            low=1,
+        )
+        for table, what in TABLES
+    ]
+    text = (
+        "The truth lies within the lower and upper bound that the device gives of every dose; in one that it refuses "
+        "or calls not delivered nothing reaches the skin"
+    )
+    cause = "some doses lie outside the bounds; the rows with bounded = 1 and within_bounds = 0 say which."
+    return Verdict(text, [*own, *counts], cause)
 
 
 def _map_verdict(tables: Tables) -> Verdict:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from typing import NamedTuple
 
-from mesoinjector import Delivered, MesoError
+from mesoinjector import Delivered, MesoError, NotDelivered
 from mesosim.evidence import dose_account, dose_plots
 from mesosim.evidence.specimen import Specimen, called
 from mesosim.evidence.study import Row, Rows, Study
@@ -42,6 +41,8 @@ CONDITIONS: dict[str, dict[str, float]] = {
 BORES_UM = {27: 210, 28: 184, 29: 184, 30: 159, 31: 133, 32: 108, 33: 108, 34: 82.6}
 """Inner diameters by gauge, the common chart's regular wall; ISO 9626:2016 allows wider ones."""
 VISCOSITIES_MPA_S = (1, 3, 10, 30, 100, 300, 1000)
+NOTHING = (0, 0)
+"""Bounds of a dose that is refused or said not to be delivered: whatever reaches the skin is outside of them."""
 MAP_DEVICES = 5
 MAP_NL = 100_000
 QUICK_GAUGES, QUICK_VISCOSITIES = (27, 30, 34), (1, 30, 1000)
@@ -81,7 +82,7 @@ def _thirds(case: Case) -> Rows:
     specimen = Specimen(case.seed, case.spread)
     rows: list[Row] = []
     if why := specimen.unprimed():
-        rows += [_row(case, asked, third, 0, why) for third in THIRDS for asked in DOSES_NL]
+        rows += [_row(case, asked, third, 0, why, None) for third in THIRDS for asked in DOSES_NL]
         return {dose_account.THIRDS: rows}
     for third in THIRDS:
         order = random.Random(f"{case.seed} {third}").sample(DOSES_NL, len(DOSES_NL))
@@ -102,7 +103,7 @@ def _condition(case: Case) -> Rows:
         except MesoError as error:
             why = called(error)
         if why:
-            rows.append(_row(case, asked, case.setting, 0, why))
+            rows.append(_row(case, asked, case.setting, 0, why, None))
         else:
             rows.append(_dose(specimen, case, asked, case.setting))
     return {dose_account.CONDITIONS: rows}
@@ -118,7 +119,7 @@ def _needle(case: Case) -> Rows:
     }
     specimen = Specimen(case.seed, case.spread, settings)
     why = specimen.unprimed()
-    return {dose_account.MAP: [_row(case, MAP_NL, "", 0, why) if why else _dose(specimen, case, MAP_NL, "")]}
+    return {dose_account.MAP: [_row(case, MAP_NL, "", 0, why, None) if why else _dose(specimen, case, MAP_NL, "")]}
 
 
 def _dose(specimen: Specimen, case: Case, asked_nl: int, setting: str) -> Row:
@@ -126,19 +127,21 @@ def _dose(specimen: Specimen, case: Case, asked_nl: int, setting: str) -> Row:
     try:
         result = specimen.injector.dose(volume_ml=asked_nl / 1e6, depth_mm=DEPTH_MM, zone=ZONE)
     except MesoError as error:
-        return _row(case, asked_nl, setting, specimen.plant()["skin_nl"] - before, called(error))
+        return _row(case, asked_nl, setting, specimen.plant()["skin_nl"] - before, called(error), NOTHING)
     skin = specimen.plant()["skin_nl"] - before
-    if not isinstance(result, Delivered):
-        return _row(case, asked_nl, setting, skin, result.reason)
+    if isinstance(result, NotDelivered):
+        return _row(case, asked_nl, setting, skin, result.reason, NOTHING)
+    is_whole = isinstance(result, Delivered) and result.complete
     bounds = (result.lower_nl, result.upper_nl)
-    return _row(case, asked_nl, setting, skin, "complete" if result.complete else result.reason, bounds)
+    return _row(case, asked_nl, setting, skin, "complete" if is_whole else result.reason, bounds)
 
 
-def _row(
-    case: Case, asked_nl: int, setting: str, skin_nl: int, outcome: str, bounds: Sequence[int] | None = None
-) -> Row:
-    """One dose: what was asked, what the plant says reached the skin, what the device said."""
-    lower, upper = bounds or (0, asked_nl if outcome == "complete" else skin_nl)
+def _row(case: Case, asked_nl: int, setting: str, skin_nl: int, outcome: str, bounds: tuple[int, int] | None) -> Row:
+    """One dose: what was asked, what the plant says reached the skin, what the device said.
+
+    `bounds`: as the device gives them; None where the prime has ended it, and no dose was asked for.
+    """
+    lower, upper = bounds or ("", "")
     return {
         "seed": case.seed,
         "setting": setting,
@@ -149,9 +152,10 @@ def _row(
         "error_percent": 100.0 * (skin_nl - asked_nl) / asked_nl,
         "outcome": outcome,
         "complete": int(outcome == "complete"),
+        "bounded": int(bounds is not None),
         "lower_nl": lower,
         "upper_nl": upper,
-        "within_bounds": int(lower <= skin_nl <= upper),
+        "within_bounds": int(bounds is not None and bounds[0] <= skin_nl <= bounds[1]),
     }
 
 
@@ -169,7 +173,9 @@ STUDY = Study(
         "normal) and what holds whatever the distribution: the share of all doses that lies between the least and the"
         " greatest one seen, with 95 % confidence.\n\n"
         "The conditions are given to devices of their own, a device a dose. Cold and hot are the room's temperature, "
-        "which heats driver and motor, and water's viscosity at it; nothing else in the plant depends on it.\n\n"
+        "which heats driver and motor, and water's viscosity at it; nothing else in the plant depends on it. A battery "
+        "at 5 % is one that the firmware may refuse or stop for: in this plant its voltage moves no step, so that what"
+        " is given is what a full one gives.\n\n"
         "The map gives one dose through needles and with fluids that the device's only profile (30G x 4 mm, aqueous) "
         "does not describe. What cannot be given as asked must be refused or stopped and said to be so: a dose that "
         "is said to be complete must be one."

@@ -58,6 +58,9 @@ def run(case: Case) -> Rows:
                 "faults": len(played.line.hits),
                 "in_dose": sum(hit.in_dose for hit in played.line.hits),
                 "doses": len(fates),
+                "hit": int(any(hit.in_dose for hit in played.line.hits)),
+                "double": int(any(fate.is_double for fate in fates)),
+                "unresolved": int(any(fate.is_unresolved for fate in fates)),
                 "holds": int(not wrong),
                 "wrong": wrong.partition("\n")[0],
             }

@@ -11,6 +11,8 @@ NAMED, NUMBERS, BOARD, FRAMES, HOST = "named", "numbers", "board calls", "frames
 FAMILIES = (NAMED, NUMBERS, BOARD, FRAMES, HOST)
 STRUCK = {"struck": 1}
 SEEN = {"struck": 1, "detectable": 1}
+AT_STAKE = {**SEEN, "exposed": 1}
+"""Those that could do harm: a time was judged."""
 TIMED = {"raised": 1, "exposed": 1}
 """Those whose time to alarm means something."""
 NOMINAL = {"struck": 1, "draw": 0}
@@ -38,8 +40,8 @@ def account(tables: Tables) -> Account:
             _verdict(
                 tables,
                 "in_time",
-                "It is raised, the needle is home and nothing is pushed within the time to hazard",
-                SEEN,
+                "It is raised, the needle is home and nothing is pushed in time, wherever it could do harm",
+                AT_STAKE,
             ),
             _verdict(
                 tables,
@@ -51,8 +53,9 @@ def account(tables: Tables) -> Account:
         ],
         grids=[_families(tables), _matrix(tables), _listed(tables, "unseen"), _listed(tables, "open")],
         notes=[
-            "A bound of a share says how far the true share may be from 100 % for the number of cases tried; it "
-            "speaks of moments and devices as they were drawn here, not of faults that the catalogue does not know.",
+            "A bound of a share says how far the true share may be from 100 % for the number of cases tried, as if "
+            "each were drawn by itself; it speaks of moments and devices as they were drawn here, not of faults that "
+            "the catalogue does not know. Where nothing ran any more, a fault is not at stake, and no time is judged.",
         ],
     )
 
@@ -111,16 +114,20 @@ def _named(bad: list[Row]) -> str:
 # --- Tables ---
 
 
-def _share(tables: Tables, id: str, label: str, column: str, where: Where) -> list[Figure]:
+NOT_ASKED = ("not asked", "", "")
+
+
+def _share(tables: Tables, id: str, label: str, column: str, where: Where, digits: int = 1) -> list[Figure]:
     """A share and its bounds."""
+    said = column.replace("_", " ")
     return [
         figure(
             tables,
             f"{id}.{column}.{do}",
-            f"{label}, {end}",
+            f"{label}: {said}, {end}",
             "%",
             How(do, TABLE, column, where, {"scale": 100}),
-            digits=1,
+            digits=digits,
         )
         for do, end in (("share", "share"), ("share_low", "lower bound"), ("share_high", "upper bound"))
     ]
@@ -133,15 +140,16 @@ def _families(tables: Tables) -> Grid:
         if not tables.rows(TABLE, here):
             continue
         id = f"faults.family.{number}"
-        seen = {**SEEN, **here}
+        seen, stake = {**SEEN, **here}, {**AT_STAKE, **here}
         rows.append(
             [
                 name,
                 figure(tables, f"{id}.tried", "tried", "", How("count", TABLE, "", here), digits=0),
                 figure(tables, f"{id}.struck", "came about", "", How("count", TABLE, "", {**STRUCK, **here}), digits=0),
                 figure(tables, f"{id}.seen", "that a sensor can see", "", How("count", TABLE, "", seen), digits=0),
-                *_share(tables, id, "raised", "raised", seen),
-                *_share(tables, id, "in time", "in_time", seen),
+                *_share(tables, id, name, "raised", seen),
+                figure(tables, f"{id}.exposed", "of them at stake", "", How("count", TABLE, "", stake), digits=0),
+                *_share(tables, id, name, "in_time", stake),
                 figure(
                     tables,
                     f"{id}.untrue",
@@ -153,7 +161,10 @@ def _families(tables: Tables) -> Grid:
                 ),
             ]
         )
-    head = ("faults", "tried", "came about", "visible", "raised %", "from", "to", "in time %", "from", "to", "untrue")
+    head = (
+        *("faults", "tried", "came about", "visible", "raised %", "from", "to"),
+        *("at stake", "in time %", "from", "to", "untrue"),
+    )
     return Grid("Detection by family, with 95 % bounds", head, rows)
 
 
@@ -167,8 +178,8 @@ def _matrix(tables: Tables) -> Grid:
                 continue
             id = f"faults.{name}.{mode}"
             alarms = sorted({str(row["alarm"]) for row in tables.rows(TABLE, here)} - {""})
-            in_time = How("share", TABLE, "in_time", here, {"scale": 100})
-            timed = {**here, **TIMED}
+            timed, stake = {**here, **TIMED}, {**here, "exposed": 1}
+            label = f"{name} in a {mode}"
             rows.append(
                 [
                     name,
@@ -177,16 +188,19 @@ def _matrix(tables: Tables) -> Grid:
                     ", ".join(alarms) or "none",
                     fault.state(mode),
                     figure(tables, f"{id}.n", "cases", "", How("count", TABLE, "", here), digits=0),
-                    figure(tables, f"{id}.in_time", "in time", "%", in_time, digits=0)
-                    if fault.alarm[mode]
-                    else "not asked",
+                    *(_share(tables, id, label, "raised", here, 0) if fault.alarm[mode] else NOT_ASKED),
+                    figure(tables, f"{id}.stake", "of them at stake", "", How("count", TABLE, "", stake), digits=0),
+                    *(_share(tables, id, label, "in_time", stake, 0) if fault.alarm[mode] else NOT_ASKED),
                     figure(tables, f"{id}.first", "first alarm", "ms", How("min", TABLE, "alarm_ms", timed), digits=0),
                     figure(tables, f"{id}.last", "last alarm", "ms", How("max", TABLE, "alarm_ms", timed), digits=0),
                     figure(tables, f"{id}.allowed", "allowed", "ms", How("max", TABLE, "allowed_ms", here), digits=0),
                 ]
             )
-    head = ("fault", "mode", "hazard", "alarm", "state", "n", "in time %", "first ms", "last ms", "allowed ms")
-    return Grid("The matrix: named faults by mode, time to alarm against the time allowed", head, rows)
+    head = (
+        *("fault", "mode", "hazard", "alarm", "state", "n", "raised %", "from", "to"),
+        *("at stake", "in time %", "from", "to", "first ms", "last ms", "allowed ms"),
+    )
+    return Grid("The matrix: named faults by mode, time to alarm against the time allowed, 95 % bounds", head, rows)
 
 
 def _listed(tables: Tables, state: str) -> Grid:

@@ -8,7 +8,7 @@ from matplotlib.ticker import FuncFormatter
 
 from mesosim.evidence import style
 from mesosim.evidence.computing import compute
-from mesosim.evidence.fault_account import FAMILIES, SEEN, TABLE, TIMED
+from mesosim.evidence.fault_account import AT_STAKE, FAMILIES, SEEN, TABLE, TIMED
 from mesosim.evidence.study import How, Plot, Tables, Where
 from mesosim.lab import catalogue
 
@@ -61,11 +61,11 @@ def _times(tables: Tables) -> Figure:
 
 
 def _shares(tables: Tables) -> Figure:
-    families = [name for name in FAMILIES if tables.rows(TABLE, {**SEEN, "family": name})]
+    families = [name for name in FAMILIES if tables.rows(TABLE, {**AT_STAKE, "family": name})]
     figure, (axes,) = style.sheet(1.0 + 0.4 * len(families))
     lowest = 100.0
     for place, name in enumerate(families):
-        where: Where = {**SEEN, "family": name}
+        where: Where = {**AT_STAKE, "family": name}
         share, low, high = (
             compute(tables, How(do, TABLE, "in_time", where, {"scale": 100})) or 0.0
             for do in ("share", "share_low", "share_high")

@@ -39,6 +39,8 @@ def account(tables: Tables) -> Account:
             _outcomes(tables),
         ],
         notes=[
+            "Where no case is blocked, the device has refused that needle, fluid or syringe or ended its prime: of "
+            "those nothing here says how an occlusion would be told.",
             "A needle that is blocked only in part is one of thicker fluid to the device: what it tells of those is in "
             "the map of doses by needle and fluid, and in the fault matrix. A blockage at the prime, in the air, is in "
             "the fault matrix, too.",
@@ -49,7 +51,9 @@ def account(tables: Tables) -> Account:
 def _measures(tables: Tables, id: str, where: Where) -> list[Figure]:
     told = {**where, **TOLD}
     blocked = {**where, **BLOCKED}
+    is_blocked = bool(tables.rows(TABLE, blocked))
     return [
+        figure(tables, f"{id}.cases", "cases", "", How("count", TABLE, "", where), digits=0),
         figure(tables, f"{id}.n", "blocked doses", "", How("count", TABLE, "", blocked), digits=0),
         figure(
             tables,
@@ -68,7 +72,7 @@ def _measures(tables: Tables, id: str, where: Where) -> list[Figure]:
             "most that was undelivered",
             "µl",
             How("max", TABLE, "undelivered_ul", blocked),
-            high=UNDELIVERED_UL,
+            high=UNDELIVERED_UL if is_blocked else None,
         ),
         figure(
             tables,
@@ -76,20 +80,30 @@ def _measures(tables: Tables, id: str, where: Where) -> list[Figure]:
             "most that was released",
             "µl",
             How("max", TABLE, "released_ul", blocked),
-            high=RELEASED_UL,
+            high=RELEASED_UL if is_blocked else None,
         ),
     ]
 
 
 def _grid(tables: Tables, what: str, columns: tuple[str, ...], named: str) -> Grid:
     rows: list[list[Figure | str]] = []
-    cells = dict.fromkeys(tuple(row[column] for column in columns) for row in tables.rows(TABLE, BLOCKED))
+    cells = dict.fromkeys(tuple(row[column] for column in columns) for row in tables.rows(TABLE))
     for number, cell in enumerate(cells):
         where = dict(zip(columns, cell, strict=True))
         # a name that stays the same whatever else was played
         name = ".".join(str(value) if isinstance(value, int) else str(number) for value in cell)
         rows.append([named.format(*cell), *_measures(tables, f"occlusion.{columns[0]}.{name}", where)])
-    head = [what, "n", "told, %", "alarm, mean ms", "longest", "highest kPa", "undelivered µl", "released µl"]
+    head = [
+        what,
+        "cases",
+        "blocked",
+        "told, %",
+        "alarm, mean ms",
+        "longest",
+        "highest kPa",
+        "undelivered µl",
+        "released µl",
+    ]
     return Grid(f"Blocked doses by {what}", head, rows)
 
 
@@ -106,6 +120,8 @@ def _outcomes(tables: Tables) -> Grid:
 
 def _told_verdict(tables: Tables, hazard_ms: int) -> Verdict:
     own = [
+        figure(tables, "occlusion.cases", "cases", "", How("count", TABLE), digits=0, low=1),
+        figure(tables, "occlusion.n", "of them blocked", "", How("count", TABLE, "", BLOCKED), digits=0, low=1),
         figure(
             tables,
             "occlusion.told",

@@ -20,8 +20,8 @@ def account(tables: Tables) -> Account:
         ],
         grids=[_counts(tables), _bounds(tables), _faults(tables), _told(tables)],
         notes=[
-            "The bounds are those of schedules as they are drawn here, which put a fault into every one of them; of "
-            "treatments, in which frames are rarely lost, they say that it is rarer still.",
+            "The bounds are those of schedules as they are drawn here, one by one, with a fault in nearly all of them. "
+            "They say nothing of how often a treatment meets a fault.",
         ],
     )
 
@@ -85,10 +85,15 @@ def _counts(tables: Tables) -> Grid:
 
 def _bounds(tables: Tables) -> Grid:
     rows: list[list[Figure | str]] = []
-    for column, label in (("double", "given twice"), ("unresolved", "left unknown")):
-        how = How("share_most", DOSES, column, {}, {"scale": 100})
-        rows.append([label, figure(tables, f"once.{column}.most", f"a dose {label}, at most", "%", how, digits=4)])
-    return Grid("Upper bound of the chance of a dose, in such a schedule, one-sided 95 %", ["", "at most, %"], rows)
+    for what, end, where in (("schedules", "all", {}), ("schedules with a fault within a dose", "hit", {"hit": 1})):
+        cells = [_count(tables, f"bounds.{end}", what, SCHEDULES, where)]
+        for column, label in (("double", "given twice"), ("unresolved", "left unknown")):
+            how = How("share_most", SCHEDULES, column, where, {"scale": 100})
+            said = f"{what} with a dose {label}, at most"
+            cells.append(figure(tables, f"once.{column}.most.{end}", said, "%", how, digits=4))
+        rows.append([what, *cells])
+    head = ["of", "n", "with a dose given twice, at most %", "left unknown, at most %"]
+    return Grid("Upper bounds of shares of schedules, one-sided 95 %", head, rows)
 
 
 def _faults(tables: Tables) -> Grid:

@@ -38,8 +38,7 @@ def main(folder: Path) -> tuple[int, int, list[str]]:
     for figure in document["figures"]:
         how = figure["how"]
         if how["table"] not in tables:
-            with (folder / "data" / (how["table"] + ".csv")).open(newline="", encoding="utf-8") as file:
-                tables[how["table"]] = list(csv.DictReader(file))
+            tables[how["table"]] = read(folder / "data" / (how["table"] + ".csv"))
         value = compute(tables[how["table"]], how)
         wrong += [f"{figure['id']}: {fault}" for fault in differs(figure, value, shown.figures.get(figure["id"], []))]
         held[figure["id"]] = within(value, figure)
@@ -49,39 +48,53 @@ def main(folder: Path) -> tuple[int, int, list[str]]:
     wrong += [f"{name}: shown, and not in figures.json" for name in shown.figures if name not in known]
     for number, verdict in enumerate(document["verdicts"]):
         passed = bool(verdict["figures"]) and all(held[name] is True for name in verdict["figures"])
-        said = shown.verdicts.get(str(number))
-        if not passed == verdict["passed"] == (said == "passed"):
+        said = shown.verdicts.get(str(number), [])
+        if verdict["passed"] != passed or not said or any(one != ("passed" if passed else "FAILED") for one in said):
             wrong.append(f"{verdict['study']}: {verdict['text']}: recomputed passed = {passed}, shown {said}")
     return len(document["figures"]), len(document["verdicts"]), wrong
 
 
+def read(path: Path) -> list[Row]:
+    """A table; nothing was written of one without rows."""
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 class Shown(HTMLParser):
-    """What the document shows: each `<data class="figure">` with its text, and each line's verdict."""
+    """What the document shows: each `<data class="figure">` with value, limits and text, and each line's verdict."""
 
     def __init__(self) -> None:
         super().__init__()
         self.figures: dict[str, list[list[str]]] = {}
-        self.verdicts: dict[str, str] = {}
+        self.verdicts: dict[str, list[str]] = {}
         self._open: list[str] | None = None
+        self._line = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Where a figure begins, or a line."""
         said = {name: value or "" for name, value in attrs}
         if tag == "data" and "figure" in said.get("class", "").split():
-            self._open = [said["value"], ""]
+            self._open = [said["value"], said["data-low"], said["data-high"], ""]
             self.figures.setdefault(said["data-id"], []).append(self._open)
         elif "data-verdict" in said:
-            self.verdicts[said["data-verdict"]] = said["data-said"]
+            self._line = said["data-verdict"]
+            self.verdicts.setdefault(self._line, []).append("")
 
     def handle_data(self, data: str) -> None:
-        """A figure's text."""
+        """A figure's text, or a line's."""
         if self._open is not None:
-            self._open[1] += data
+            self._open[3] += data
+        elif self._line:
+            self.verdicts[self._line][-1] += data
 
     def handle_endtag(self, tag: str) -> None:
-        """Where a figure ends."""
+        """Where a figure ends, or a line."""
         if tag == "data":
             self._open = None
+        elif tag == "span":
+            self._line = ""
 
 
 def differs(figure: dict[str, Any], value: float | None, places: list[list[str]]) -> Iterator[str]:
@@ -91,7 +104,10 @@ def differs(figure: dict[str, Any], value: float | None, places: list[list[str]]
     nearly = NEAR if figure["how"]["do"] in EXACT else ITERATED
     if not near(figure["value"], value, nearly):
         yield f"recomputed {value}, figures.json has {figure['value']}"
-    for whole, text in places:
+    for whole, low, high, text in places:
+        for end, limit in (("low", low), ("high", high)):
+            if (float(limit) if limit else None) != figure[end]:
+                yield f"limit shown {limit or 'none'}, figures.json has {figure[end]}"
         if not near(float(whole) if whole else None, value, nearly):
             yield f"recomputed {value}, shown {whole or 'nothing'}"
         elif value is not None:

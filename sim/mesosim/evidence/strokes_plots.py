@@ -52,8 +52,8 @@ def plots(tables: Tables) -> list[Plot]:
         found.append(Plot("cadence", title, _cadence(tables)))
     if tables.rows(LONG):
         title = (
-            "Allan deviation of the stroke rate over half an hour: it falls with the averaging time, so the mean rate "
-            "does not wander."
+            "Allan deviation of the stroke rate over half an hour, by the device's clock: by how much the mean rate of "
+            "a stretch of time differs from that of the next one."
         )
         found.append(Plot("allan", title, _allan(tables)))
     return found

@@ -14,6 +14,7 @@ MODULES = {
     "occlusion": "mesosim.evidence.occlusion",
     "faults": "mesosim.evidence.fault_matrix",
     "once": "mesosim.evidence.exactly_once",
+    "speed": "mesosim.evidence.speed",
 }
 """Each study's module by its name; the module has it as `STUDY`."""
 

@@ -8,7 +8,7 @@ from mesosim.evidence.computing import figure
 from mesosim.evidence.study import Account, Figure, Grid, How, Row, Tables, Value, Verdict
 
 HAZARDS, CONTROLS, ITEMS, TESTS = "trace-hazards", "trace-controls", "trace-items", "trace-tests"
-RESIDUAL, THREATS, PARTS = "trace-residual", "trace-threats", "trace-components"
+RESIDUAL, THREATS, PARTS, RUN = "trace-residual", "trace-threats", "trace-components", "trace-run"
 RESULTS = ("failed", "not run", "skipped", "passed")
 """Worst first."""
 KINDS = {
@@ -36,13 +36,18 @@ def account(tables: Tables) -> Account:
     )
     answered = _share(tables, "answered", "threats with tests, or a reason why not", THREATS, "answered")
     verified = _share(tables, "verified", "tests whose last result is passed", TESTS, "passed")
+    threats = _share(tables, "threats.passed", "threats whose tests have passed, or have none", THREATS, "passed")
     per_hazard = [_hazard(tables, row) for row in tables.rows(HAZARDS)]
     controls = [row[2] for row in per_hazard if isinstance(row[2], Figure)]
     parts = [_count(tables, f"parts.{bill}", f"components of {bill}", PARTS, {"bill": bill}, 1) for bill in BILLS]
     nowhere = "" if tables.rows(HAZARDS) else "this is no checkout: tests/requirements.toml is not there."
     return Account(
         verdicts=[
-            Verdict("Every hazard has a risk control", [hazards, *controls], nowhere or _without(per_hazard)),
+            Verdict(
+                "Every hazard has a risk control, met or met in part",
+                [hazards, *controls],
+                nowhere or _without(per_hazard),
+            ),
             Verdict(
                 "Every risk control names code that is there and has a test",
                 [implemented, items, tested],
@@ -54,6 +59,7 @@ def account(tables: Tables) -> Account:
                 [_count(tables, "threats", "threats", THREATS, low=1), answered],
                 nowhere or "a threat names a test that is not there, or neither test nor reason.",
             ),
+            Verdict("The last result of every threat's tests is passed", [threats], nowhere or _unanswered(tables)),
             Verdict("Host and firmware have a bill of materials", parts, nowhere or "one is empty."),
         ],
         grids=[
@@ -67,6 +73,11 @@ def account(tables: Tables) -> Account:
                 "Threats by interface (STRIDE)",
                 ["interface", "kind", "threat", "control", "what remains", "last result of its tests"],
                 [_threat(row) for row in tables.rows(THREATS)],
+            ),
+            Grid(
+                "The run of the tests whose results are here",
+                ["begun", "tests", "failures", "errors"],
+                [[str(value) for value in row.values()] for row in tables.rows(RUN)],
             ),
             Grid("Residual risks", ["what remains"], [[str(row["text"])] for row in tables.rows(RESIDUAL)]),
             Grid(
@@ -137,6 +148,14 @@ def _missing(tables: Tables) -> str:
         *tables.rows(CONTROLS, {"tests": 0}),
     ]
     return f"code or tests are missing of {', '.join(sorted({str(row['requirement']) for row in rows}))}."
+
+
+def _unanswered(tables: Tables) -> str:
+    rows = tables.rows(THREATS, {"passed": 0})
+    said = [str(row["result"]) for row in rows]
+    named = [f"{row['interface']}, {KINDS[str(row['stride'])]}" for row in rows if row["result"] == "failed"]
+    counted = ", ".join(f"{said.count(word)} {word}" for word in RESULTS if word in said)
+    return f"of {len(tables.rows(THREATS))} threats {counted}." + (f" Failed: {'; '.join(named)}." if named else "")
 
 
 def _unverified(tables: Tables) -> str:

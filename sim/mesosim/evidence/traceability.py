@@ -72,6 +72,7 @@ def run(case: Case) -> Rows:
         trace_account.RESIDUAL: [{"text": row["text"]} for row in data["residual"]],
         trace_account.THREATS: _threats(root, threats, results),
         trace_account.PARTS: _parts(),
+        trace_account.RUN: _run_of_tests(root / RESULTS),
     }
 
 
@@ -87,6 +88,7 @@ def _threats(root: Path, model: requirements.Table, results: Results) -> list[Ro
         tests = [tuple(test.split("::")) for test in row["tests"]]
         there = [name in requirements.tests_of(root, file) for file, name in tests]
         said = [results.get((file, name), NOT_RUN) for file, name in tests]
+        result = trace_account.worst(said) if said else "none"
         found.append(
             {
                 "interface": names[row["interface"]],
@@ -96,7 +98,8 @@ def _threats(root: Path, model: requirements.Table, results: Results) -> list[Ro
                 "open": row.get("open", ""),
                 "tests": " ".join(row["tests"]),
                 "answered": int((bool(tests) and all(there)) or bool(not tests and row.get("open"))),
-                "result": trace_account.worst(said) if said else "none",
+                "result": result,
+                "passed": int(result in ("passed", "none")),
             }
         )
     return found
@@ -114,6 +117,14 @@ def last_results(path: Path) -> Results:
         result = "failed" if bad else "skipped" if case.find("skipped") is not None else "passed"
         found[file, name] = trace_account.worst([result, found.get((file, name), result)])
     return found
+
+
+def _run_of_tests(path: Path) -> list[Row]:
+    """When the tests ran whose results are here."""
+    if not path.is_file():
+        return []
+    suites = ElementTree.parse(path).iter("testsuite")
+    return [{name: one.get(name, "") for name in ("timestamp", "tests", "failures", "errors")} for one in suites]
 
 
 def _parts() -> list[Row]:
@@ -141,9 +152,12 @@ STUDY = Study(
         " is in the shape of an ISO 14971 file: hazard, risk control, whether it is implemented, and whether that is "
         "verified; trace-items.csv and trace-tests.csv in that of IEC 62304: requirement, software item and unit, "
         "test and result. What is missing of a requirement that is met only in part is said beside it, in "
-        "docs/SAFETY.md, too.\n\n"
+        "docs/SAFETY.md, too. Severity, probability and whether a residual risk is acceptable are not judged here: "
+        "that is the manufacturer's.\n\n"
         "The threat model has every kind of STRIDE for every interface (tests/threats.toml). The bills of materials "
-        "are CycloneDX files beside this document: sbom-host.cdx.json and sbom-firmware.cdx.json."
+        "are CycloneDX files beside this document: sbom-host.cdx.json and sbom-firmware.cdx.json. What MicroPython's "
+        "own build links in (pico-sdk, TinyUSB, littlefs among it) is not taken apart there, and its version is the "
+        "compiler's; the one on a board is read when it is flashed."
     ),
     cases=cases,
     run=run,

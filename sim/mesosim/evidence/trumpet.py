@@ -19,6 +19,15 @@ PERFUSION_NL = 200_000
 LOOK_US = 10_000
 """Between two looks at the plant: less than the 1/6 s of a stroke in which nothing flows at this rate."""
 SAMPLE_US = 500_000
+SKINS: dict[str, dict[str, float]] = {
+    trumpet_account.SKIN: {},
+    trumpet_account.NO_PRESSURE: {
+        "tissue.pressure_kpa": 0,
+        "tissue.stiffness_kpa": 0,
+        "tissue.resistance_kpa_s_per_ul": 0,
+    },
+}
+"""What each sets in the plant."""
 DEPTH_MM = 2.0
 ZONE = "body"
 
@@ -29,13 +38,15 @@ class Case(NamedTuple):
     part: str
     seed: int
     flow_ul_per_s: int = 0
+    skin: str = trumpet_account.SKIN
 
 
 def cases(quick: bool, seed: int) -> list[Case]:
     """All devices."""
     seeds = range(seed, seed + (QUICK_DEVICES if quick else DEVICES))
     flows = [Case("perfusion", one, flow) for flow in FLOWS_UL_PER_S for one in seeds]
-    return [*(Case("punctures", one) for one in seeds), *flows]
+    skins = trumpet_account.SKIN, trumpet_account.NO_PRESSURE
+    return [*(Case("punctures", one, skin=skin) for skin in skins for one in seeds), *flows]
 
 
 def run(case: Case) -> Rows:
@@ -67,14 +78,14 @@ def _punctures(case: Case) -> Rows:
         ),
     )
     rows: list[Row] = [
-        {"seed": case.seed, "puncture": puncture, "asked_nl": STROKE_NL, "given_nl": nl}
+        {"seed": case.seed, "skin": case.skin, "puncture": puncture, "asked_nl": STROKE_NL, "given_nl": nl}
         for puncture, nl in sorted(given.items())
         if puncture
     ]
     return {
         trumpet_account.PUNCTURES: rows,
         trumpet_account.RUNS: [
-            _run(case, f"nappage, {STROKE_NL / 1e3:g} µl a puncture", outcome, len(rows) == STROKES)
+            _run(case, f"nappage, {STROKE_NL / 1e3:g} µl a puncture, {case.skin}", outcome, len(rows) == STROKES)
         ],
     }
 
@@ -117,7 +128,7 @@ def _perfusion(case: Case) -> Rows:
 
 def _give(case: Case, every_us: int, look: Look, give: Callable[[Injector], Result]) -> str:
     """How a dose ended that is watched from its begin."""
-    specimen = Specimen(case.seed, watch=Watched)
+    specimen = Specimen(case.seed, settings=SKINS[case.skin], watch=Watched)
     if why := specimen.unprimed():
         return why
     watched = specimen.device
@@ -148,7 +159,9 @@ STUDY = Study(
         "window of consecutive punctures of a nappage (60 of 8 µl, 60 a minute), as the plant's skin received them; "
         "and of a perfusion's volume over every window of time, in samples of half a second, over the second half of "
         "200 µl, when the flow is steady. The standard's samples of half a minute and windows of minutes are for "
-        "pumps that run for hours; a perfusion here takes 20 to 200 s.\n\n"
+        "pumps that run for hours; a perfusion here takes 20 to 200 s. All punctures of a nappage are in one place of "
+        "the plant's skin, which a hand's are not; what the skin's pressure does to them is seen beside nappages into "
+        "skin without any.\n\n"
         "The start-up curve has what flows in each half second from the plunger's first step on."
     ),
     cases=cases,

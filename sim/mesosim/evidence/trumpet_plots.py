@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from mesosim.evidence import style
 from mesosim.evidence.computing import compute
 from mesosim.evidence.study import How, Plot, Tables, Value, Where
-from mesosim.evidence.trumpet_account import GOAL_PERCENT, PERFUSION, PUNCTURES, SAMPLE_S, TIMES, WIDTHS
+from mesosim.evidence.trumpet_account import GOAL_PERCENT, PERFUSION, PUNCTURES, SAMPLE_S, SKIN, TIMES, WIDTHS
 
 START_S = 20.0
 """Of the start-up curve."""
@@ -74,7 +74,7 @@ def _trumpet_of_punctures(tables: Tables) -> Figure:
     figure, (axes,) = style.sheet(3.6)
     style.limits(axes, -GOAL_PERCENT, GOAL_PERCENT, f"limits: ±{GOAL_PERCENT:g} %")
     style.zero(axes)
-    _trumpet(axes, _ends(tables, _how(PUNCTURES, "seed", {}), WIDTHS), 1, style.MEASURED)
+    _trumpet(axes, _ends(tables, _how(PUNCTURES, "seed", {"skin": SKIN}), WIDTHS), 1, style.MEASURED)
     axes.set_xlabel("consecutive punctures in the window")
     axes.set_ylabel("error of their sum (%)")
     style.legend(figure, [axes])
