@@ -70,11 +70,21 @@ def history(journal: Journal, device: str) -> list[Change]:
 
 
 def restore(injector: Injector, row: int, operator: str) -> messages.SettingsReply:
-    """Put back what stood before a row of the history. Raises `PlanError` for another row; and as `change` does."""
+    """Put back what a row of the history changed, as it stood before it; all else stays. Raises `PlanError` for
+    another row; and as `change` does.
+    """
+    return change(injector, "restore", operator, f"what stood before {row}", before(injector, row), {})
+
+
+def before(injector: Injector, row: int) -> dict[str, Any]:
+    """What a row of the history changed, as it stood before. Raises `PlanError` for another row, or one without."""
     known = history(injector.journal, injector.uid)
     for each in known:
         if each.row == row:
-            return change(injector, "restore", operator, f"what stood before {row}", each.former, {})
+            found = {name: each.former[name] for name, value in each.wanted.items() if value != each.former[name]}
+            if not found:
+                raise errors.PlanError(f"change {row} has changed nothing. Nothing was written.")
+            return found
     rows = ", ".join(str(each.row) for each in known) or "none"
     raise errors.PlanError(
         f"{row} is no calibration of device {injector.uid} in the journal {injector.journal.path}; there are: {rows}. "

@@ -30,6 +30,7 @@ NAMES = {"RP2040": "pico", "RP2350": "pico2"}
 """Boards by their chips, as applications are built for them."""
 Tell = Callable[[str, int, int], None]
 """Told what is being done, how much of it is, and of how much: bytes, or 0 of 0."""
+_TO_PROMPT = "open its port (`mpremote connect PORT`) and press Ctrl-C within two seconds of its start, for the prompt"
 _RESTART_S = 30.0
 """Wait for a chip that is restarted to be on the bus again; choice."""
 
@@ -215,7 +216,14 @@ class Flashing:
             return boards.wait(self._machine, board, lambda each: each.state == "firmware")
         with self._open(board, order) as injector:
             _check_ready(injector)
-            updating.install(injector, order.application, order.older, self._progress("update the application"))
+            _check_record(board, Service(injector).update())
+            try:
+                updating.install(injector, order.application, order.older, self._progress("update the application"))
+            except errors.NotSigned as error:
+                raise errors.FlashError(
+                    f"{board}: {error} Another signer's key is taken only at MicroPython's prompt. Next: {_TO_PROMPT}; "
+                    "then run the same command again, with --signer."
+                ) from error
         return boards.wait(self._machine, board, lambda each: each.state == "firmware")
 
     # --- The device -----------------------------------------------------------------------------------------
@@ -225,6 +233,7 @@ class Flashing:
         with self._open(board, order) as injector:
             service = Service(injector)
             found = service.update()
+            _check_record(board, found)
             if found.safe:
                 raise errors.FlashError(
                     f"{board} runs its safe application, which gives nothing: the one that was installed does not "
@@ -321,6 +330,11 @@ def _check(board: Board, order: Order) -> None:
         raise errors.FlashError(
             f"{board} is not idle ({board.answer.state}). Nothing was sent. Next: wait, then repeat."
         )
+    if order.signer is not None and order.application is None:
+        raise errors.FlashError(
+            "a signer's key is written together with an application. Nothing was sent. Next: name one by --application "
+            "FOLDER."
+        )
     if order.key is not None and order.key.role != wire.ROLE_SERVICE:
         raise errors.KeyFileError("flashing is service's. Next: name the file of the service key by --key.")
     for file in _files(order.new_keys) if order.new_keys is not None else ():
@@ -354,6 +368,16 @@ def _check_ready(injector: Injector) -> None:
         raise errors.FlashError(
             f"the battery is low: {status.battery_mv} mV, at least {limits.BATTERY_LOW_MV} mV are wanted. Nothing was "
             "changed. Next: charge it, then repeat."
+        )
+
+
+def _check_record(board: Board, found: messages.UpdateReply) -> None:
+    """Raises `FlashError` if the device's record of what starts does not read: it takes no update then."""
+    if found.update == wire.UPDATE_DAMAGED:
+        raise errors.FlashError(
+            f"{board}: its record of what starts (/settings/slots.a, slots.b) is damaged: the safe application alone "
+            f"ever starts, and no update is taken. Next: {_TO_PROMPT}, copy /settings to a safe place, remove both "
+            "files, then run the same command again."
         )
 
 

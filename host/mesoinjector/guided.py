@@ -192,7 +192,7 @@ def _strokes(injector: Injector, depth_mm: float, hands: Hands) -> list[float]:
     injector.wait(1.0)
     latches = injector.status().latches
     names = ", ".join(name.lower() for bit, name in messages.LATCH_BITS.items() if latches & bit)
-    if latches and hands.agree(
+    if latches and hands.looked(
         f"It ended early: {result.reason}, {names} stands. The handpiece was looked at: clear it?"
     ):
         injector.clear()

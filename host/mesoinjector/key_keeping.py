@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from mesoinjector import durable
 from mesoinjector.errors import KeyFileError, ProductionError
 from mesoinjector.keys import ROLES, SIZE, Key
 
@@ -58,7 +59,7 @@ def make_folder(folder: Path) -> None:
 
 
 class KeyFolder:
-    """`SERIAL.service.key` and `SERIAL.operator.key`, which only their owner may read."""
+    """`SERIAL.service.key` and `SERIAL.operator.key`, their owner's alone; `SERIAL.uid` says of which board."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -66,6 +67,13 @@ class KeyFolder:
     def keep(self, serial: str, uid: str) -> Keys:
         """See `Keeper`."""
         make_folder(self._folder)
+        whose = self._folder / f"{serial}.uid"
+        try:
+            if not whose.exists() and not any(self._path(serial, role).exists() for role in ROLES):
+                durable.create(whose, f"{uid}\n".encode(), 0o600)
+        except OSError as error:
+            raise KeyFileError(f"{whose}: {error.strerror or error}: no key is set. Next: free space there.") from None
+        self._check(serial, uid)
         fresh = Keys.new()
         for key in fresh:
             path = self._path(serial, key.role_name)
@@ -76,12 +84,26 @@ class KeyFolder:
     def recall(self, serial: str, uid: str) -> Keys:
         """See `Keeper`."""
         service, operator = (Key.load(self._path(serial, role)) for role in ("service", "operator"))
+        self._check(serial, uid)
         if (service.role, operator.role) != (ROLES["service"], ROLES["operator"]):
             raise KeyFileError(
                 f"{self._folder}: the key files of {serial} are of other roles than their names say. Next: put back "
                 "the right ones."
             )
         return Keys(service, operator)
+
+    def _check(self, serial: str, uid: str) -> None:
+        """Raises `KeyFileError` if the files are another board's."""
+        whose = self._folder / f"{serial}.uid"
+        try:
+            there = whose.read_text().strip()
+        except (OSError, UnicodeDecodeError):
+            there = "nobody knows which"
+        if there != uid:
+            raise KeyFileError(
+                f"{self._folder} has keys of {serial}, made for another board ({there}): two lists of serial numbers "
+                "share it. No key was set. Next: name another folder for keys, or put back the line's own list."
+            )
 
     def _path(self, serial: str, role: str) -> Path:
         return self._folder / f"{serial}.{role}.key"

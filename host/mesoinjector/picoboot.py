@@ -302,6 +302,11 @@ class Boot:
                 f"{self.board} shows its drive only, PICOBOOT is off. {self._stands} Next: unplug it, and plug it in "
                 "with BOOTSEL pressed."
             ) from None
+        except NotImplementedError:  # pyusb's word for a device that has no driver for it
+            raise errors.PermissionDenied(
+                f"{self.board}: this system has no driver that lets a program open it. {self._stands} Next: on Windows "
+                "give its interface 'RP2 Boot' the driver WinUSB, by Zadig."
+            ) from None
         except OSError as error:
             raise self._not_open(error) from None
         self._interface = interface.bInterfaceNumber

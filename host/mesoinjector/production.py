@@ -32,6 +32,8 @@ from mesoprotocol import wire
 MOST = 64
 """Boards at once; choice."""
 
+_LOOK_S = 1.0
+"""Between two looks of a board that waits for an answer, whether the line has ended; wall time."""
 _NOT_OURS = "it has keys from before, and they are not those of this line"
 Flash = Callable[[Board], Injector]
 """Writes a board's firmware, if need be, and opens it; raises `MesoError`."""
@@ -112,8 +114,7 @@ class Line:
             try:
                 self._attend(ways)
             except BaseException:
-                self.stop()
-                self._attend(ways)  # nobody is asked any more
+                self._end(ways)
                 raise
         for way in ways:
             way.result()
@@ -133,6 +134,16 @@ class Line:
     @property
     def _reports(self) -> Path:
         return self._settings.folder / "reports"
+
+    def _end(self, ways: list[Future[None]]) -> None:
+        """STOP to all, and wait for their ends; nobody is asked any more. Another Ctrl-C says STOP to all again."""
+        while True:
+            try:
+                self.stop()
+                self._attend(ways)
+                return
+            except KeyboardInterrupt:
+                continue
 
     def _attend(self, ways: list[Future[None]]) -> None:
         """Ask a person what boards want asked, until all have come to their end."""
@@ -236,7 +247,12 @@ class Line:
     def _answered(self, made: Made, question: str) -> bool:
         answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._asked.put(lambda: self._ask(made, question, answers))
-        return answers.get()
+        while True:
+            try:
+                return answers.get(timeout=_LOOK_S)
+            except queue.Empty:
+                if self._is_ended:  # Ctrl-C may have come between the question and whoever asks it
+                    return False
 
     def _ask(self, made: Made, question: str, answers: queue.SimpleQueue[bool]) -> None:
         answer = False  # also of a person who types Ctrl-C

@@ -25,6 +25,8 @@ STABLE_S = 30.0
 """How long a scale may take to be stable; a five-place balance needs some 5 s."""
 ANSWER_S = 2.0
 """How long any other answer may take: 22 characters at 1,200 baud need 0.2 s."""
+TARED_UG = 10_000
+"""What a scale may show once it is tared: less than any vessel, and more than what moves it; choice."""
 LONGEST_LINE = 80
 _UG = {"ug": 1, "µg": 1, "mg": 1_000, "g": 1_000_000, "kg": 1_000_000_000}
 _VALUE = re.compile(r"([+-]?)\s*(\d+(?:[.,]\d*)?|[.,]\d+)\s*([^\d\s.,]*)")
@@ -230,10 +232,13 @@ class Sbi(_Asked):
         return said.strip() if said else ""
 
     def tare(self) -> None:
-        """See `Scale`: ESC T, which is not answered."""
+        """See `Scale`: ESC T, which is not answered: it is done once the scale shows nearly nothing."""
         self.weigh()
         self._send(b"\x1bT")
-        self.weigh()
+        deadline_us = self._until(STABLE_S)
+        while abs(self.weigh()) > TARED_UG:
+            if self._line.now_us() >= deadline_us:
+                raise self._unstable()
 
     def weigh(self) -> int:
         """See `Scale`: ESC P until the unit is there."""
@@ -286,12 +291,15 @@ class Typed:
 
     def weigh(self) -> int:
         """See `Scale`."""
-        said = self._ask("What does the scale show, once it is stable (mg, or with its unit)")
-        found = _VALUE.fullmatch(said.strip())
-        if not found:
-            raise errors.ScaleGarbled(f"{said!r} is no mass. Next: as in 20.05, which is mg, or 0.02005 g.")
-        sign, number, unit = found.groups()
-        return micrograms(f"{sign}{number}", unit or "mg", self.name)
+        question = asked = "What does the scale show, once it is stable (mg, or with its unit)"
+        while True:
+            said = self._ask(asked)
+            found = _VALUE.fullmatch(said.strip())
+            if found and (found.group(3) or "mg") in _UG:
+                sign, number, unit = found.groups()
+                return micrograms(f"{sign}{number}", unit or "mg", self.name)
+            # a slip of the hand costs no doses
+            asked = f"{said!r} is no mass as in 20.05, which is mg, or 0.02005 g. {question}"
 
     def close(self) -> None:
         """See `Scale`."""

@@ -81,6 +81,8 @@ def reset(candidate: Candidate, backend: Any = None) -> None:
         raise errors.InsufficientSelector(f"several boards may be {candidate}. Next: unplug the others.")
     try:
         there[0].reset()
+    except NotImplementedError:
+        raise errors.LinkLost(f"{candidate} cannot be reset here. Next: unplug it and plug it in again.") from None
     except usb.core.USBError as error:
         if error.errno == errno.EACCES:
             raise _not_allowed(candidate) from None
@@ -120,5 +122,5 @@ def _serial(device: Any) -> str:
 
     try:
         return str(device.serial_number or "").upper()
-    except (usb.core.USBError, ValueError):  # no right to ask, or nothing told
+    except (usb.core.USBError, ValueError, NotImplementedError):  # no right or driver to ask by, or nothing told
         return ""

@@ -160,6 +160,17 @@ def test_a_key_folder_keeps_the_first_keys(tmp_path: Path) -> None:
         folder.recall("MI-1", "a")
 
 
+def test_a_key_folder_is_not_shared_by_two_lists_of_serial_numbers(tmp_path: Path) -> None:
+    folder = KeyFolder(tmp_path / "keys")
+    folder.keep("MI-1", "a")
+    for ask in (folder.keep, folder.recall):
+        with pytest.raises(KeyFileError, match=r"made for another board \(a\).*No key was set.*Next: "):
+            ask("MI-1", "b")
+    (tmp_path / "keys" / "MI-1.uid").unlink()
+    with pytest.raises(KeyFileError, match="nobody knows which"):
+        folder.keep("MI-1", "a")
+
+
 def test_a_command_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ProductionError, match=r"did not run to its end \(FileNotFoundError\)\. No key was set"):
         KeyCommand([str(tmp_path / "vault")]).keep("MI-1", "a")

@@ -68,6 +68,8 @@ def test_set_history_and_restore(tmp_path: Path) -> None:
     (noted,) = json.loads(run(tmp_path, f"history {device} --json").stdout)
     assert noted["wanted"]["name"] == "Marie" and noted["former"]["name"] == ""
     assert "encoder_gain_ppm 1000000 -> 1001000" in run(tmp_path, f"history {device}").stdout
+    asked = run(tmp_path, f"restore {noted['row']} {device} --operator Bob")
+    assert asked.exit_code == 2 and f"before change {noted['row']}: name" in asked.output
     done = run(tmp_path, f"restore {noted['row']} {device} --operator Bob --yes --json")
     assert done.exit_code == 0 and json.loads(done.stdout)["encoder_gain_ppm"] == 1_000_000
     assert len(json.loads(run(tmp_path, f"history {device} --json").stdout)) == 2

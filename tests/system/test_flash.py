@@ -168,6 +168,23 @@ def test_new_keys_need_a_folder_that_can_be_made(
         done(one, order)
 
 
+def test_another_signer_is_not_taken_from_a_device_that_runs(
+    injector: tuple[Path, flashing.Done, list[str]], tmp_path: Path
+) -> None:
+    other = signing.new_key(tmp_path / "other")
+    newer = Application.load(made(tmp_path / "newer", other, "9.0.0"))
+    order = Order(
+        application=newer,
+        signer=signing.modulus(other.read_bytes()),
+        key=Key.load(injector[0] / "keys" / "service.key"),
+    )
+    with another(injector, tmp_path) as one:
+        with pytest.raises(FlashError, match=r"only at MicroPython's prompt\. Next: .*two seconds.*--signer"):
+            done(one, order)
+        with pytest.raises(FlashError, match=r"together with an application.*Next: name one"):
+            done(one, replace(order, application=None))
+
+
 def test_new_micropython_and_a_new_application_leave_keys_settings_and_name(
     injector: tuple[Path, flashing.Done, list[str]], tmp_path: Path, signer: Path
 ) -> None:

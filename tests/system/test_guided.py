@@ -395,3 +395,16 @@ def test_nothing_is_written_without_a_name_or_out_of_range(here: Bench) -> None:
         changing.change(injector, "set", "Ada", "", {"encoder_gain_ppm": 5}, {})
     assert changing.history(injector.journal, injector.uid) == []
     assert injector.status().state == wire.STATE_IDLE
+
+
+def test_restoring_a_row_leaves_what_others_have_changed(here: Bench) -> None:
+    injector = here.connect()
+    changing.change(injector, "set", "Ada", "measured", {"carrier_zero_um": -10}, {})
+    changing.change(injector, "set", "Ada", "its number", {"name": "MI-0001"}, {})
+    first, _ = changing.history(injector.journal, injector.uid)
+    now = changing.values(changing.restore(injector, first.row, "Bob"))
+    assert (now["carrier_zero_um"], now["name"]) == (0, "MI-0001")
+    changing.change(injector, "set", "Ada", "the same", {"name": "MI-0001"}, {})
+    *_, last = changing.history(injector.journal, injector.uid)
+    with pytest.raises(errors.PlanError, match=r"has changed nothing\. Nothing was written"):
+        changing.restore(injector, last.row, "Bob")

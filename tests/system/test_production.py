@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from mesoinjector import Injector, LinkLost, PlanError, durable
 from mesoinjector.cli import app
+from mesoinjector.connection import STOP_BYTES
 from mesoinjector.journal import Journal
 from mesoinjector.key_keeping import Keeper, KeyCommand, KeyFolder
 from mesoinjector.keys import Key
@@ -344,7 +345,7 @@ def test_a_full_disk_at_the_key_folder(one: Factory, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "fsync", fsync)
     made = one.make()["port1"]
     assert made.failure is not None and made.failure.name == "keys" and "No space left" in made.failure.said
-    assert not one.is_keyed("port1") and not list((one.folder / "keys").iterdir())
+    assert not one.is_keyed("port1") and not list((one.folder / "keys").glob("*.key*"))
     full.clear()
     assert one.make()["port1"].passed
 
@@ -449,6 +450,28 @@ def test_ctrl_c_stops_every_board_and_ends(few: Factory) -> None:
     assert all(few.plant(name)["punctures"] == 0 for name in few.devices)
 
 
+def test_another_ctrl_c_says_stop_to_all_again(few: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes while STOP is sent to the first of them."""
+    stops: list[str] = []
+
+    def write(link: Plugged, data: bytes) -> None:
+        if STOP_BYTES in data:
+            stops.append(link.url)
+            if len(stops) == 1:
+                raise KeyboardInterrupt
+        SimulatedLink.write(link, data)
+
+    def hand(made: Made, what: str) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Plugged, "write", write)
+    few.hand = hand  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        few.make()
+    assert len(stops) > len(few.devices) and set(stops[1:]) == {link.url for link in few.links.values()}
+    assert not any(few.is_keyed(name) for name in few.devices)
+
+
 def test_no_boards_and_too_many(one: Factory) -> None:
     for count in (0, 65):
         with pytest.raises(PlanError, match="must be 1 to 64"):
@@ -469,9 +492,8 @@ def test_the_command_line(tmp_path: Path) -> None:
     assert bare["passed"] and [step["name"] for step in bare["steps"]] == PASSED
     assert not mounted["passed"] and mounted["steps"][-1]["name"] == "axes"
     assert "INTERLOCK" in mounted["steps"][-1]["said"] and mounted["keys"] == {}
-    assert {path.name for path in (tmp_path / "keys").iterdir()} == {
-        f"{bare['serial']}.{role}.key" for role in ("service", "operator")
-    }
+    names = {f"{bare['serial']}.{end}" for end in ("service.key", "operator.key", "uid")}
+    assert {path.name for path in (tmp_path / "keys").iterdir()} == names
 
 
 def test_a_line_of_real_boards_is_asked_for(tmp_path: Path) -> None:

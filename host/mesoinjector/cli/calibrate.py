@@ -22,6 +22,7 @@ from mesoinjector.links import is_simulated
 from mesoinjector.report import calibration as pictures
 from mesoinjector.report.account import DEPTH_GOAL_UM
 from mesoinjector.scale import PROTOCOLS, Scale, open_scale
+from mesoinjector.service import Service
 from mesoinjector.weighing import Hands, check
 
 _DEVICE = 3
@@ -203,7 +204,9 @@ def restore(
 ) -> None:
     """Put back what stood before a change. Moves nothing."""
     with Injector.open(device, journal, key) as injector:
-        if not _agree(f"Put back what stood before change {row}?", yes):
+        stands = changing.values(Service(injector).settings())
+        back = ", ".join(f"{name} {stands[name]} -> {value}" for name, value in changing.before(injector, row).items())
+        if not _agree(f"Put back what stood before change {row}: {back}?", yes):
             raise typer.Exit(2)
         now = changing.values(changing.restore(injector, row, operator))
     _print(now, as_json)

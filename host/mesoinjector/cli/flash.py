@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -139,12 +140,21 @@ def _ask(order: Order, yes: bool) -> None:
             raise errors.FlashError(
                 "nobody can be asked here. Nothing was sent. Next: look at the plan, then add --yes."
             )
-        if not typer.confirm("Do it?", err=True):
+        if not _said(lambda: typer.confirm("Do it?", err=True)):
             raise errors.FlashError("nothing was sent, as you said. Next: the same again, once it shall be done.")
-    if order.erases and typer.prompt(f"To lose calibration and settings, type: {ERASE}", err=True) != ERASE:
+    question = f"To lose calibration and settings, type: {ERASE}"
+    if order.erases and _said(lambda: typer.prompt(question, err=True)) != ERASE:
         raise errors.FlashError(
             f"that was not {ERASE!r}: nothing was sent. Next: without --erase-filesystem files stay."
         )
+
+
+def _said(ask: Callable[[], Any]) -> Any:
+    """An answer; None where nobody gives one."""
+    try:
+        return ask()
+    except typer.Abort:
+        return None
 
 
 def _bar() -> Progress:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
@@ -174,6 +175,8 @@ class _Progress:
         try:
             return typer.confirm(f"{made.serial} at {made.board.name}: {question}", err=True)
         except typer.Abort:
+            if sys.stdin.isatty():  # Ctrl-C is for all boards, not for this one
+                raise KeyboardInterrupt from None
             return False
         finally:
             self._live.start()
