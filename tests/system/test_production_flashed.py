@@ -57,6 +57,7 @@ def test_blank_boards_are_flashed_each_by_its_worker_and_one_that_cannot_be_dist
         done = CliRunner().invoke(app, words, obj=machine)
         benches[0].plug(bootsel=True)
         again = CliRunner().invoke(app, [*words, "--device", "usb:path=1-1"], obj=machine)
+        running = CliRunner().invoke(app, [*words, "--device", "usb:path=1-1"], obj=machine)
     finally:
         for one in benches:
             one.close()
@@ -73,3 +74,5 @@ def test_blank_boards_are_flashed_each_by_its_worker_and_one_that_cannot_be_dist
     (once_more,) = json.loads(again.stdout.splitlines()[-1])["boards"]
     assert once_more["passed"] and once_more["serial"] == first["serial"], once_more["steps"]
     assert once_more["keys"] == first["keys"]
+    (as_it_is,) = json.loads(running.stdout.splitlines()[-1])["boards"]
+    assert as_it_is["passed"] and as_it_is["serial"] == first["serial"], as_it_is["steps"]

@@ -73,6 +73,8 @@ def provision(
         journal = Journal(settings.folder / "journal.sqlite")
         try:
             flash = Flashing(machine, journal, lambda what, done, of: shown.does(board, what), service_key)
+            if blank.state == "firmware":
+                return flash.open(blank)
             flash.run(flashing.plan(blank, order))
             return flash.open(blank)
         except BaseException:
@@ -109,7 +111,9 @@ def provision(
 
 
 def _blank(machine: Machine, names: list[str] | None) -> dict[str, boards.Board]:
-    """Boards without firmware, by the names they are told by. Looked at once: then each belongs to its worker."""
+    """Boards without firmware, by the names they are told by, and those that were named by their place, which they keep
+    once they run. Looked at once: then each belongs to its worker.
+    """
     real = None if names is None else [name for name in names if not name.startswith("sim:")]
     if real == []:
         return {}
@@ -118,7 +122,11 @@ def _blank(machine: Machine, names: list[str] | None) -> dict[str, boards.Board]
         chosen = {name: boards.choose(name, found) for name in real}
     else:
         chosen = {f"usb:path={each.path}" if each.path else each.port: each for each in found}
-    return {name: each for name, each in chosen.items() if each.state in ("bootloader", "prompt")}
+    return {
+        name: each
+        for name, each in chosen.items()
+        if each.state in ("bootloader", "prompt") or (real is not None and name.startswith("usb:path="))
+    }
 
 
 def _ports(machine: Machine, there: dict[str, boards.Board]) -> list[str]:
