@@ -109,7 +109,7 @@ def given_up(bench: Bench, wanted: Application) -> int:
     """An application that does not live goes to the board, is tried there and given up; how long that takes, us."""
     before = bench.plant()
     injector = bench.connect(SERVICE)
-    with pytest.raises(errors.UpdateFailed, match=r"did not start, and .* went back by itself: A runs.*Next: "):
+    with pytest.raises(errors.UpdateFailed, match=r"did not start or stay, and the device went back: A runs.*Next: "):
         updating.install(injector, wanted)
     assert how(Service(injector).update()) == (0, wire.UPDATE_ROLLED_BACK, 0)
     assert injector.status().latches == 0
