@@ -32,6 +32,8 @@ HEAP = "16M"
 RAW = b"raw REPL; CTRL-B to exit\r\n"
 FRIENDLY = b'Type "help()"'
 _SOFT_RESET = b"MPY: soft reboot\r\n"
+_MARK = b"\x00mesosim holds back\x00"
+"""On the line, behind the last that a program may read: the line passes on late what is written to it."""
 _POWER_ON, _WATCHDOG = 1, 3
 """`machine.reset_cause` on RP2."""
 _PATIENCE_S = 60.0
@@ -212,6 +214,7 @@ class _Start:
             "scratch": scratch,
             "runs_main": not stays_raw,
             "supervisor": theirs.fileno(),
+            "mark": _MARK,
         }
         program = (
             f"import sys\nsys.path[:] = {_paths()!r}\n"
@@ -277,8 +280,12 @@ class _Start:
             self.is_in_bootsel = True
         elif word == b"prompt":
             self.hears = False
+            os.set_blocking(self._line, True)  # it is read until the mark comes
+            os.write(self._line, _MARK)
+            os.set_blocking(self._line, False)
+        elif word == b"unheard":
+            self.to_board = bytes.fromhex(value.decode()) + self.to_board
             self._hidden = b"" if self._stays_raw else None
-            self._ours.send(b".")
             if self._stays_raw:
                 os.write(self._line, b"\x01")
         elif word == b"up":

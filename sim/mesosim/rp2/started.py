@@ -7,6 +7,7 @@ begins anew with each start, and nobody holds it. The heap is no board's, for th
 collected is not the firmware's to say.
 """
 
+import binascii
 import gc
 import os
 import select
@@ -169,6 +170,15 @@ class StartedWorld(twin.TwinWorld):
         machine.bootloader = self._bootloader
         machine.idle = self._idle
 
+    def unheard(self, mark: bytes) -> bytes:
+        """What the host said and no program has read, all that comes before `mark`."""
+        heard = b""
+        piece = bytearray(1)
+        while not heard.endswith(mark):
+            self._line_in.readinto(piece)
+            heard += piece
+        return heard[: -len(mark)]
+
     def reset(self) -> None:
         """The chip restarts, by its watchdog: the supervisor ends this process."""
         self._end(b"reset %d\n" % chip_.chip.scratch[0])
@@ -229,7 +239,8 @@ def start(given: dict, names: dict) -> None:
     """Run what the flash starts with, in `names`, which the prompt has afterwards.
 
     given: `flash`, `fram`: paths; `model`: one of `MODELS`; `seed`; `cause`, `scratch`: of the reset; `runs_main`:
-    whether main.py runs, which it does not after a soft reset from the raw prompt; `supervisor`: a file's number.
+    whether main.py runs, which it does not after a soft reset from the raw prompt; `supervisor`: a file's number;
+    `mark`: what it says on the line once it holds back what comes from the host.
     """
     supervisor: "FileIO" = open(given["supervisor"], "r+b", buffering=0)
     fram: "FileIO" = open(given["fram"], "r+b", buffering=0)
@@ -259,9 +270,9 @@ def start(given: dict, names: dict) -> None:
             pass
     except KeyboardInterrupt:
         kbd_intr(-1)
-    # from here to the prompt the line is silent: a signal would end the process
+    # from here to the prompt a Ctrl-C would end the process: what is on the line goes back, and then it is silent
     supervisor.write(b"prompt\n")
-    supervisor.read(1)
+    supervisor.write(b"unheard " + binascii.hexlify(board.unheard(given["mark"])) + b"\n")
     kbd_intr(_CTRL_C)
 
 
