@@ -9,7 +9,7 @@ from mesosim.evidence import document, style
 from mesosim.evidence.computing import COMPUTATIONS, figure
 from mesosim.evidence.document import Document
 from mesosim.evidence.running import COST, Played, Task, cost
-from mesosim.evidence.study import Account, Case, Grid, How, Plot, Row, Rows, Study, Tables, Verdict
+from mesosim.evidence.study import Account, Case, Column, Grid, How, Plot, Row, Rows, Study, Tables, Verdict
 
 TABLE = "small-numbers"
 ROWS = 300
@@ -26,7 +26,8 @@ def rows(n: int, seed: int) -> list[Row]:
     """Drawn numbers, in three groups."""
     draw = random.Random(seed)
     return [
-        {"group": i % 3, "asked": 10, "given": draw.gauss(10.0, 0.1), "hit": int(draw.random() < 0.9)} for i in range(n)
+        {"group": i % 3, "asked": 10, "given": given, "hit": int(draw.random() < 0.9), "error": 10 * (given - 10)}
+        for i, given in enumerate(draw.gauss(10.0, 0.1) for _ in range(n))
     ]
 
 
@@ -67,7 +68,8 @@ def run(case: Case) -> Rows:
     return {TABLE: rows(ROWS, case)}
 
 
-STUDY = Study("small", "Small", "Is it so?", "By drawing.", cases, run, account, plots)
+ERROR = Column(TABLE, "error", "error", ("given", "asked"))
+STUDY = Study("small", "Small", "Is it so?", "By drawing.", cases, run, account, plots, columns=[ERROR])
 
 
 def write(folder: Path) -> Document:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import hashlib
 import json
 import shutil
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesosim.evidence import computing, recompute
+from mesosim.evidence import computing, recompute, studies
 from mesosim.evidence.study import How, Row, Tables
 from tests.evidence import small
 
@@ -70,6 +71,28 @@ def a_cell(folder: Path) -> None:
         csv.writer(file).writerows(rows)
 
 
+def a_cell_that_no_number_is_of(folder: Path) -> None:
+    alter_column(folder, "error", "0.5")
+
+
+def a_cell_and_its_digest(folder: Path) -> None:
+    alter_column(folder, "error", "0.5")
+    path = folder / "figures.json"
+    said = json.loads(path.read_text())
+    table = folder / "data" / f"{small.TABLE}.csv"
+    said["tables"][small.TABLE] = hashlib.sha256(table.read_bytes()).hexdigest()
+    path.write_text(json.dumps(said))
+
+
+def alter_column(folder: Path, column: str, value: str) -> None:
+    path = folder / "data" / f"{small.TABLE}.csv"
+    with path.open(newline="") as file:
+        rows = list(csv.reader(file))
+    rows[1][rows[0].index(column)] = value
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+
+
 def a_row(folder: Path) -> None:
     path = folder / "data" / f"{small.TABLE}.csv"
     path.write_text(path.read_text().partition("\n")[0] + "\n" + "\n".join(path.read_text().splitlines()[2:]) + "\n")
@@ -115,6 +138,8 @@ def a_table(folder: Path) -> None:
     ("alter", "said"),
     [
         (a_cell, "small.mean: recomputed"),
+        (a_cell_that_no_number_is_of, "small-numbers.csv: not the table that the document was made from"),
+        (a_cell_and_its_digest, "small-numbers.csv, line 2: error is 0.5, "),
         (a_row, "small.count: recomputed"),
         (a_written_number, "small.sd: recomputed"),
         (a_hidden_number, "small.sd: not shown"),
@@ -130,6 +155,42 @@ def test_what_is_altered_is_said(alter: Callable[[Path], None], said: str, writt
     done = recomputed(folder)
     assert done.returncode == 1
     assert said in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("do", "of", "follows"),
+    [
+        ("error", ["95", "100"], -5),
+        ("within", ["10", "12", "13"], True),
+        ("within", ["10", "9", "13"], False),
+        ("within", ["10", "14", "13"], False),
+        ("within", ["", "0", ""], False),
+        ("in_time", ["0", "1", "", "500", "", "500"], False),
+        ("in_time", ["1", "0", "", "500", "", "500"], True),
+        ("in_time", ["1", "1", "500", "500", "501", "501"], True),
+        ("in_time", ["1", "1", "501", "500", "400", "501"], False),
+        ("in_time", ["1", "1", "400", "500", "502", "501"], False),
+        ("in_time", ["1", "1", "400", "500", "", "501"], False),
+        ("double", ["dose", "100", "Delivered", "1", "40", "1"], False),
+        ("double", ["dose", "100", "Delivered", "2", "40", "1"], True),
+        ("double", ["dose", "100", "NotDelivered", "1", "40", "0"], True),
+        ("double", ["dose", "100", "NotDelivered", "0", "0", "0"], False),
+        ("double", ["run", "12", "Delivered", "0", "0", "12"], False),
+        ("double", ["run", "12", "Delivered", "0", "0", "13"], True),
+        ("double", ["run", "12", "NotDelivered", "0", "0", "1"], True),
+        ("unresolved", ["Delivered", "complete"], False),
+        ("unresolved", ["Unknown", "interrupted"], False),
+        ("unresolved", ["Unknown", "lost"], True),
+        ("unresolved", ["nothing", ""], True),
+    ],
+)
+def test_what_follows_within_a_row(do: str, of: list[str], follows: float) -> None:
+    assert recompute.DERIVED[do](of, 0.0) == follows
+
+
+def test_every_column_that_follows_has_its_way() -> None:
+    named = {column.do for name in studies.MODULES for column in studies.load(name).columns}
+    assert named == set(recompute.DERIVED)
 
 
 def _as_read(rows: list[Row]) -> list[dict[str, str]]:

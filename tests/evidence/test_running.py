@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -57,6 +58,16 @@ def test_a_dask_cluster_gives_the_same() -> None:
         open_pool(cluster.scheduler_address.replace("tcp", "dask"), None) as pool,
     ):
         assert play(pool)[small.TABLE] == play(SERIAL)[small.TABLE]
+
+
+def test_what_reads_the_checkout_is_played_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(small, "STUDY", replace(small.STUDY, is_of_checkout=True))
+    assert play(Pool(_nobody, 2))[small.TABLE] == play(SERIAL)[small.TABLE]
+
+
+def _nobody() -> Executor:
+    """Plays nothing at all."""
+    return Executor()
 
 
 def test_progress_is_told() -> None:

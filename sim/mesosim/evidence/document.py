@@ -6,6 +6,7 @@ Both forms show the same `Chapter`s. In the HTML every number is a `<data class=
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -19,12 +20,26 @@ from mesoinjector.report.drawing import svg
 from mesosim.evidence import pages, style
 from mesosim.evidence.computing import figure
 from mesosim.evidence.running import COST
-from mesosim.evidence.study import Account, Figure, Grid, How, Plot, Study, Tables, Value, Verdict, number
+from mesosim.evidence.study import (
+    FEW,
+    Account,
+    Column,
+    Figure,
+    Grid,
+    How,
+    Plot,
+    Study,
+    Tables,
+    Value,
+    Verdict,
+    number,
+)
 
 DATA = "data"
 CORE_HOURS = 1 / 3600
 SHOWN = 3
 """Cases that broke off, of which the document says why."""
+WHOLE = "Every case is played to its end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +56,8 @@ class Chapter:
     """Its CSV files."""
     files: Callable[[], dict[str, str]] = dict
     """What else lies beside the document."""
+    columns: Sequence[Column] = ()
+    """What follows within the rows of its tables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +98,7 @@ def make(studies: Sequence[Study], tables: Tables, facts: dict[str, str]) -> Doc
                     plots,
                     own,
                     study.files,
+                    study.columns,
                 )
             )
     return Document(facts, [*chapters, _cost(tables, studies)])
@@ -94,20 +112,38 @@ def account(study: Study, tables: Tables) -> Account:
     broken = figure(tables, f"{study.name}.broken", label, "", How("sum", COST, "broken", where), digits=0, high=0)
     causes = [str(row["cause"]) for row in tables.rows(COST, where | {"broken": 1})]
     more = f" And {len(causes) - SHOWN} more, in {DATA}/{COST}.csv." if len(causes) > SHOWN else ""
-    whole = Verdict("Every case is played to its end", [broken], " ".join(causes[:SHOWN]) + more)
-    return replace(own, verdicts=[*own.verdicts, whole])
+    whole = Verdict(WHOLE, [broken], " ".join(causes[:SHOWN]) + more)
+    return replace(own, verdicts=[*(_explained(one) for one in own.verdicts), whole])
+
+
+def _explained(verdict: Verdict) -> Verdict:
+    """With a cause also where its study knows none: there is nothing to judge, or a number says it all."""
+    if verdict.passed:
+        return verdict
+    lacking = [one.label for one in verdict.figures if one.value is None]
+    off = [
+        f"{one.label}: {number(one)} {one.unit}".rstrip()
+        for one in verdict.figures
+        if one.value is not None and not one.passed
+    ]
+    causes = [verdict.cause or f"{'; '.join(off)}."] if off else []
+    if lacking or not verdict.figures:
+        more = f"; and {len(lacking) - FEW} more" if len(lacking) > FEW else ""
+        causes.append(f"{'There' if causes else 'there'} is too little to judge{': ' if lacking else ''}{'; '.join(lacking[:FEW])}{more}.")
+    return verdict._replace(cause=" ".join(causes))
 
 
 def write(document: Document, tables: Tables, folder: Path) -> None:
     """Everything into a folder, which is made. Raises OSError."""
     (folder / DATA).mkdir(parents=True, exist_ok=True)
-    for name, rows in tables.items():
-        _csv(folder / DATA / f"{name}.csv", rows)
+    digests = {name: _csv(folder / DATA / f"{name}.csv", rows) for name, rows in tables.items()}
     for chapter in document.chapters:
         for name, text in chapter.files().items():
             (folder / name).write_text(text, encoding="utf-8")
     said = {
         "facts": document.facts,
+        "tables": digests,
+        "columns": [one._asdict() for chapter in document.chapters for one in chapter.columns if one.table in digests],
         "figures": [_figure(chapter, one) for chapter, one in document.figures()],
         "verdicts": [
             {
@@ -169,12 +205,14 @@ def _cost(tables: Tables, studies: Sequence[Study]) -> Chapter:
     )
 
 
-def _csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+def _csv(path: Path, rows: Sequence[dict[str, Any]]) -> str:
+    """Its SHA-256."""
     with path.open("w", newline="", encoding="utf-8") as file:
         if rows:
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _figure(chapter: Chapter, one: Figure) -> dict[str, Any]:

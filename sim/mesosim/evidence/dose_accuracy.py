@@ -7,37 +7,17 @@ from typing import NamedTuple
 
 from mesoinjector import Delivered, MesoError, NotDelivered
 from mesosim.evidence import dose_account, dose_plots
+from mesosim.evidence.dose_account import CONDITIONS, DOSES_NL, PAUSE_S, SETTINGS
 from mesosim.evidence.specimen import Specimen, called
-from mesosim.evidence.study import Row, Rows, Study
+from mesosim.evidence.study import Column, Row, Rows, Study
 
 DEVICES, QUICK_DEVICES = 60, 8
 """ISO 11608-1 asks 60 for a two-sided interval of 97.5 % content."""
-DOSES_NL = (20_000, 100_000, 200_000)
-"""Least, middle, largest dose of the handpiece."""
-THIRDS = ("front", "middle", "rear")
 DEPTH_MM = 2.0
 ZONE = "body"
 
-PAUSE_S = 600
 PAUSES_NL = 20_000
 """Dose before the pause."""
-CONDITIONS: dict[str, dict[str, float]] = {
-    "first dose": {},
-    f"after a pause of {PAUSE_S // 60} min": {},
-    "cold, 5 °C": {
-        "ambient.temperature_c": 5,
-        "fluid.viscosity_mpa_s": 1.519,
-        "fluid.sheared_viscosity_mpa_s": 1.519,
-    },
-    "hot, 40 °C": {
-        "ambient.temperature_c": 40,
-        "fluid.viscosity_mpa_s": 0.653,
-        "fluid.sheared_viscosity_mpa_s": 0.653,
-    },
-    "battery at 5 %": {"battery.charge_permille": 50},
-}
-"""What each sets in the plant. Viscosity of water: IAPWS 2008, as in the CRC Handbook. 3 % of charge are refused."""
-
 BORES_UM = {27: 210, 28: 184, 29: 184, 30: 159, 31: 133, 32: 108, 33: 108, 34: 82.6}
 """Inner diameters by gauge, the common chart's regular wall; ISO 9626:2016 allows wider ones."""
 VISCOSITIES_MPA_S = (1, 3, 10, 30, 100, 300, 1000)
@@ -82,9 +62,11 @@ def _thirds(case: Case) -> Rows:
     specimen = Specimen(case.seed, case.spread)
     rows: list[Row] = []
     if why := specimen.unprimed():
-        rows += [_row(case, asked, third, 0, why, None) for third in THIRDS for asked in DOSES_NL]
+        rows += [
+            _row(case, asked, third, 0, why, None) for third in SETTINGS[dose_account.THIRDS] for asked in DOSES_NL
+        ]
         return {dose_account.THIRDS: rows}
-    for third in THIRDS:
+    for third in SETTINGS[dose_account.THIRDS]:
         order = random.Random(f"{case.seed} {third}").sample(DOSES_NL, len(DOSES_NL))
         rows += [_dose(specimen, case, asked, third) for asked in order]
     return {dose_account.THIRDS: rows}
@@ -106,7 +88,7 @@ def _condition(case: Case) -> Rows:
             rows.append(_row(case, asked, case.setting, 0, why, None))
         else:
             rows.append(_dose(specimen, case, asked, case.setting))
-    return {dose_account.CONDITIONS: rows}
+    return {dose_account.CONDITIONED: rows}
 
 
 def _needle(case: Case) -> Rows:
@@ -169,9 +151,10 @@ STUDY = Study(
         " an order drawn for each third. The dose is what the plant says reached the skin. The errors of a cell's "
         "devices, of the doses that are said to be complete, give a two-sided tolerance interval mean ± k·s, k "
         "computed exactly (ISO 16269-6), for 97.5 % and for 95 % of all such doses, with 95 % confidence. Beside it "
-        "stand a test of normality (Anderson–Darling, p within 0.01 and 0.15; at 0.05 or less the sample is not "
-        "normal) and what holds whatever the distribution: the share of all doses that lies between the least and the"
-        " greatest one seen, with 95 % confidence.\n\n"
+        "stand a test of normality (Anderson–Darling, p within 0.01 and 0.15; at 0.05 or less the sample is taken "
+        "for not normal, and the least and the greatest error seen must lie within the limits, too) and what holds "
+        "whatever the distribution: the share of all doses that lies between the least and the greatest one seen, "
+        "with 95 % confidence.\n\n"
         "The conditions are given to devices of their own, a device a dose. Cold and hot are the room's temperature, "
         "which heats driver and motor, and water's viscosity at it; nothing else in the plant depends on it. A battery "
         "at 5 % is one that the firmware may refuse or stop for: in this plant its voltage moves no step, so that what"
@@ -184,4 +167,12 @@ STUDY = Study(
     run=run,
     account=dose_account.account,
     plots=dose_plots.plots,
+    columns=[
+        Column(table, *how)
+        for table, _ in dose_account.TABLES
+        for how in (
+            ("error_percent", "error", ("skin_nl", "asked_nl")),
+            ("within_bounds", "within", ("lower_nl", "skin_nl", "upper_nl")),
+        )
+    ],
 )

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from mesosim.evidence import style
 from mesosim.evidence.computing import compute
-from mesosim.evidence.dose_account import CONDITIONS, CONFIDENCE, CONTENT, ERROR, GOAL_PERCENT, MAP, THIRDS
+from mesosim.evidence.dose_account import CONDITIONED, CONFIDENCE, CONTENT, ERROR, GOAL_PERCENT, MAP, THIRDS
 from mesosim.evidence.study import How, Plot, Tables, Value
 
 SPREAD = 0.26
@@ -21,8 +21,8 @@ def plots(tables: Tables) -> list[Plot]:
     found = []
     if tables.rows(THIRDS):
         found.append(Plot("thirds", _title("third of the syringe"), _cells(tables, THIRDS)))
-    if tables.rows(CONDITIONS):
-        found.append(Plot("conditions", _title("condition"), _cells(tables, CONDITIONS)))
+    if tables.rows(CONDITIONED):
+        found.append(Plot("conditions", _title("condition"), _cells(tables, CONDITIONED)))
     if tables.rows(MAP):
         title = (
             "What comes of 100 µl by needle and fluid: the worst error of the doses said to be complete, or what the "

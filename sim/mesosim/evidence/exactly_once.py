@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mesosim.evidence import once_account, once_plots
-from mesosim.evidence.study import Row, Rows, Study
+from mesosim.evidence.study import Column, Row, Rows, Study
 from mesosim.lab.schedules import cover, primed
 from mesosim.lab.schedules.play import Fate, Play, Wrong
 
@@ -76,6 +76,7 @@ def _dose(fate: Fate) -> Row:
         "said": fate.said or "nothing",
         "reason": fate.reason,
         "motions": fate.motions,
+        "steps": fate.steps,
         "punctures": fate.punctures,
         "double": int(fate.is_double),
         "unresolved": int(fate.is_unresolved),
@@ -104,4 +105,8 @@ STUDY = Study(
     run=run,
     account=once_account.account,
     plots=once_plots.plots,
+    columns=(
+        Column(once_account.DOSES, "double", "double", ("what", "asked", "said", "motions", "steps", "punctures")),
+        Column(once_account.DOSES, "unresolved", "unresolved", ("said", "reason")),
+    ),
 )

@@ -10,6 +10,8 @@ TABLE = "faults-tried"
 NAMED, NUMBERS, BOARD, FRAMES, HOST = "named", "numbers", "board calls", "frames", "host"
 FAMILIES = (NAMED, NUMBERS, BOARD, FRAMES, HOST)
 STRUCK = {"struck": 1}
+JUDGED = {"struck": 1, "judged": 1}
+"""Those in which what is told must be so: all but what nothing can see."""
 SEEN = {"struck": 1, "detectable": 1}
 AT_STAKE = {**SEEN, "exposed": 1}
 """Those that could do harm: a time was judged."""
@@ -46,10 +48,12 @@ def account(tables: Tables) -> Account:
             _verdict(
                 tables,
                 "true",
-                "Whatever is wrong, no dose is exceeded, and the plant lies within what is told of volumes and strokes",
-                STRUCK,
+                "Whatever is wrong, unless nothing can see it, no dose is exceeded, and the plant lies within what is "
+                "told of volumes and strokes",
+                JUDGED,
             ),
             _as_said(tables),
+            _come(tables),
         ],
         grids=[_families(tables), _matrix(tables), _listed(tables, "unseen"), _listed(tables, "open")],
         notes=[
@@ -75,7 +79,24 @@ def _verdict(tables: Tables, column: str, text: str, where: Where) -> Verdict:
         low=100,
     )
     bad = tables.rows(TABLE, {**where, column: 0})
-    return Verdict(text, [own], _named(bad))
+    return Verdict(text, [own], _named(bad, is_known=column != "true"))
+
+
+def _come(tables: Tables) -> Verdict:
+    """What never came about was not tried."""
+    where: Where = {"family": NAMED, "draw": 0}
+    own = figure(
+        tables,
+        "faults.struck",
+        "named faults that came about on the nominal device",
+        "%",
+        How("share", TABLE, "struck", where, {"scale": 100}),
+        digits=1,
+        low=100,
+    )
+    bad = sorted({f"{row['fault']} in a {row['mode']}" for row in tables.rows(TABLE, {**where, "struck": 0})})
+    text = "Each named fault comes about on the nominal device, in each of its modes"
+    return Verdict(text, [own], f"not brought about: {', '.join(bad)}.")
 
 
 def _as_said(tables: Tables) -> Verdict:
@@ -99,12 +120,13 @@ def _as_said(tables: Tables) -> Verdict:
     )
 
 
-def _named(bad: list[Row]) -> str:
-    """Which they were, and what is known of them."""
+def _named(bad: list[Row], *, is_known: bool = True) -> str:
+    """Which they were, and what is known of them; `is_known`: what the catalogue calls open explains it."""
     said: dict[str, str] = {}
     for row in bad:
         fault, mode = catalogue.get(str(row["fault"])), row["mode"]
-        reason = next((why for at, why in fault.open.items() if at == mode), str(row["findings"] or row["alarm"]))
+        known = next((why for at, why in fault.open.items() if at == mode), "") if is_known else ""
+        reason = known or str(row["findings"] or row["alarm"])
         said.setdefault(f"{row['fault']} in a {mode}", reason or "no alarm")
     told = "; ".join(f"{name}: {why}" for name, why in list(said.items())[:SHOWN])
     more = f"; and {len(said) - SHOWN} more" if len(said) > SHOWN else ""
@@ -155,7 +177,7 @@ def _families(tables: Tables) -> Grid:
                     f"{id}.untrue",
                     "cases with something untrue",
                     "",
-                    How("count", TABLE, "", {**STRUCK, **here, "true": 0}),
+                    How("count", TABLE, "", {**JUDGED, **here, "true": 0}),
                     digits=0,
                     high=0,
                 ),
@@ -174,7 +196,7 @@ def _matrix(tables: Tables) -> Grid:
     for name, fault in catalogue.named().items():
         for mode in fault.alarm:
             here: Where = {"fault": name, "mode": mode, "struck": 1}
-            if not tables.rows(TABLE, here):
+            if not tables.rows(TABLE, {"fault": name, "mode": mode}):
                 continue
             id = f"faults.{name}.{mode}"
             alarms = sorted({str(row["alarm"]) for row in tables.rows(TABLE, here)} - {""})
@@ -225,10 +247,18 @@ def _listed(tables: Tables, state: str) -> Grid:
                     How("count", TABLE, "", {**here, "raised": 1}),
                     digits=0,
                 ),
+                figure(
+                    tables,
+                    f"faults.{state}.{name}.{mode}.untrue",
+                    "cases in which what is told is not so, by the plant",
+                    "",
+                    How("count", TABLE, "", {**here, "true": 0}),
+                    digits=0,
+                ),
             ]
         )
     captions = {
         "unseen": "What cannot be detected, and why",
         "open": "What is detected, but not as it must be: open, and what is missing",
     }
-    return Grid(captions[state], ("fault", "hazard", "why", "cases", "with an alarm"), rows)
+    return Grid(captions[state], ("fault", "hazard", "why", "cases", "with an alarm", "told wrong"), rows)

@@ -6,7 +6,7 @@ import random
 from typing import NamedTuple
 
 from mesosim.evidence import fault_account, fault_plots
-from mesosim.evidence.study import Row, Rows, Study
+from mesosim.evidence.study import Column, Row, Rows, Study
 from mesosim.lab import catalogue, oracle, play, trial
 from mesosim.lab.catalogue import Mode
 from mesosim.lab.scenario import DeviceTable, Scenario
@@ -68,8 +68,11 @@ def run(case: Case) -> Rows:
     """Play one."""
     fault = catalogue.get(case.fault)
     made, seed = scenario(case), case.draw or 1
+    judged = made.expect.volumes
+    # what nobody can see is played with an eye on the truth, too: what it does to a dose is shown
+    made = made.model_copy(update={"expect": made.expect.model_copy(update={"volumes": True})})
     outcome = play.play(made, seed)
-    as_said = not outcome.findings
+    as_said = not [one for one in outcome.findings if judged or oracle.is_of_time(one) or oracle.is_of_alarm(one)]
     wanted = fault.alarm[case.mode]
     if outcome.alarm not in ("", wanted):
         # another moment may have another alarm: it is held against the same times
@@ -87,16 +90,19 @@ def run(case: Case) -> Rows:
         "draw": case.draw,
         "hazard": fault.hazard,
         "allowed_ms": fault.signal_ms or fault.hazard_ms,
+        "hazard_ms": fault.hazard_ms,
         "wanted": wanted,
         "state": fault.state(case.mode),
         "struck": int(outcome.struck),
         "exposed": int(outcome.exposed),
         "alarm": outcome.alarm,
         "alarm_ms": "" if outcome.alarm_ms is None else outcome.alarm_ms,
+        "safe_ms": "" if outcome.safe_ms is None else outcome.safe_ms,
         "detectable": int(bool(wanted)),
         "raised": int(bool(outcome.alarm)),
         "in_time": int(bool(outcome.alarm) and not late),
         "as_said": int(as_said),
+        "judged": int(judged),
         "true": int(not untrue),
         "findings": "; ".join(late + untrue),
     }
@@ -120,11 +126,20 @@ STUDY = Study(
         "and no time is judged. Where the operator's own hand has ended a dose, what is late is only its report, and "
         "has a longer time. On "
         "drawn devices another alarm than the catalogue's may come first; what counts there is that one comes in time. "
-        "Shares have Clopper and Pearson's bounds, 95 %. What cannot be detected is listed with the reason. Messages "
+        "Shares have Clopper and Pearson's bounds, 95 %. What cannot be detected is listed with the reason, and with "
+        "how often the plant then lay outside of what was told. Messages "
         "that do not pass in a dose cannot go wrong there: the study of doses given once brings about all of them."
     ),
     cases=cases,
     run=run,
     account=fault_account.account,
     plots=fault_plots.plots,
+    columns=(
+        Column(
+            fault_account.TABLE,
+            "in_time",
+            "in_time",
+            ("raised", "exposed", "alarm_ms", "allowed_ms", "safe_ms", "hazard_ms"),
+        ),
+    ),
 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from mesoinjector import Delivered, MesoError
+from mesoinjector import MesoError, NotDelivered
 from mesoprotocol import messages, wire
 from mesosim.evidence import occlusion_account, occlusion_plots
 from mesosim.evidence.specimen import Specimen, called
-from mesosim.evidence.study import Row, Rows, Study
+from mesosim.evidence.study import Column, Row, Rows, Study
 from mesosim.evidence.watching import Watched
 from mesosim.lab.oracle import OVERHEAD_NL
 
@@ -125,7 +125,7 @@ def _dose(specimen: Specimen, case: Case, blockage: Blockage, look_away: Callabl
     try:
         result = specimen.injector.dose(DOSE_NL / 1e6, DEPTH_MM, ZONE)
         outcome = result.reason
-        if isinstance(result, Delivered):
+        if not isinstance(result, NotDelivered):
             lower, upper = result.lower_nl, result.upper_nl
     except MesoError as error:
         outcome = called(error)
@@ -193,4 +193,7 @@ STUDY = Study(
     run=run,
     account=occlusion_account.account,
     plots=occlusion_plots.plots,
+    columns=(
+        Column(occlusion_account.TABLE, "within_bounds", "within", ("lower_nl", "tip_nl", "upper_nl"), OVERHEAD_NL),
+    ),
 )

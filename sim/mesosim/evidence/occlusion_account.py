@@ -143,7 +143,9 @@ def _told_verdict(tables: Tables, hazard_ms: int) -> Verdict:
     ]
     others = [str(row["outcome"]) for row in tables.rows(TABLE, {**BLOCKED, "told": 0})]
     said = "; ".join(f"{name} ({others.count(name)} times)" for name in sorted(set(others)))
-    cause = f"doses through a blocked needle have ended otherwise: {said}." if others else "the alarm came too late."
+    cause = "the alarm came too late." if tables.rows(TABLE, BLOCKED) else "nothing was blocked."
+    if others:
+        cause = f"doses through a blocked needle have ended otherwise: {said}."
     return Verdict(
         f"Every needle that is blocked while a dose is pushed is told as an occlusion, within the {hazard_ms:,} ms to "
         "hazard",

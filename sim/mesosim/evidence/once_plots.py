@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from mesosim.evidence import style
 from mesosim.evidence.once_account import DOSES, SCHEDULES
-from mesosim.evidence.study import Plot, Tables
+from mesosim.evidence.study import Plot, Row, Tables
 from mesosim.lab.frames import KINDS, MESSAGES
 
 
@@ -24,8 +24,12 @@ def plots(tables: Tables) -> list[Plot]:
 
 
 def _bad(tables: Tables) -> str:
-    count = sum(not row["holds"] for row in tables.rows(SCHEDULES))
-    return str(count) if count else "none"
+    return str(len(_wrong(tables)) or "none")
+
+
+def _wrong(tables: Tables) -> list[Row]:
+    """Schedules in which anything was given twice, left unknown or told wrong."""
+    return [row for row in tables.rows(SCHEDULES) if row["double"] or row["unresolved"] or not row["holds"]]
 
 
 def _request(message: str) -> str:
@@ -45,7 +49,7 @@ def _map(tables: Tables) -> Figure:
     shown = np.ma.masked_equal(counts, 0)
     mesh = axes.pcolormesh(*edges, shown, cmap=style.RAMP, vmin=0, edgecolors="white", linewidth=0.6)
     figure.colorbar(mesh, ax=axes, label="doses tried")
-    for row in tables.rows(SCHEDULES, {"holds": 0}):
+    for row in _wrong(tables):
         i, j = places[_request(str(row["message"])), str(row["fault"])]
         axes.plot([j], [i], "x", color=style.LIMIT, markersize=8, markeredgewidth=2, label="something does not hold")
     axes.set_xticks(range(len(KINDS)), list(KINDS), rotation=30, ha="right")
@@ -53,6 +57,6 @@ def _map(tables: Tables) -> Figure:
     axes.set_ylim(len(messages) - 0.5, -0.5)
     axes.set_xlabel("fault")
     axes.grid(visible=False)
-    if tables.rows(SCHEDULES, {"holds": 0}):
+    if _wrong(tables):
         style.legend(figure, [axes])
     return figure

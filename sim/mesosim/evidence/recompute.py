@@ -1,11 +1,13 @@
 """Recomputes every number of evidence.html from data/*.csv, and says which are not so: `python -I recompute.py`.
 
 It lies beside the document and needs Python and numpy, nothing else; it knows nothing of what made the document.
-`figures.json` says of each number which computation, table, column and rows it comes from, and its limits. Exit code 0:
-all numbers are so, and the document says of each figure and line whether it is passed as follows from them; 1: not so.
+`figures.json` says of each number which computation, table, column and rows it comes from, and its limits; of each
+table its SHA-256, and which columns follow from others. Exit code 0: all numbers and columns are so, no table is
+another, and the document says of each figure and line whether it is passed as follows from them; 1: not so.
 """
 
 import csv
+import hashlib
 import json
 import math
 import sys
@@ -32,14 +34,12 @@ def main(folder: Path) -> tuple[int, int, list[str]]:
     document = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
     shown = Shown()
     shown.feed((folder / "evidence.html").read_text(encoding="utf-8"))
-    tables: dict[str, list[Row]] = {}
-    wrong: list[str] = []
+    tables, wrong = read(folder / "data", document["tables"])
+    for column in document["columns"]:
+        wrong += follows(tables[column["table"]], column)
     held: dict[str, bool | None] = {}
     for figure in document["figures"]:
-        how = figure["how"]
-        if how["table"] not in tables:
-            tables[how["table"]] = read(folder / "data" / (how["table"] + ".csv"))
-        value = compute(tables[how["table"]], how)
+        value = compute(tables.get(figure["how"]["table"], []), figure["how"])
         wrong += [f"{figure['id']}: {fault}" for fault in differs(figure, value, shown.figures.get(figure["id"], []))]
         held[figure["id"]] = within(value, figure)
         if held[figure["id"]] != figure["passed"]:
@@ -54,12 +54,26 @@ def main(folder: Path) -> tuple[int, int, list[str]]:
     return len(document["figures"]), len(document["verdicts"]), wrong
 
 
-def read(path: Path) -> list[Row]:
-    """A table; nothing was written of one without rows."""
-    if not path.is_file():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+def read(folder: Path, digests: dict[str, str]) -> tuple[dict[str, list[Row]], list[str]]:
+    """All tables, and which are not those that the document was made from; nothing was written of one without rows."""
+    tables: dict[str, list[Row]] = {}
+    wrong: list[str] = []
+    for name, digest in digests.items():
+        path = folder / f"{name}.csv"
+        data = path.read_bytes() if path.is_file() else b""
+        if hashlib.sha256(data).hexdigest() != digest:
+            wrong.append(f"{name}.csv: not the table that the document was made from")
+        tables[name] = list(csv.DictReader(data.decode("utf-8").splitlines(keepends=True)))
+    return tables, wrong
+
+
+def follows(rows: list[Row], column: dict[str, Any]) -> Iterator[str]:
+    """What is wrong with a column that follows from others."""
+    for number, row in enumerate(rows, 2):
+        found = DERIVED[column["do"]]([row[name] for name in column["of"]], column["slack"])
+        if not near(float(found), float(row[column["column"]]), NEAR):
+            said = f"{column['column']} is {row[column['column']]}, {float(found):g} follows"
+            yield f"{column['table']}.csv, line {number}: {said}"
 
 
 class Shown(HTMLParser):
@@ -110,7 +124,10 @@ def differs(figure: dict[str, Any], value: float | None, places: list[list[str]]
                 yield f"limit shown {limit or 'none'}, figures.json has {figure[end]}"
         if not near(float(whole) if whole else None, value, nearly):
             yield f"recomputed {value}, shown {whole or 'nothing'}"
-        elif value is not None:
+        elif value is None:
+            if text.strip() != "\u2013":
+                yield f"recomputed nothing, written {text}"
+        else:
             said = text.replace("\u2212", "-").replace(",", "").strip()
             decimals = len(said.partition(".")[2])
             if abs(float(said) - value) > 0.5 * 10**-decimals * (1 + 1e-6) + nearly * abs(value):
@@ -328,6 +345,49 @@ OF_VALUES: dict[str, OfValues] = {
     "share_high": at_least(1, lambda values, given: share_bound(values, given, 1)),
     "share_most": at_least(1, share_most),
     "allan": allan,
+}
+
+
+def error(of: list[str], slack: float) -> float:
+    """What was given against what was asked, %."""
+    given, asked = map(float, of)
+    return 100 * (given - asked) / asked
+
+
+def between(of: list[str], slack: float) -> bool:
+    """Whether the second of three lies within the others; without bounds it does not."""
+    low, value, high = of
+    return low != "" and float(low) - slack <= float(value) <= float(high) + slack
+
+
+def in_time(of: list[str], slack: float) -> bool:
+    """Whether an alarm came, and, where anything was at stake, it and rest within their times."""
+    raised, exposed, alarm, allowed, safe, hazard = of
+    if raised != "1" or exposed != "1":
+        return raised == "1"
+    return alarm != "" and float(alarm) <= float(allowed) and safe != "" and float(safe) <= float(hazard)
+
+
+def double(of: list[str], slack: float) -> bool:
+    """Whether a dose moved twice, or moved and is said not to be given; a run made more punctures than asked for."""
+    what, asked, said, motions, steps, punctures = of
+    if what == "run":
+        return int(punctures) > (0 if said == "NotDelivered" else int(asked))
+    return int(motions) > 1 or (said == "NotDelivered" and steps != "0")
+
+
+def unresolved(of: list[str], slack: float) -> bool:
+    """Whether nobody knows of a dose: all but what a restart has cut short, within bounds."""
+    said, reason = of
+    return said == "nothing" or (said == "Unknown" and reason != "interrupted")
+
+
+DERIVED: dict[str, Callable[[list[str], float], float]] = {
+    "error": error,
+    "within": between,
+    "in_time": in_time,
+    "double": double,
+    "unresolved": unresolved,
 }
 
 EXACT = {*OF_ROWS, "sum", "mean", "sd", "min", "max", "max_abs", "quantile", "share", "free_low", "free_high"}

@@ -76,10 +76,11 @@ def run(names: Sequence[str], quick: bool, seed: int, pool: Pool, on_progress: C
         for name in names
         for index, case in enumerate(studies.load(name).cases(quick, seed))
     ]
-    found: dict[tuple[str, int], Played] = {}
-    waiting = list(reversed(tasks))
+    here = [task for task in tasks if studies.load(task.study).is_of_checkout]
+    found = {(task.study, task.index): play(task) for task in here}
+    waiting = [task for task in reversed(tasks) if task not in here]
     flying: dict[Future[Played], Task] = {}
-    on_progress(0, len(tasks))
+    on_progress(len(found), len(tasks))
     executor = pool.make()
     try:
         while waiting or flying:

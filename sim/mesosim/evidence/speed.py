@@ -88,4 +88,5 @@ STUDY = Study(
     run=run,
     account=account,
     plots=plots,
+    is_of_checkout=True,
 )

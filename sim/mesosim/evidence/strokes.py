@@ -16,8 +16,6 @@ from mesosim.evidence.study import Row, Rows, Study
 from mesosim.lab.link import MortalLink
 
 DEVICES, QUICK_DEVICES = 60, 8
-RUN_DEPTHS_UM = (500, 1000, 1500, 2000)
-DOSE_DEPTHS_UM = (1000, 2000, 4000)
 DOSE_NL = 20_000
 STROKES = 12
 """In a run for depth."""
@@ -132,11 +130,11 @@ def _depth(case: Case) -> Rows:
     bench = Bench(case)
     rows: list[Row] = []
     draw = random.Random(f"strokes {case.seed}")
-    for depth in draw.sample(RUN_DEPTHS_UM, len(RUN_DEPTHS_UM)):
+    for depth in draw.sample(strokes_account.RUN_DEPTHS_UM, len(strokes_account.RUN_DEPTHS_UM)):
         rows += bench.depths("run", "", depth, STROKES, bench.strokes(STROKES, depth))
     bench.host.wait(1.0)
     bench.host.prime(0.1)
-    for depth in draw.sample(DOSE_DEPTHS_UM, len(DOSE_DEPTHS_UM)):
+    for depth in draw.sample(strokes_account.DOSE_DEPTHS_UM, len(strokes_account.DOSE_DEPTHS_UM)):
         rows += bench.depths("dose", "", depth, 1, bench.dose(depth))
     return {strokes_account.DEPTH: rows}
 
@@ -145,7 +143,7 @@ def _skins(case: Case) -> Rows:
     """Runs at each depth on one kind of skin."""
     bench = Bench(case, SKINS[case.setting])
     rows: list[Row] = []
-    for depth in RUN_DEPTHS_UM:
+    for depth in strokes_account.RUN_DEPTHS_UM:
         rows += bench.depths("run", case.setting, depth, STROKES, bench.strokes(STROKES, depth))
     return {strokes_account.SKINS: rows}
 
@@ -155,7 +153,7 @@ def _stopped(case: Case) -> Rows:
     depth.
     """
     bench = Bench(case)
-    first, *others, third = random.Random(f"stopped {case}").sample(RUN_DEPTHS_UM, 4)
+    first, *others, third = random.Random(f"stopped {case}").sample(strokes_account.RUN_DEPTHS_UM, 4)
     bench.strokes(2, first)
     link = bench.host.link
     assert isinstance(link, MortalLink)

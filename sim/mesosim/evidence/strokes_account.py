@@ -7,6 +7,9 @@ from mesosim.evidence.study import Account, Figure, Grid, How, Row, Tables, Valu
 
 DEPTH, SKINS, STOPPED = "strokes-depth", "strokes-skins", "strokes-stopped"
 INTERVALS, RUNS, LONG = "strokes-intervals", "strokes-runs", "strokes-long"
+RUN_DEPTHS_UM = (500, 1000, 1500, 2000)
+DOSE_DEPTHS_UM = (1000, 2000, 4000)
+DEPTHS = (*(("run", depth) for depth in RUN_DEPTHS_UM), *(("dose", depth) for depth in DOSE_DEPTHS_UM))
 DEPTH_MM = 0.10
 CADENCE_PPM = 20.0
 OFF_STEPS = 1.0
@@ -40,11 +43,6 @@ def account(tables: Tables) -> Account:
 # --- Depth ---
 
 
-def _depth_cells(tables: Tables) -> list[tuple[str, int]]:
-    found = {(str(row["mode"]), int(row["depth_um"])) for row in tables.rows(DEPTH)}
-    return sorted(found, key=lambda cell: (cell[0] != "run", cell[1]))
-
-
 def _depth_figures(tables: Tables, mode: str, depth_um: int) -> dict[str, Figure]:
     strokes: Where = {"mode": mode, "depth_um": depth_um, "made": 1}
     first: Where = {**strokes, "stroke": 1}
@@ -69,8 +67,7 @@ def _depth_figures(tables: Tables, mode: str, depth_um: int) -> dict[str, Figure
 
 def _depth_grid(tables: Tables) -> Grid:
     rows: list[list[Figure | str]] = [
-        [f"{depth / 1000:g} mm in a {mode}", *_depth_figures(tables, mode, depth).values()]
-        for mode, depth in _depth_cells(tables)
+        [f"{depth / 1000:g} mm in a {mode}", *_depth_figures(tables, mode, depth).values()] for mode, depth in DEPTHS
     ]
     head = ["set depth", "devices", "strokes", "mean", "s", "95/97.5 from", "to", "worst"]
     return Grid("Error of the needle's protrusion at the bottom of strokes, mm", head, rows)
@@ -79,14 +76,23 @@ def _depth_grid(tables: Tables) -> Grid:
 def _depth_verdict(tables: Tables) -> Verdict:
     own = [
         found[end]
-        for mode, depth in _depth_cells(tables)
+        for mode, depth in DEPTHS
         for found in [_depth_figures(tables, mode, depth)]
         for end in ("low", "high", "worst")
     ]
+    made = figure(
+        tables,
+        "strokes.depth.made",
+        "1: every run and dose made a stroke",
+        "",
+        How("min", DEPTH, "made"),
+        digits=0,
+        low=1,
+    )
     return Verdict(
         f"The needle protrudes by the set depth within ±{DEPTH_MM:.2f} mm at every depth, in runs and doses: all "
         "strokes seen, and the tolerance interval over devices (97.5 % of all, 95 % confidence)",
-        [*own, _complete(tables, "depth", DEPTH)],
+        [*own, made, _complete(tables, "depth", DEPTH)],
         _cause(tables.rows(DEPTH), own),
     )
 
@@ -130,7 +136,7 @@ def _cause(rows: list[Row], figures: list[Figure]) -> str:
     others = sorted({str(row["outcome"]) for row in rows if row["outcome"] != "complete"})
     if others:
         return f"runs or doses have ended otherwise: {', '.join(others)}."
-    failed = [one for one in figures if one.passed is False]
+    failed = [one for one in figures if one.value is not None and not one.passed]
     worst = max(failed, key=lambda one: abs(one.value or 0), default=None)
     return "" if worst is None else f"{worst.label} is {worst.value} {worst.unit} ({worst.id})."
 

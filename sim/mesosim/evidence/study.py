@@ -121,6 +121,17 @@ class Verdict(NamedTuple):
         return bool(self.figures) and all(figure.passed for figure in self.figures)
 
 
+class Column(NamedTuple):
+    """A column of a table that follows from others of its row, and is held against them by `recompute.py`."""
+
+    table: str
+    column: str
+    do: str
+    """A name in `recompute.DERIVED`."""
+    of: Sequence[str]
+    slack: float = 0.0
+
+
 class Plot(NamedTuple):
     """A drawing, made within `style.drawing`."""
 
@@ -175,3 +186,7 @@ class Study:
     plots: Callable[[Tables], list[Plot]]
     files: Callable[[], dict[str, str]] = dict
     """What else lies beside the document: texts by file name."""
+    columns: Sequence[Column] = ()
+    """What follows within its rows."""
+    is_of_checkout: bool = False
+    """Whether it reads the checkout that it is started in: no worker elsewhere can."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mesosim.evidence.computing import figure
-from mesosim.evidence.study import Account, Figure, Grid, How, Row, Tables, Value, Verdict
+from mesosim.evidence.study import Account, Figure, Grid, How, Row, Tables, Value, Verdict, Where
 
 HAZARDS, CONTROLS, ITEMS, TESTS = "trace-hazards", "trace-controls", "trace-items", "trace-tests"
 RESIDUAL, THREATS, PARTS, RUN = "trace-residual", "trace-threats", "trace-components", "trace-run"
+STATES = ("met", "partly")
+"""Of a risk control that is there."""
 RESULTS = ("failed", "not run", "skipped", "passed")
 """Worst first."""
 KINDS = {
@@ -40,7 +42,11 @@ def account(tables: Tables) -> Account:
     per_hazard = [_hazard(tables, row) for row in tables.rows(HAZARDS)]
     controls = [row[2] for row in per_hazard if isinstance(row[2], Figure)]
     parts = [_count(tables, f"parts.{bill}", f"components of {bill}", PARTS, {"bill": bill}, 1) for bill in BILLS]
-    nowhere = "" if tables.rows(HAZARDS) else "this is no checkout: tests/requirements.toml is not there."
+    nowhere = (
+        ""
+        if tables.rows(HAZARDS)
+        else "tests/requirements.toml was not read: this is no checkout, or the case broke off."
+    )
     return Account(
         verdicts=[
             Verdict(
@@ -77,7 +83,7 @@ def account(tables: Tables) -> Account:
             Grid(
                 "The run of the tests whose results are here",
                 ["begun", "tests", "failures", "errors"],
-                [[str(value) for value in row.values()] for row in tables.rows(RUN)],
+                [_run_of_tests(tables, number, row) for number, row in enumerate(tables.rows(RUN))],
             ),
             Grid("Residual risks", ["what remains"], [[str(row["text"])] for row in tables.rows(RESIDUAL)]),
             Grid(
@@ -93,7 +99,7 @@ BILLS = ("host", "firmware")
 
 
 def _count(
-    tables: Tables, id: str, label: str, table: str, where: dict[str, Value] | None = None, low: float | None = None
+    tables: Tables, id: str, label: str, table: str, where: Where | None = None, low: float | None = None
 ) -> Figure:
     return figure(tables, f"trace.{id}", label, "", How("count", table, "", where or {}), digits=0, low=low)
 
@@ -108,10 +114,30 @@ def _hazard(tables: Tables, row: Row) -> list[Figure | str]:
     return [
         name,
         str(row["text"]),
-        _count(tables, f"{name}.controls", f"risk controls of {name}", CONTROLS, {"hazard": name}, low=1),
+        _count(
+            tables, f"{name}.controls", f"risk controls of {name}", CONTROLS, {"hazard": name, "state": STATES}, low=1
+        ),
         *(
             _count(tables, f"{name}.{state}", f"of {name}, {state}", CONTROLS, {"hazard": name, "state": state})
-            for state in ("met", "partly")
+            for state in STATES
+        ),
+    ]
+
+
+def _run_of_tests(tables: Tables, number: int, row: Row) -> list[Figure | str]:
+    begun = row["timestamp"]
+    return [
+        str(begun),
+        *(
+            figure(
+                tables,
+                f"trace.run.{number}.{name}",
+                f"{name}, {begun}",
+                "",
+                How("sum", RUN, name, {"timestamp": begun}),
+                digits=0,
+            )
+            for name in ("tests", "failures", "errors")
         ),
     ]
 

@@ -163,5 +163,6 @@ STUDY = Study(
     run=run,
     account=trace_account.account,
     plots=plots,
+    is_of_checkout=True,
     files=sbom.files,
 )

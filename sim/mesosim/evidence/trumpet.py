@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from mesoinjector import Delivered, Injector, MesoError, Result
@@ -12,9 +12,8 @@ from mesosim.evidence.study import Row, Rows, Study
 from mesosim.evidence.watching import Look, Watched
 
 DEVICES, QUICK_DEVICES = 20, 2
-STROKES, STROKE_NL, RATE_PER_MIN = 60, 8_000, 60
+STROKES, RATE_PER_MIN = 60, 60
 """A nappage of 60 punctures is the most that 0.5 ml at 8 µl give."""
-FLOWS_UL_PER_S = (1, 2, 5, 10)
 PERFUSION_NL = 200_000
 LOOK_US = 10_000
 """Between two looks at the plant: less than the 1/6 s of a stroke in which nothing flows at this rate."""
@@ -44,7 +43,7 @@ class Case(NamedTuple):
 def cases(quick: bool, seed: int) -> list[Case]:
     """All devices."""
     seeds = range(seed, seed + (QUICK_DEVICES if quick else DEVICES))
-    flows = [Case("perfusion", one, flow) for flow in FLOWS_UL_PER_S for one in seeds]
+    flows = [Case("perfusion", one, flow) for flow in trumpet_account.FLOWS_UL_PER_S for one in seeds]
     skins = trumpet_account.SKIN, trumpet_account.NO_PRESSURE
     return [*(Case("punctures", one, skin=skin) for skin in skins for one in seeds), *flows]
 
@@ -70,23 +69,27 @@ def _punctures(case: Case) -> Rows:
         LOOK_US,
         look,
         lambda injector: injector.repeat(
-            volume_ml=STROKES * STROKE_NL / 1e6,
-            stroke_ml=STROKE_NL / 1e6,
+            volume_ml=STROKES * trumpet_account.STROKE_NL / 1e6,
+            stroke_ml=trumpet_account.STROKE_NL / 1e6,
             rate_per_min=RATE_PER_MIN,
             depth_mm=DEPTH_MM,
             zone=ZONE,
         ),
     )
     rows: list[Row] = [
-        {"seed": case.seed, "skin": case.skin, "puncture": puncture, "asked_nl": STROKE_NL, "given_nl": nl}
+        {
+            "seed": case.seed,
+            "skin": case.skin,
+            "puncture": puncture,
+            "asked_nl": trumpet_account.STROKE_NL,
+            "given_nl": nl,
+        }
         for puncture, nl in sorted(given.items())
         if puncture
     ]
     return {
         trumpet_account.PUNCTURES: rows,
-        trumpet_account.RUNS: [
-            _run(case, f"nappage, {STROKE_NL / 1e3:g} µl a puncture, {case.skin}", outcome, len(rows) == STROKES)
-        ],
+        trumpet_account.RUNS: [_run(case, trumpet_account.nappage(case.skin), outcome, len(rows) == STROKES)],
     }
 
 
@@ -106,24 +109,31 @@ def _perfusion(case: Case) -> Rows:
             volume_ml=PERFUSION_NL / 1e6, flow_ul_per_s=flow, depth_mm=DEPTH_MM, zone=ZONE
         ),
     )
-    asked = flow * SAMPLE_US // 1000
-    rows: list[Row] = []
-    # the first look with a step between has part of a sample only, and so has the last
-    steady = [i for i in range(1, len(seen)) if seen[i][1] != seen[i - 1][1]]
-    for number, i in enumerate(steady):
-        rows.append(
-            {
-                "run": f"{flow} {case.seed}",
-                "flow_ul_per_s": flow,
-                "seed": case.seed,
-                "t_s": number * SAMPLE_US / 1e6,
-                "asked_nl": asked,
-                "given_nl": seen[i][2] - seen[i - 1][2],
-                "steady": int(len(steady) // 2 <= number < len(steady) - 1),
-            }
-        )
-    said = _run(case, f"perfusion, {flow} µl/s", outcome, outcome == "complete")
+    common: Row = {"run": f"{flow} {case.seed}", "flow_ul_per_s": flow, "seed": case.seed}
+    rows = [common | row for row in samples(seen, flow * SAMPLE_US // 1000)]
+    said = _run(case, trumpet_account.perfusion(flow), outcome, outcome == "complete")
     return {trumpet_account.PERFUSION: rows, trumpet_account.RUNS: [said]}
+
+
+def samples(seen: Sequence[tuple[int, int, int]], asked_nl: int) -> list[Row]:
+    """What the skin received from look to look, from the plunger's first step forward to its last.
+
+    seen: time in µs, steps of the plunger, nl in the skin. What stands still in between is in it; the first and the
+    last have part of a sample only.
+    """
+    forward = [i for i in range(1, len(seen)) if seen[i][1] > seen[i - 1][1]]
+    if not forward:
+        return []
+    pushing = range(forward[0], forward[-1] + 1)
+    return [
+        {
+            "t_s": number * SAMPLE_US / 1e6,
+            "asked_nl": asked_nl,
+            "given_nl": seen[i][2] - seen[i - 1][2],
+            "steady": int(len(pushing) // 2 <= number < len(pushing) - 1),
+        }
+        for number, i in enumerate(pushing)
+    ]
 
 
 def _give(case: Case, every_us: int, look: Look, give: Callable[[Injector], Result]) -> str:

@@ -7,6 +7,8 @@ from mesosim.evidence.study import Account, Figure, Grid, How, Tables, Value, Ve
 
 PUNCTURES, PERFUSION, RUNS = "trumpet-punctures", "trumpet-perfusion", "trumpet-runs"
 SKIN, NO_PRESSURE = "skin", "skin without pressure"
+STROKE_NL = 8_000
+FLOWS_UL_PER_S = (1, 2, 5, 10)
 WIDTHS = (1, 2, 5, 10, 30, 60)
 """Punctures in a window."""
 TIMES = (1, 2, 4, 10, 20)
@@ -19,12 +21,24 @@ LONG_S = 5.0
 """Time over which a steady flow must be within the goal."""
 
 
+def nappage(skin: str) -> str:
+    """How a nappage is called."""
+    return f"nappage, {STROKE_NL / 1e3:g} µl a puncture, {skin}"
+
+
+def perfusion(flow_ul_per_s: int) -> str:
+    """How a perfusion is called."""
+    return f"perfusion, {flow_ul_per_s} µl/s"
+
+
+SETTINGS = (*(nappage(skin) for skin in (SKIN, NO_PRESSURE)), *(perfusion(flow) for flow in FLOWS_UL_PER_S))
+
+
 def account(tables: Tables) -> Account:
     """Lines of acceptance and tables."""
-    flows = sorted(tables.distinct(PERFUSION, "flow_ul_per_s"), key=float)
     punctures = {(skin, width): _punctures(tables, skin, width) for skin in (SKIN, NO_PRESSURE) for width in WIDTHS}
-    times = {(int(flow), width): _perfusion(tables, int(flow), width) for flow in flows for width in TIMES}
-    whole = [_whole(tables, number, str(one)) for number, one in enumerate(tables.distinct(RUNS, "setting"))]
+    times = {(flow, width): _perfusion(tables, flow, width) for flow in FLOWS_UL_PER_S for width in TIMES}
+    whole = [_whole(tables, number, one) for number, one in enumerate(SETTINGS)]
     long = [one for (_, width), pair in times.items() if width * SAMPLE_S >= LONG_S for one in pair]
     sums = [one for (skin, width), pair in punctures.items() if skin == SKIN and width >= ENOUGH for one in pair]
     free = [one for (skin, width), pair in punctures.items() if skin != SKIN and width >= ENOUGH for one in pair]
@@ -56,7 +70,7 @@ def account(tables: Tables) -> Account:
             Grid(
                 "Said to be complete, % of the devices",
                 ["dose", "complete"],
-                [[str(name), one] for name, one in zip(tables.distinct(RUNS, "setting"), whole, strict=True)],
+                [[name, one] for name, one in zip(SETTINGS, whole, strict=True)],
             ),
         ],
     )
@@ -101,7 +115,8 @@ def _whole(tables: Tables, number: int, setting: str) -> Figure:
 
 def _stopped(tables: Tables) -> str:
     said = [f"{row['setting']}: {row['outcome']}" for row in tables.rows(RUNS, {"complete": 0})]
-    return "; ".join(f"{name} ({said.count(name)} times)" for name in sorted(set(said))) + "."
+    counted = "; ".join(f"{name} ({said.count(name)} times)" for name in sorted(set(said)))
+    return f"{counted}." if said else ""
 
 
 def _why(free: list[Figure]) -> str:
@@ -116,11 +131,5 @@ def _why(free: list[Figure]) -> str:
 
 
 def _far(figures: list[Figure]) -> str:
-    return (
-        "; ".join(
-            f"{one.label} is {one.value:+.1f} %" if one.value is not None else f"{one.label}: too little was given"
-            for one in figures
-            if one.passed is False
-        )
-        + "."
-    )
+    far = "; ".join(f"{one.label} is {one.value:+.1f} %" for one in figures if one.value is not None and not one.passed)
+    return f"{far}." if far else ""

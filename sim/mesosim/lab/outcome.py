@@ -34,6 +34,8 @@ class Outcome:
     """Whether it struck, and anything said which alarm the first fault is to raise, or that it is to raise none."""
     exposed: bool = True
     """Whether anything ran from the first fault's onset on; without that no time of its alarm is judged."""
+    safe_ms: int | None = None
+    """From where the fault can do harm until the needle is home and nothing pushes, for good; None: not seen."""
     standing: str = ""
     """What the catalogue knows of the first fault where it was to strike: `met`, or open, unseen, harmless and why."""
     doses: list[dict[str, Any]] = field(default_factory=list)

@@ -263,6 +263,7 @@ def _played(run: Play, runtime: str) -> Outcome:
         struck=run.struck,
         judged=run.struck and oracle.judged(run.scenario),
         exposed=alarm.exposed or fault is None,
+        safe_ms=alarm.safe_ms,
         standing=oracle.standing(run.scenario),
         doses=doses,
         strokes=run.strokes.summary(

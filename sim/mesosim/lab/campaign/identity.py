@@ -30,8 +30,10 @@ def package() -> str:
 def commit() -> str:
     """The commit of the sources, with `, changed` if they differ from it; "" outside a repository."""
     place = folder("mesosim")
+    every = [str(folder(name)) for name in PACKAGES]
     try:
-        return _git(place, "rev-parse", "HEAD") + (", changed" if _git(place, "status", "--porcelain", ".") else "")
+        changed = _git(place, "status", "--porcelain", "--", *every)
+        return _git(place, "rev-parse", "HEAD") + (", changed" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return ""
 
