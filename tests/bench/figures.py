@@ -7,6 +7,7 @@ round keeps both, and only their ratio is compared: its median, with the middle 
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import statistics
@@ -30,6 +31,8 @@ STYLES: dict[Verdict, str] = {
 }
 FEWEST_ROUNDS = 3
 """Of what is timed: with fewer there is no spread to tell a change from."""
+MEDIAN_ERROR = 0.929
+"""A normal sample's median has 1.2533 sd / sqrt(n), and its quartiles lie 1.349 sd apart."""
 SMALLEST = 0.01
 """A change of less is none, whatever the spread says: counted figures have none."""
 SMALLEST_TIMED = 0.25
@@ -67,6 +70,11 @@ class Figure:
             return 0.0
         first, _, third = statistics.quantiles(self.ratios, n=4, method="inclusive")
         return (third - first) / self.ratio
+
+    @property
+    def error(self) -> float:
+        """Standard error of the median round's ratio, as a share of it, from a normal sample's spread."""
+        return MEDIAN_ERROR * self.spread / math.sqrt(len(self.rounds))
 
     def is_of(self, other: Figure) -> bool:
         """Whether both measure the same thing in the same way."""
@@ -170,7 +178,7 @@ class Change:
     change: float = 0.0
     """Of the ratio, as a share of what it was."""
     noise: float = 0.0
-    """What it may be by chance."""
+    """What it may be by chance: by so much more, or by a factor so great less."""
 
 
 def compare(now: Figures, then: Figures) -> list[Change]:
@@ -184,8 +192,8 @@ def _compared(now: Figure, then: Figure | None) -> Change:
         return Change("new", now, None)
     change = now.ratio / then.ratio - 1
     is_timed = min(len(now.rounds), len(then.rounds)) > 1
-    noise = max(SMALLEST_TIMED if is_timed else SMALLEST, now.spread + then.spread)
-    if abs(change) <= noise:
+    noise = max(SMALLEST_TIMED if is_timed else SMALLEST, 2 * math.hypot(now.error, then.error))
+    if max(now.ratio / then.ratio, then.ratio / now.ratio) - 1 <= noise:
         verdict: Verdict = "same"
     else:
         verdict = "better" if (change > 0) == (now.better == "more") else "REGRESSION"

@@ -1,6 +1,7 @@
 """From a blank board to a self-test that has passed, by the code that flashes a real one, on the virtual board.
 
-Each step stands beside the whole of its round. What a real Pico takes is computed in docs/flashing.md.
+The whole stands beside bare method calls, each step beside the whole of its round. What a real Pico takes is computed
+in docs/flashing.md.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from mesoinjector.flashing import Flashing, Order
 from mesoinjector.journal import Journal
 from mesoinjector.uf2 import Image
 from mesosim.bootsel import images
+from tests.bench import bare
 from tests.bench.figures import Figures
 from tests.usb_bench import bench
 
@@ -35,7 +37,7 @@ WHOLE = "from blank to a passed self-test"
 
 
 def test_from_a_blank_board_to_a_passed_self_test(tmp_path: Path, figures: Figures) -> None:
-    """Each step's share of the whole."""
+    """The whole, and each step's share of it."""
     signer = signing.new_key(tmp_path / "signer")
     build.compiled(tmp_path / "app", arch="")
     build.seal(tmp_path / "app")
@@ -48,11 +50,15 @@ def test_from_a_blank_board_to_a_passed_self_test(tmp_path: Path, figures: Figur
         name="A-0001",
     )
     measured: dict[str, list[float]] = {}
+    beside: list[float] = []
     for n in range(ROUNDS):
+        beside.append(1 / bare.calls("cpython"))
         folder = tmp_path / str(n)
         folder.mkdir()
         for name, seconds in flashed(folder, order).items():
             measured.setdefault(name, []).append(seconds)
+    whole = zip(measured[WHOLE], beside, strict=True)
+    figures.timed(f"virtual board: {WHOLE}", "hundred thousand bare method calls on cpython", "s", "less", whole)
     for name, each in measured.items():
         if name != WHOLE:
             rounds = zip(each, measured[WHOLE], strict=True)

@@ -5,17 +5,14 @@ Beside it, how fast the same interpreter calls methods: both suffer where the ma
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from mesosim import micropython, wasm
 from mesosim import runtime as simulator
 from mesosim.micropython import NoMicroPython
+from tests.bench import bare
 from tests.bench.figures import Figures
 from tests.bench_of_one import Bench
 
@@ -25,31 +22,11 @@ STROKES = 8_950
 """Some ten minutes at 900 a minute."""
 
 
-CALLS = 4_000_000
-BARE = f"""
-class Counter:
-    def __init__(self):
-        self.n = 0
-
-    def up(self, by):
-        self.n = (self.n + by) & 0xFFFF
-
-def count():
-    counter = Counter()
-    i = {CALLS}
-    while i:
-        counter.up(i)
-        i -= 1
-
-count()
-"""
-
-
 @pytest.mark.parametrize("runtime", simulator.RUNTIMES)
 def test_minutes_of_punctures(runtime: str, tmp_path: Path, figures: Figures) -> None:
     """At 900 a minute, every stroke checked by the firmware and recorded by a connected host."""
     try:
-        rounds = [(speed(runtime, tmp_path / f"{n}.sqlite"), calls(runtime)) for n in range(ROUNDS)]
+        rounds = [(speed(runtime, tmp_path / f"{n}.sqlite"), bare.calls(runtime)) for n in range(ROUNDS)]
     except NoMicroPython as missing:
         pytest.skip(str(missing))
     name = f"simulated run of {RUN_S // 60} minutes, firmware on {runtime}: seconds by seconds of processors"
@@ -58,7 +35,7 @@ def test_minutes_of_punctures(runtime: str, tmp_path: Path, figures: Figures) ->
 
 def speed(runtime: str, journal: Path) -> float:
     """Virtual seconds in one of both processes' work for them, the device's start included."""
-    before = children_s()
+    before = bare.children_s()
     bench = Bench(simulator.start(runtime, 1), journal)
     injector = bench.connect()
     injector.begin_treatment()
@@ -70,19 +47,4 @@ def speed(runtime: str, journal: Path) -> float:
     bench.device.close()
     assert getattr(result, "strokes", 0) == STROKES
     virtual_s: float = (end_us - start_us) / 1e6
-    return virtual_s / (busy + children_s() - before)
-
-
-def calls(runtime: str) -> float:
-    """Hundreds of thousands of bare method calls in a second of work, the interpreter's start included."""
-    lines = {"micropython": micropython.line, "wasm": wasm.line}
-    line = lines[runtime](BARE) if runtime in lines else [sys.executable, "-c", BARE]
-    before = children_s()
-    subprocess.run(line, check=True, stdin=subprocess.DEVNULL)
-    return CALLS / 1e5 / (children_s() - before)
-
-
-def children_s() -> float:
-    """What processes that have ended worked, seconds."""
-    ended = os.times()
-    return ended.children_user + ended.children_system
+    return virtual_s / (busy + bare.children_s() - before)
