@@ -129,7 +129,8 @@ def _explained(verdict: Verdict) -> Verdict:
     causes = [verdict.cause or f"{'; '.join(off)}."] if off else []
     if lacking or not verdict.figures:
         more = f"; and {len(lacking) - FEW} more" if len(lacking) > FEW else ""
-        causes.append(f"{'There' if causes else 'there'} is too little to judge{': ' if lacking else ''}{'; '.join(lacking[:FEW])}{more}.")
+        said = "There is too little to judge" if causes else "there is too little to judge"
+        causes.append(f"{said}{': ' if lacking else ''}{'; '.join(lacking[:FEW])}{more}.")
     return verdict._replace(cause=" ".join(causes))
 
 
