@@ -115,6 +115,11 @@ def test_what_nobody_can_see_is_told_with_what_it_does() -> None:
     account = fault_account.account(Tables({fault_account.TABLE: [row]}))
     told = next(grid for grid in account.grids if grid.caption.startswith("What cannot be detected"))
     (cells,) = told.rows
+    for judged, passed in ((0, True), (1, False)):
+        told_right = row | {"judged": 1, "true": 1}
+        rows = [told_right, row | {"judged": judged}]
+        lines = fault_account.account(Tables({fault_account.TABLE: rows})).verdicts
+        assert next(one for one in lines if one.text.startswith("Whatever is wrong")).passed is passed
     assert cells[0] == "wrong_syringe in a dose" and not isinstance(cells[-1], str) and cells[-1].value == 1
 
 
