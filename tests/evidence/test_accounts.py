@@ -79,6 +79,14 @@ def test_a_flow_that_pauses_shows_it() -> None:
     assert figure(tables, "two", "two", "", short).value == -1
 
 
+def test_a_leak_in_skin_without_pressure_is_explained() -> None:
+    ended: Row = {"setting": trumpet_account.nappage(trumpet_account.NO_PRESSURE), "outcome": "leak", "complete": 0}
+    line = trumpet_account.account(Tables({trumpet_account.RUNS: [ended]})).verdicts[0]
+    assert not line.passed and "leak (1 times). Skin without pressure" in line.cause
+    worn = ended | {"setting": trumpet_account.nappage(trumpet_account.SKIN)}
+    assert trumpet_account.account(Tables({trumpet_account.RUNS: [worn]})).verdicts[0].cause.endswith("leak (1 times).")
+
+
 def _figures(grid: Grid) -> list[Figure]:
     return [cell for row in grid.rows for cell in row if isinstance(cell, Figure)]
 

@@ -116,7 +116,12 @@ def _whole(tables: Tables, number: int, setting: str) -> Figure:
 def _stopped(tables: Tables) -> str:
     said = [f"{row['setting']}: {row['outcome']}" for row in tables.rows(RUNS, {"complete": 0})]
     counted = "; ".join(f"{name} ({said.count(name)} times)" for name in sorted(set(said)))
-    return f"{counted}." if said else ""
+    is_free = nappage(NO_PRESSURE) + ": leak" in said
+    more = (
+        " Skin without pressure, which nobody has, adds nothing to what the needle resists; what resists a tenth less "
+        "is a leak to the firmware."
+    )
+    return f"{counted}.{more if is_free else ''}" if said else ""
 
 
 def _why(free: list[Figure]) -> str:
